@@ -1,0 +1,1 @@
+"""The server that runs the jobs of `ex4d` for clients that speak `protocol`."""

@@ -1,0 +1,89 @@
+"""The command `ex4d`: `recon`, `generate`, `demo`, `doctor`.
+
+Exit codes: 0 done, 2 wrong use or bad input (one sentence on stderr says which), 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from ex4d import __version__
+from ex4d.cli import demo, doctor, generate, recon
+from ex4d.errors import Ex4dError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+__all__ = ["main"]
+
+_COMMANDS = (recon, generate, demo, doctor)
+
+
+class _Parser(argparse.ArgumentParser):
+    """One plain sentence for a wrong use instead of the whole usage."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _with_underscores(argv: Sequence[str]) -> list[str]:
+    """Accept flags with `-` and with `_`: --save-mesh is --save_mesh."""
+    changed = []
+    for argument in argv:
+        flag, separator, value = argument.partition("=")
+        if flag.startswith("--") and len(flag) > 2:
+            argument = "--" + flag[2:].replace("-", "_") + separator + value
+        changed.append(argument)
+    return changed
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="ex4d", description="Re-shoot a video from any camera.")
+    parser.add_argument("--version", action="version", version=f"ex4d {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        summary = (command.__doc__ or "").partition("\n")[0].partition(": ")[2]
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = _parser().parse_args(_with_underscores(sys.argv[1:] if argv is None else argv))
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("note: %(message)s"))
+    log = logging.getLogger("ex4d")
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    previous = signal.signal(signal.SIGTERM, _interrupt)  # render farms stop jobs with it
+    try:
+        exit_code: int = arguments.run(arguments)
+    except Ex4dError as error:
+        print(f"ex4d {arguments.command}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(
+            f"\nex4d {arguments.command}: stopped; nothing was left half-written", file=sys.stderr
+        )
+        return 2
+    else:
+        return exit_code
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        log.removeHandler(handler)
+
+
+def _interrupt(signal_number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""The conditions on disk: `color_<cam>.mp4`, `mask_<cam>.mp4`, and beside them the backdrop.
+
+`backdrop_<cam>.npz` holds what the preview engine fills holes with, `color` uint8 [T, H, W, 3] and
+`mask` bool [T, H, W]; other engines do not need it. `conditions_<cam>.npz` holds the conditions
+without any loss, and their camera.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ex4d.conditions.backdrop import Backdrop
+from ex4d.conditions.render import Conditions
+from ex4d.errors import InputError
+from ex4d.npz import read_npz, write_npz
+from ex4d.video.writer import read_color, read_mask, write_color, write_mask
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+    from pathlib import Path
+
+    import numpy as np
+
+    from ex4d.camera.trajectory import Trajectory
+
+__all__ = ["read_conditions", "write_conditions", "write_frames"]
+
+_log = logging.getLogger(__name__)
+
+
+def write_conditions(folder: Path, name: str, conditions: Conditions, fps: Fraction) -> None:
+    """Write colour, mask and backdrop of the camera path `name`. Raises OutputError."""
+    write_color(folder / f"color_{name}.mp4", conditions.color, fps)
+    write_mask(folder / f"mask_{name}.mp4", conditions.mask, fps)
+    if conditions.backdrop is not None:
+        backdrop = {"color": conditions.backdrop.color, "mask": conditions.backdrop.mask}
+        write_npz(folder / f"backdrop_{name}.npz", backdrop)
+
+
+def write_frames(folder: Path, name: str, conditions: Conditions, trajectory: Trajectory) -> None:
+    """Write `conditions_<name>.npz`. Raises OutputError."""
+    arrays = {
+        "color": conditions.color,
+        "mask": conditions.mask,
+        "extrinsics": trajectory.world_to_camera,
+        "intrinsics": trajectory.intrinsics,
+    }
+    write_npz(folder / f"conditions_{name}.npz", arrays)
+
+
+def read_conditions(color_path: Path, mask_path: Path) -> tuple[Conditions, Fraction]:
+    """Read a pair of condition videos, and the backdrop where it lies beside them; also the rate.
+
+    Raises VideoError for files that cannot be read, InputError when they do not belong together.
+    """
+    color, fps = read_color(color_path)
+    mask, _ = read_mask(mask_path)
+    if color.shape[:3] != mask.shape:
+        raise InputError(
+            f"{color_path} and {mask_path} do not belong together: {_size(color)} and {_size(mask)}"
+        )
+    return Conditions(color, mask, _read_backdrop(color_path, mask)), fps
+
+
+def _size(video: np.ndarray) -> str:
+    return f"{len(video)} frames of {video.shape[2]}x{video.shape[1]}"
+
+
+def _read_backdrop(color_path: Path, mask: np.ndarray) -> Backdrop | None:
+    path = color_path.parent / f"{color_path.stem.replace('color', 'backdrop', 1)}.npz"
+    if path == color_path.with_suffix(".npz") or not path.exists():
+        return None
+    arrays = read_npz(path, InputError)
+    color, known = arrays.get("color"), arrays.get("mask")
+    if color is None or known is None or known.shape != mask.shape or color.shape[:3] != mask.shape:
+        _log.warning("%s does not belong to %s and is left out", path, color_path)
+        return None
+    return Backdrop(color, known)

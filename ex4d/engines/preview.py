@@ -1,0 +1,65 @@
+"""The preview engine: a draft for eyes, on any CPU, without weights.
+
+The mask's places show the conditions as they are. Holes show the backdrop where there is one (see
+`ex4d.conditions.backdrop`), and otherwise a smooth fill from what is around them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ex4d.conditions.render import Conditions, Progress, run_frames
+from ex4d.engines.diffuse import ClipFiller
+from ex4d.errors import InputError
+from ex4d.raster.cpu import available_cores
+
+__all__ = ["PreviewEngine"]
+
+
+class PreviewEngine:
+    """Fills disocclusions from other frames, then from the background side, then smoothly."""
+
+    name = "preview"
+    label = "EX-4D preview engine: a draft, filled without a diffusion model"
+
+    def generate(
+        self,
+        conditions: Conditions,
+        *,
+        seed: int = 0,  # nothing here is random
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """Make the finished frames uint8 [T, H, W, 3]; no pixel stays unfilled.
+
+        Raises InputError when the mask shows nothing in any frame.
+        """
+        if not conditions.mask.any():
+            raise InputError(
+                "the mask shows nothing in any frame, so there is nothing to fill from"
+            )
+        n_frames = len(conditions.color)
+        filler = ClipFiller(n_frames)
+        frames = np.empty_like(conditions.color)
+
+        def add(frame: int) -> None:
+            frames[frame], known = _with_backdrop(conditions, frame)
+            filler.add(frame, frames[frame], known)
+
+        def fill(frame: int) -> None:
+            color, known = _with_backdrop(conditions, frame)
+            frames[frame] = filler.fill(frame, color, known)
+
+        run_frames(add, n_frames, available_cores())
+        filler.steady()
+        run_frames(fill, n_frames, available_cores(), progress)
+        return frames
+
+
+def _with_backdrop(conditions: Conditions, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    """Colour uint8 [H, W, 3] of a frame and its backdrop, and where one of them is known."""
+    color, known = conditions.color[frame], conditions.mask[frame]
+    if conditions.backdrop is None:
+        return color, known
+    behind = conditions.backdrop.mask[frame] & ~known
+    color = np.where(behind[..., None], conditions.backdrop.color[frame], color)
+    return color, known | behind

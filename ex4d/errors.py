@@ -1,0 +1,70 @@
+"""What can go wrong, typed by what the caller can do about it.
+
+    Ex4dError
+      InputError        something given is wrong: mend it and run again (exit code 2)
+        UsageError      options that do not fit together, or an unknown name
+        VideoError      a video file
+        DepthError      depths or their file
+        CameraError     a camera path or its file
+      OutputError       the place for the results: not writable, or full (exit code 2)
+      MissingPartError  an optional part is not installed; the text says how to get it (exit code 2)
+
+Every error's text is one plain sentence that names the file, frame or value that is wrong.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CameraError",
+    "DepthError",
+    "Ex4dError",
+    "InputError",
+    "MissingPartError",
+    "OutputError",
+    "UsageError",
+    "VideoError",
+]
+
+
+class Ex4dError(Exception):
+    """Base of everything that this library raises on purpose."""
+
+    code = "error"
+    exit_code = 1
+
+
+class InputError(Ex4dError):
+    """Something that was given is wrong."""
+
+    code = "invalid_input"
+    exit_code = 2
+
+
+class UsageError(InputError):
+    code = "invalid_usage"
+
+
+class VideoError(InputError):
+    code = "invalid_video"
+
+
+class DepthError(InputError):
+    code = "invalid_depth"
+
+
+class CameraError(InputError):
+    code = "invalid_camera"
+
+
+class OutputError(Ex4dError):
+    """The results cannot be written where they were asked for."""
+
+    code = "output_failed"
+    exit_code = 2
+
+
+class MissingPartError(Ex4dError):
+    """An optional part is not installed."""
+
+    code = "missing_part"
+    exit_code = 2

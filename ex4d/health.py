@@ -1,0 +1,188 @@
+"""Examines a machine: what works, what does not, and the command that mends it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ex4d.errors import Ex4dError
+from ex4d.raster.base import RenderCamera
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Finding", "examine"]
+
+_GIB = 1 << 30
+_NEEDED_MEMORY = 2 * _GIB  # 49 frames of 1024x576 with their depth, and the interpreter
+_NEEDED_DISK = 1 * _GIB
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part of the product on this machine."""
+
+    part: str
+    state: Literal["ok", "optional", "broken"]  # optional: missing, and nobody has to have it
+    text: str
+    remedy: str = ""  # a command or an action
+
+
+def examine(folder: Path) -> list[Finding]:
+    """Look at every part; `folder` is where results would go. Nothing is changed."""
+    checks: list[Callable[[], Iterator[Finding]]] = [
+        _python,
+        _memory,
+        lambda: _disk(folder),
+        _ffmpeg,
+        _cpu_rasterizer,
+        _nvdiffrast,
+        _torch,
+        _gpu,
+        _engines,
+        _usd,
+    ]
+    return [finding for check in checks for finding in check()]
+
+
+def _python() -> Iterator[Finding]:
+    ok = sys.version_info >= (3, 11)
+    text = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    cores = os.cpu_count()
+    yield Finding(
+        "python",
+        "ok" if ok else "broken",
+        f"{text}, {cores} cores",
+        "" if ok else "install Python 3.11 or newer",
+    )
+
+
+def _memory() -> Iterator[Finding]:
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        yield Finding("memory", "optional", "cannot be read on this system")
+        return
+    size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    ok = size >= _NEEDED_MEMORY
+    remedy = "" if ok else "use fewer frames (--num_frames) or a smaller size (--width)"
+    yield Finding("memory", "ok" if ok else "broken", f"{size / _GIB:.1f} GiB", remedy)
+
+
+def _disk(folder: Path) -> Iterator[Finding]:
+    existing = folder.absolute()
+    while not existing.is_dir():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    ok = free >= _NEEDED_DISK
+    remedy = "" if ok else f"free some space, or choose another --output_dir than {folder}"
+    yield Finding(
+        "disk", "ok" if ok else "broken", f"{free / _GIB:.1f} GiB free in {existing}", remedy
+    )
+
+
+def _ffmpeg() -> Iterator[Finding]:
+    """FFmpeg comes with PyAV; a tiny clip goes through the encoder and back."""
+    from ex4d.video.writer import read_mask, write_mask
+
+    mask = np.zeros((3, 32, 48), np.bool_)
+    mask[1:, 8:20, 5:30] = True
+    try:
+        with tempfile.TemporaryDirectory() as temporary:
+            path = Path(temporary) / "mask.mp4"
+            write_mask(path, mask, Fraction(24))
+            same = bool((read_mask(path)[0] == mask).all())
+    except (Ex4dError, OSError) as error:
+        yield Finding("ffmpeg", "broken", str(error), "pip install --force-reinstall av")
+        return
+    version = importlib.metadata.version("av")
+    yield Finding(
+        "ffmpeg",
+        "ok" if same else "broken",
+        f"PyAV {version}, H.264 written and read back" + ("" if same else " wrongly"),
+        "" if same else "pip install --force-reinstall av",
+    )
+
+
+def _cpu_rasterizer() -> Iterator[Finding]:
+    from ex4d.mesh.dw_mesh import MeshSettings, build_mesh
+    from ex4d.raster.cpu import CpuRasterizer
+
+    intrinsics = np.array([[16.0, 0, 8], [0, 16, 8], [0, 0, 1]])
+    rgb = np.full((16, 16, 3), 200, np.uint8)
+    mesh = build_mesh(rgb, np.full((16, 16), 2.0, np.float32), MeshSettings(intrinsics, 4.0))
+    rasterizer = CpuRasterizer()
+    rendering = rasterizer.render(mesh, RenderCamera(np.eye(4), intrinsics, 16, 16, near=1e-3))
+    ok = bool(np.allclose(rendering.rgba[4:12, 4:12], [200, 200, 200, 255], atol=0.5))
+    version = importlib.metadata.version("numba")
+    yield Finding(
+        "rasterizer",
+        "ok" if ok else "broken",
+        f"cpu: numba {version}, {rasterizer.workers} frames at a time",
+        "" if ok else "pip install --force-reinstall numba",
+    )
+
+
+def _nvdiffrast() -> Iterator[Finding]:
+    if importlib.util.find_spec("nvdiffrast") is None:
+        yield Finding(
+            "rasterizer",
+            "optional",
+            "nvdiffrast is not installed (non-commercial, only for comparison)",
+            "pip install git+https://github.com/NVlabs/nvdiffrast",
+        )
+        return
+    yield Finding("rasterizer", "ok", "nvdiffrast is installed (non-commercial)")
+
+
+def _torch() -> Iterator[Finding]:
+    if importlib.util.find_spec("torch") is None:
+        remedy = 'pip install "ex4d[gpu]"'
+        yield Finding("torch", "optional", "not installed; only GPU work needs it", remedy)
+        return
+    yield Finding("torch", "ok", importlib.metadata.version("torch"))
+
+
+def _gpu() -> Iterator[Finding]:
+    """NVIDIA's own tool tells without loading torch."""
+    tool = shutil.which("nvidia-smi")
+    names = ""
+    if tool:
+        query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
+        names = "; ".join(answer.stdout.split("\n")).strip("; ") if answer.returncode == 0 else ""
+    if names:
+        yield Finding("gpu", "ok", names)
+    else:
+        yield Finding("gpu", "optional", "no NVIDIA GPU found; the preview engine needs none")
+
+
+def _engines() -> Iterator[Finding]:
+    from ex4d.engines.choose import choose_engine
+
+    for name in ("preview", "wan"):
+        try:
+            engine, _ = choose_engine(name)
+        except Ex4dError as error:
+            yield Finding("engine", "optional", f"{name}: {error}")
+        else:
+            yield Finding("engine", "ok", f"{name}: {engine.label}")
+    yield Finding("models", "ok", "none needed: the preview engine works without weights")
+
+
+def _usd() -> Iterator[Finding]:
+    if importlib.util.find_spec("pxr") is None:
+        remedy = 'pip install "ex4d[usd]"'
+        yield Finding("usd", "optional", "usd-core is missing; --save_mesh usd needs it", remedy)
+        return
+    yield Finding("usd", "ok", f"usd-core {importlib.metadata.version('usd-core')}")

@@ -1,0 +1,155 @@
+"""Clips read from video files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ex4d.errors import UsageError, VideoError
+from ex4d.video.picture import Display, show, to_rgb
+from ex4d.video.size import working_size
+from ex4d.video.source import (
+    PacketTally,
+    VideoInfo,
+    decoded_frames,
+    frame_rate,
+    open_video,
+    probe,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from fractions import Fraction
+
+    from numpy.typing import NDArray
+
+__all__ = ["Clip", "FrameRange", "VideoInfo", "probe", "read_clip", "read_whole"]
+
+
+@dataclass(frozen=True)
+class FrameRange:
+    """Which frames of a file make the clip: `start`, `start + stride`, ... at most `num_frames`.
+
+    Raises UsageError for values that no file can satisfy.
+    """
+
+    start: int = 0
+    stride: int = 1
+    num_frames: int | None = 49  # None: to the end of the file
+
+    def __post_init__(self) -> None:
+        smallest = {"start": 0, "stride": 1, "num_frames": 1}
+        for name, limit in smallest.items():
+            value = getattr(self, name)
+            if value is not None and value < limit:
+                raise UsageError(f"{name} is {value}; it must be at least {limit}")
+
+    def count(self, n_file_frames: int) -> int:
+        """How many frames of a file with `n_file_frames` are chosen."""
+        n_available = max(0, -(-(n_file_frames - self.start) // self.stride))
+        return n_available if self.num_frames is None else min(n_available, self.num_frames)
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Chosen frames of a video file, upright and with square pixels."""
+
+    frames: NDArray[np.uint8]  # [N, H, W, 3], sRGB
+    fps: Fraction  # the file's own average rate, whatever the stride
+    indices: NDArray[np.int64]  # [N], the frames' numbers in the file
+    n_file_frames: int
+    native_size: tuple[int, int]  # (W, H) of the file as displayed
+    path: Path
+
+
+def read_clip(
+    path: str | Path,
+    frames: FrameRange = FrameRange(),
+    *,
+    width: int | None = None,
+    height: int | None = None,
+    min_frames: int = 2,
+) -> Clip:
+    """Read the chosen frames at their working size (see `working_size`), as a player shows them:
+    frame by frame as stored, rotated upright, pixels made square, colours by the file's tags.
+    A file that ends early gives a shorter clip.
+
+    Raises UsageError for a start beyond the end or a bad size, and VideoError for a file that
+    cannot be read, is damaged before the last chosen frame, or gives fewer than `min_frames`.
+    """
+    if frames.num_frames is not None and frames.num_frames < min_frames:
+        raise UsageError(f"num_frames is {frames.num_frames}; a clip needs at least {min_frames}")
+
+    def size_for(native_size: tuple[int, int]) -> tuple[int, int]:
+        return working_size(native_size, width=width, height=height)
+
+    clip = _read(Path(path), frames, size_for)
+    if len(clip.frames) < min_frames:
+        raise VideoError(_too_short(clip, frames, min_frames))
+    return clip
+
+
+def read_whole(path: str | Path) -> Clip:
+    """Read every frame at its native size. Raises VideoError."""
+    return _read(Path(path), FrameRange(num_frames=None), lambda native_size: native_size)
+
+
+def _read(
+    path: Path, chosen: FrameRange, size_for: Callable[[tuple[int, int]], tuple[int, int]]
+) -> Clip:
+    tally = PacketTally.of(path)
+    frames = np.empty((0, 0, 0, 3), np.uint8)
+    indices: list[int] = []
+    native_size = size = (0, 0)
+    n_decoded = 0
+    with open_video(path) as (container, stream):
+        fps = frame_rate(stream, tally.rate)
+        for index, frame in enumerate(decoded_frames(path, container, stream)):
+            n_decoded = index + 1
+            if index < chosen.start or (index - chosen.start) % chosen.stride:
+                continue
+            display = Display.of(frame, stream.sample_aspect_ratio)
+            if not indices:
+                native_size, size = display.size, size_for(display.size)
+                n_expected = max(1, chosen.count(tally.n_frames))
+                frames = np.empty((n_expected, size[1], size[0], 3), np.uint8)
+            elif len(indices) == len(frames):  # a codec that packs several frames together
+                frames.resize((2 * len(frames), *frames.shape[1:]), refcheck=False)
+            frames[len(indices)] = show(to_rgb(frame), display, size)
+            indices.append(index)
+            if len(indices) == chosen.num_frames:
+                n_decoded = max(n_decoded, tally.n_frames)  # the rest is counted, not decoded
+                break
+        else:
+            _check_end(path, chosen, tally, n_decoded)
+    frames.resize((len(indices), *frames.shape[1:]), refcheck=False)
+    return Clip(frames, fps, np.array(indices, np.int64), n_decoded, native_size, path)
+
+
+def _check_end(path: Path, chosen: FrameRange, tally: PacketTally, n_decoded: int) -> None:
+    """Raise what fits a file that ended after `n_decoded` frames, before the clip was full."""
+    if tally.is_cut:
+        declared = f"declares {_frames(tally.n_declared)}" if tally.n_declared else "is cut short"
+        raise VideoError(f"{path} is damaged: it {declared} but only {n_decoded} could be read")
+    if n_decoded == 0:
+        raise VideoError(f"{path} has no frames that can be decoded")
+    if chosen.start >= n_decoded:
+        raise UsageError(
+            f"frame {chosen.start} is beyond the end of {path}, which has {_frames(n_decoded)}:"
+            f" 0 to {n_decoded - 1}"
+        )
+
+
+def _too_short(clip: Clip, chosen: FrameRange, min_frames: int) -> str:
+    text = f"{clip.path} has only {_frames(clip.n_file_frames)}"
+    if clip.n_file_frames >= min_frames:
+        given = _frames(len(clip.frames))
+        text += f", and start {chosen.start} with stride {chosen.stride} leaves {given}"
+    return f"{text}; a clip needs at least {min_frames}"
+
+
+def _frames(count: int) -> str:
+    return f"{count} frame" if count == 1 else f"{count} frames"

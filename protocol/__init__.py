@@ -1,0 +1,1 @@
+"""The contract between Blender and the backend: messages, transfer, client."""
