@@ -10,22 +10,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from ex4d.errors import Ex4dError
 from ex4d.raster.base import RenderCamera
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-__all__ = ["Finding", "examine"]
+__all__ = ["Check", "Finding", "examine"]
 
 _GIB = 1 << 30
+_REINSTALL = "pip install --force-reinstall ex4d"
 _NEEDED_MEMORY = 2 * _GIB  # 49 frames of 1024x576 with their depth, and the interpreter
 _NEEDED_DISK = 1 * _GIB
 
@@ -40,24 +39,25 @@ class Finding:
     remedy: str = ""  # a command or an action
 
 
-def examine(folder: Path) -> list[Finding]:
-    """Look at every part; `folder` is where results would go. Nothing is changed."""
-    checks: list[Callable[[], Iterator[Finding]]] = [
-        _python,
-        _memory,
-        lambda: _disk(folder),
-        _ffmpeg,
-        _cpu_rasterizer,
-        _nvdiffrast,
-        _torch,
-        _gpu,
-        _engines,
-        _usd,
-    ]
-    return [finding for check in checks for finding in check()]
+Check = Callable[[Path], Iterator[Finding]]  # gets the folder where results would go
 
 
-def _python() -> Iterator[Finding]:
+def examine(folder: Path, checks: Mapping[str, Check] | None = None) -> list[Finding]:
+    """Look at every part; `folder` is where results would go. Nothing is changed.
+
+    A check that fails in a way that it does not know makes a finding under its own name.
+    """
+    findings = []
+    for part, check in (_CHECKS if checks is None else checks).items():
+        try:
+            findings += list(check(folder))
+        except Exception as error:  # a broken installation raises anything; the rest still counts
+            text = f"{type(error).__name__}: {error}".partition("\n")[0]
+            findings.append(Finding(part, "broken", text, _REINSTALL))
+    return findings
+
+
+def _python(folder: Path) -> Iterator[Finding]:
     ok = sys.version_info >= (3, 11)
     text = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     cores = os.cpu_count()
@@ -69,7 +69,7 @@ def _python() -> Iterator[Finding]:
     )
 
 
-def _memory() -> Iterator[Finding]:
+def _memory(folder: Path) -> Iterator[Finding]:
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         yield Finding("memory", "optional", "cannot be read on this system")
         return
@@ -91,7 +91,7 @@ def _disk(folder: Path) -> Iterator[Finding]:
     )
 
 
-def _ffmpeg() -> Iterator[Finding]:
+def _ffmpeg(folder: Path) -> Iterator[Finding]:
     """FFmpeg comes with PyAV; a tiny clip goes through the encoder and back."""
     from ex4d.video.writer import read_mask, write_mask
 
@@ -114,7 +114,7 @@ def _ffmpeg() -> Iterator[Finding]:
     )
 
 
-def _cpu_rasterizer() -> Iterator[Finding]:
+def _cpu_rasterizer(folder: Path) -> Iterator[Finding]:
     from ex4d.mesh.dw_mesh import MeshSettings, build_mesh
     from ex4d.raster.cpu import CpuRasterizer
 
@@ -133,7 +133,7 @@ def _cpu_rasterizer() -> Iterator[Finding]:
     )
 
 
-def _nvdiffrast() -> Iterator[Finding]:
+def _nvdiffrast(folder: Path) -> Iterator[Finding]:
     if importlib.util.find_spec("nvdiffrast") is None:
         yield Finding(
             "rasterizer",
@@ -145,7 +145,7 @@ def _nvdiffrast() -> Iterator[Finding]:
     yield Finding("rasterizer", "ok", "nvdiffrast is installed (non-commercial)")
 
 
-def _torch() -> Iterator[Finding]:
+def _torch(folder: Path) -> Iterator[Finding]:
     if importlib.util.find_spec("torch") is None:
         remedy = 'pip install "ex4d[gpu]"'
         yield Finding("torch", "optional", "not installed; only GPU work needs it", remedy)
@@ -153,21 +153,29 @@ def _torch() -> Iterator[Finding]:
     yield Finding("torch", "ok", importlib.metadata.version("torch"))
 
 
-def _gpu() -> Iterator[Finding]:
+def _gpu(folder: Path) -> Iterator[Finding]:
     """NVIDIA's own tool tells without loading torch."""
     tool = shutil.which("nvidia-smi")
     names = ""
     if tool:
         query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
-        names = "; ".join(answer.stdout.split("\n")).strip("; ") if answer.returncode == 0 else ""
+        names = "; ".join(_answer(query).split("\n")).strip("; ")
     if names:
         yield Finding("gpu", "ok", names)
     else:
         yield Finding("gpu", "optional", "no NVIDIA GPU found; the preview engine needs none")
 
 
-def _engines() -> Iterator[Finding]:
+def _answer(command: list[str]) -> str:
+    """What a command prints; nothing when it fails or hangs, as after an update of the driver."""
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return run.stdout
+
+
+def _engines(folder: Path) -> Iterator[Finding]:
     from ex4d.engines.choose import choose_engine
 
     for name in ("preview", "wan"):
@@ -180,9 +188,23 @@ def _engines() -> Iterator[Finding]:
     yield Finding("models", "ok", "none needed: the preview engine works without weights")
 
 
-def _usd() -> Iterator[Finding]:
+def _usd(folder: Path) -> Iterator[Finding]:
     if importlib.util.find_spec("pxr") is None:
         remedy = 'pip install "ex4d[usd]"'
         yield Finding("usd", "optional", "usd-core is missing; --save_mesh usd needs it", remedy)
         return
     yield Finding("usd", "ok", f"usd-core {importlib.metadata.version('usd-core')}")
+
+
+_CHECKS: dict[str, Check] = {
+    "python": _python,
+    "memory": _memory,
+    "disk": _disk,
+    "ffmpeg": _ffmpeg,
+    "rasterizer": _cpu_rasterizer,
+    "nvdiffrast": _nvdiffrast,
+    "torch": _torch,
+    "gpu": _gpu,
+    "engine": _engines,
+    "usd": _usd,
+}

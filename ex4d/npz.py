@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_npz", "write_npz"]
 
+_ZIP, _NPY = b"PK", b"\x93NUMPY"  # how the files begin
+
 
 def read_npz(path: Path, error: type[InputError]) -> dict[str, np.ndarray]:
     """Read every array of a file; raise `error`, naming the file, when that cannot be done."""
@@ -23,19 +23,39 @@ def read_npz(path: Path, error: type[InputError]) -> dict[str, np.ndarray]:
     if path.is_dir():
         raise error(f"{path} is a folder, not a .npz file")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if isinstance(archive, np.ndarray):
-                raise error(f"{path} is a single array (.npy), not a .npz file")
-            return {name: archive[name] for name in archive.files}
+        arrays, start = _read(path)
     except FileNotFoundError:
         raise error(f"there is no file {path}") from None
     except PermissionError:
         raise error(f"{path} cannot be read: permission denied") from None
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as problem:
-        raise error(f"{path} is not a readable .npz file ({problem})") from None
+    except Exception as problem:  # a damaged file makes NumPy and zipfile raise a dozen types
+        reason = str(problem).partition("\n")[0]
+        raise error(f"{path} is not a readable .npz file ({reason})") from None
+    if start.startswith(_NPY):
+        raise error(f"{path} is a single array (.npy), not a .npz file")
+    if not start.startswith(_ZIP):
+        raise error(f"{path} is {'not a .npz file' if start else 'empty'}")
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # NumPy gives the bytes of what is not .npy
+            raise error(f"{path} is not a readable .npz file ({name!r} in it is not an array)")
+    return arrays
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], bytes]:
+    """The arrays of a file, and its first bytes: without zip's there are no arrays."""
+    with path.open("rb") as file:  # np.load leaves files that it opens itself open at an error
+        start = file.read(len(_NPY))
+        file.seek(0)
+        if not start.startswith(_ZIP):
+            return {}, start
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}, start
 
 
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays compressed. Raises OutputError."""
+    """Write arrays compressed. Raises OutputError, and ValueError for arrays of objects."""
+    for name, array in arrays.items():
+        if array.dtype.hasobject:  # NumPy 1.26 has no allow_pickle here
+            raise ValueError(f"{name} holds objects, which only pickle could write")
     with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # type: ignore[arg-type]  # its flag is a keyword too

@@ -15,6 +15,7 @@ from ex4d.camera.trajectory import (
     Trajectory,
     check_extrinsics,
     check_intrinsics,
+    check_size,
     scale_intrinsics,
 )
 from ex4d.errors import CameraError
@@ -52,10 +53,7 @@ def _trajectory_of(arrays: dict[str, np.ndarray], clip: Clip) -> Trajectory:
     if missing:
         found = ", ".join(sorted(arrays)) or "nothing"
         raise CameraError(f"there is no {sorted(missing)[0]!r} in it, only {found}")
-    extrinsics = np.asarray(arrays["extrinsics"])
-    if extrinsics.ndim == 3 and extrinsics.shape[1:] == (4, 4) and len(extrinsics):
-        extrinsics = _from_public_code(extrinsics)
-    extrinsics = check_extrinsics(extrinsics)
+    extrinsics = check_extrinsics(_from_public_code(arrays["extrinsics"]))
     intrinsics = check_intrinsics(arrays["intrinsics"], len(extrinsics))
     source_frames = arrays.get("source_frames")
     if source_frames is None:
@@ -80,6 +78,9 @@ def _trajectory_of(arrays: dict[str, np.ndarray], clip: Clip) -> Trajectory:
 
 def _from_public_code(extrinsics: np.ndarray) -> np.ndarray:
     """Undo the negated rows of the public code's files: they begin with diag(1, -1, -1, 1)."""
+    is_path = extrinsics.ndim == 3 and extrinsics.shape[1:] == (4, 4) and len(extrinsics) > 0
+    if not is_path or extrinsics.dtype.kind not in "fiu":
+        return extrinsics  # check_extrinsics says what is wrong
     if not np.allclose(extrinsics[0], _OPENGL, atol=1e-4):
         return extrinsics
     _log.info("the camera path begins with diag(1, -1, -1, 1): read in the public code's sense")
@@ -104,12 +105,7 @@ def _size_of(
 ) -> tuple[tuple[int, int], np.ndarray]:
     """The output size (W, H), and the intrinsics for it."""
     if given is not None:
-        values = np.asarray(given, np.float64).ravel()
-        if values.shape != (2,) or not np.isfinite(values).all():
-            raise CameraError(
-                f"size must be two numbers (W, H), it is {np.asarray(given).tolist()}"
-            )
-        return (int(values[0]), int(values[1])), intrinsics
+        return check_size(given), intrinsics
     height, width = clip.frames.shape[1:3]
     meant = 2 * intrinsics[0, 0, 2], 2 * intrinsics[0, 1, 2]
     same_aspect = meant[1] > 0 and abs(meant[0] / meant[1] / (width / height) - 1) < 0.02

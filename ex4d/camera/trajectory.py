@@ -12,10 +12,17 @@ import numpy as np
 
 from ex4d.errors import CameraError
 
-__all__ = ["Trajectory", "check_extrinsics", "check_intrinsics", "scale_intrinsics"]
+__all__ = [
+    "Trajectory",
+    "check_extrinsics",
+    "check_intrinsics",
+    "check_size",
+    "scale_intrinsics",
+]
 
 _ROTATION_TOLERANCE = 1e-3  # float32 files stay below 1e-5; people round to 4 digits
 _LARGEST_SIDE_PX = 8192
+_LAST_SOURCE_FRAME = 1 << 31  # years of film; more would not fit in an integer
 
 
 def check_extrinsics(extrinsics: np.ndarray, name: str = "extrinsics") -> np.ndarray:
@@ -43,10 +50,11 @@ def check_extrinsics(extrinsics: np.ndarray, name: str = "extrinsics") -> np.nda
 
 
 def _check_rotation(rotation: np.ndarray, frame: int, name: str) -> None:
-    determinant = float(np.linalg.det(rotation))
-    error = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
+    with np.errstate(all="ignore"):  # 1e200 overflows, and inf - inf is NaN
+        determinant = float(np.linalg.det(rotation))
+        error = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
     where = f"the rotation in {name} of frame {frame}"
-    if error > _ROTATION_TOLERANCE:
+    if not error <= _ROTATION_TOLERANCE:
         raise CameraError(
             f"{where} is not orthonormal: it scales or shears (determinant {determinant:.4g}, "
             f"largest error {error:.2g})"
@@ -81,11 +89,22 @@ def check_intrinsics(intrinsics: np.ndarray, n_frames: int) -> np.ndarray:
     return intrinsics
 
 
+def check_size(size: np.ndarray | tuple[int, int]) -> tuple[int, int]:
+    """Return (W, H) as whole numbers of pixels. Raises CameraError, naming the value."""
+    sides = _as_numbers(np.asarray(size), "the sides in size").ravel()
+    if sides.shape != (2,) or not (sides == np.round(sides)).all():
+        raise CameraError(f"size must be two whole numbers (W, H), it is {sides.tolist()}")
+    if not ((sides >= 1) & (sides <= _LARGEST_SIDE_PX)).all():
+        given = f"{sides[0]:g}x{sides[1]:g}"
+        raise CameraError(f"size {given} is outside 1..{_LARGEST_SIDE_PX} pixels")
+    return int(sides[0]), int(sides[1])
+
+
 def _as_numbers(values: np.ndarray, name: str) -> np.ndarray:
-    try:
-        return np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise CameraError(f"{name} are not numbers") from None
+    values = np.asarray(values)
+    if values.dtype.kind not in "fiu":
+        raise CameraError(f"{name} must be numbers, not {values.dtype}")
+    return values.astype(np.float64)
 
 
 def scale_intrinsics(
@@ -116,10 +135,7 @@ class Trajectory:
         n_frames = len(poses)
         object.__setattr__(self, "world_to_camera", poses)
         object.__setattr__(self, "intrinsics", check_intrinsics(self.intrinsics, n_frames))
-        width, height = (int(side) for side in self.size)
-        if not (1 <= width <= _LARGEST_SIDE_PX and 1 <= height <= _LARGEST_SIDE_PX):
-            raise CameraError(f"size {width}x{height} is outside 1..{_LARGEST_SIDE_PX} pixels")
-        object.__setattr__(self, "size", (width, height))
+        object.__setattr__(self, "size", check_size(self.size))
         object.__setattr__(
             self, "source_frames", _check_source_frames(self.source_frames, n_frames)
         )
@@ -166,6 +182,8 @@ def _check_source_frames(source_frames: np.ndarray, n_frames: int) -> np.ndarray
             f"source_frames hold {given.size} numbers, the camera path has {n_frames} frames"
         )
     for frame, value in enumerate(given):
-        if not np.isfinite(value) or value < 0:
-            raise CameraError(f"source_frames of frame {frame} is {value:g}; it must be 0 or more")
+        if not 0 <= value <= _LAST_SOURCE_FRAME:
+            raise CameraError(
+                f"source_frames of frame {frame} is {value:g}, which numbers no frame"
+            )
     return np.floor(given + 0.5).astype(np.int64)

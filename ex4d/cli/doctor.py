@@ -9,6 +9,9 @@ from ex4d.health import examine
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
+
+    from ex4d.health import Check
 
 __all__ = ["add_arguments", "run"]
 
@@ -22,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, checks: Mapping[str, Check] | None = None) -> int:
     """Print a line for every part; exit 1 when something that everybody needs is broken."""
-    findings = examine(arguments.output_dir)
+    findings = examine(arguments.output_dir, checks)
     for finding in findings:
         print(f"{_SIGNS[finding.state]:<3} {finding.part:<11} {finding.text}")
         if finding.remedy:

@@ -21,6 +21,7 @@ from ex4d.video.writer import write_video
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
 __all__ = ["add_arguments", "run"]
 
@@ -51,11 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
         name = arguments.color_video.stem.replace("color", "backdrop", 1)
         say("", f"no {name}.npz beside the colour video: holes are filled smoothly from their rim")
     started = time.monotonic()
-    with progress_bar("generate") as progress:
-        frames = engine.generate(conditions, seed=arguments.seed, progress=progress)
     settings = {"ex4d": __version__, "engine": engine.name, "seed": arguments.seed}
     metadata = {"title": engine.label, "comment": json.dumps(settings)}
-    write_video(arguments.output_video, frames, fps, metadata=metadata)
+    with progress_bar("generate") as progress:
+
+        def frames() -> Iterator[np.ndarray]:  # the writer asks when its place has proved good
+            yield from engine.generate(conditions, seed=arguments.seed, progress=progress)
+
+        write_video(arguments.output_video, frames(), fps, metadata=metadata)
     say("wrote", f"{arguments.output_video} ({time.monotonic() - started:.1f} s)")
     return 0
 
@@ -73,7 +77,10 @@ def _cut(conditions: Conditions, num_frames: int | None) -> Conditions:
 
 def _resized(conditions: Conditions, arguments: argparse.Namespace) -> Conditions:
     height, width = conditions.mask.shape[1:]
-    size = (arguments.width or width, arguments.height or height)
+    size = (
+        width if arguments.width is None else arguments.width,
+        height if arguments.height is None else arguments.height,
+    )
     if size == (width, height):
         return conditions
     if min(size) < 16 or max(size) > 8192:

@@ -20,7 +20,7 @@ from ex4d.convention import CONVENTIONS, Convention, convention_named
 from ex4d.depth.files import ClipDepth, depth_file, read_depth
 from ex4d.errors import UsageError
 from ex4d.mesh.ply import write_ply
-from ex4d.mesh.usd import write_usd
+from ex4d.mesh.usd import check_usd, write_usd
 from ex4d.outputs import staged_folder
 from ex4d.raster.choose import RASTERIZERS, make_rasterizer
 from ex4d.video.reader import Clip, FrameRange, read_clip
@@ -95,6 +95,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError("give --depth depth.npz: there is no depth estimator in this version yet")
     if arguments.camera is None:
         preset_path(arguments.cam, 2, 1.0)  # an unknown name fails here
+    if arguments.save_mesh == "usd":
+        check_usd()
 
 
 def _read_clip(arguments: argparse.Namespace) -> Clip:
@@ -103,6 +105,10 @@ def _read_clip(arguments: argparse.Namespace) -> Clip:
     n_frames, height, width = clip.frames.shape[:3]
     given = f"{clip.native_size[0]}x{clip.native_size[1]}, {clip.n_file_frames} frames"
     say("clip", f"{clip.path} ({given}): {n_frames} frames of {width}x{height}, {_rate(clip.fps)}")
+    if not 0 <= arguments.mesh_frame < n_frames:
+        raise UsageError(
+            f"--mesh_frame is {arguments.mesh_frame}; the clip has frames 0 to {n_frames - 1}"
+        )
     return clip
 
 
@@ -191,6 +197,4 @@ def _write_mesh(
         )
         return
     frame = arguments.mesh_frame
-    if not 0 <= frame < n_frames:
-        raise UsageError(f"--mesh_frame is {frame}; the clip has frames 0 to {n_frames - 1}")
     write_ply(folder / "DW-Mesh.ply", scene.mesh(frame), to_world(frame))

@@ -25,7 +25,7 @@ __all__ = ["Backdrop", "BackdropRenderer"]
 _N_OTHER_FRAMES = 4  # looked through for every frame, spread evenly over the clip
 _SOLID_ALPHA = 250  # of 255; a pixel that fades towards a hole is not taken from another frame
 _SAME_DEPTH = 0.95  # a farther surface wins only by more than this: keeps the choice steady
-_BEHIND = 1.02  # disparity slack for "not in front of the occluding face"
+_FREE = 0.97  # of the depth that the source sees: what is nearer would have hidden it
 _REACH_PX = 6  # how far around a depth jump the background's colours are gathered
 _BACKGROUND = 0.9  # of the farthest depth in reach
 
@@ -92,21 +92,30 @@ def _draw_across_occluders(colors, topology, nearest, hole, picture):
 
 
 @kernel
-def _take_farthest(other, limit, hole, picture, farthest):
+def _take_farthest(other, view, hole, picture, farthest):
     """Take what another frame shows in `hole` where it is the farthest so far.
 
-    other: (rgba, disparity); limit [H, W]: the greatest disparity that is believed; picture:
-    (color, mask), updated; farthest [H, W]: the disparity taken so far, updated.
+    Nothing is taken that would stand where the source, in the shown frame, sees through.
+    other: (rgba, disparity). view: (to_source [3, 4], depth [H, W]): the transform from (u z, v z,
+    z, 1) of the output picture to that of the source's, and the depth there. picture: (color,
+    mask), updated. farthest [H, W]: the disparity taken so far, updated.
     """
     rgba, disparity = other
+    to_source, depth = view
     color, mask = picture
     for row in range(hole.shape[0]):
         for column in range(hole.shape[1]):
-            alpha = rgba[row, column, 3]
+            alpha, seen = rgba[row, column, 3], disparity[row, column]
             if not hole[row, column] or alpha < _SOLID_ALPHA:
                 continue
-            seen = disparity[row, column]
-            if seen > limit[row, column] or seen >= _SAME_DEPTH * farthest[row, column]:
+            if seen >= _SAME_DEPTH * farthest[row, column]:
+                continue
+            z = 1.0 / seen
+            point = to_source[:, 0] * (column + 0.5) + to_source[:, 1] * (row + 0.5)
+            point = (point + to_source[:, 2]) * z + to_source[:, 3]
+            u, v = point[0] / point[2], point[1] / point[2]
+            is_inside = point[2] > 0 and 0 <= u < depth.shape[1] and 0 <= v < depth.shape[0]
+            if is_inside and point[2] < _FREE * depth[int(v), int(u)]:
                 continue
             farthest[row, column] = seen
             mask[row, column] = True
@@ -143,26 +152,26 @@ class BackdropRenderer:
         colors = _background_colors(rgb, depth, mesh.rgba.reshape(*depth.shape, 4))
         nearest = rendering.face, rendering.barycentric
         _draw_across_occluders(colors.reshape(-1, 3), topology, nearest, hole, picture)
-        self._look_through_others(frame, rendering, topology[1], hole, picture)
+        self._look_through_others(frame, hole, picture)
         return picture
 
     def _look_through_others(
-        self,
-        frame: int,
-        rendering: Rendering,
-        on_border: np.ndarray,
-        hole: np.ndarray,
-        picture: tuple[np.ndarray, np.ndarray],
+        self, frame: int, hole: np.ndarray, picture: tuple[np.ndarray, np.ndarray]
     ) -> None:
         source_frame = int(self._trajectory.source_frames[frame])
-        # In front of an occluding face the source saw that nothing stands; outside its picture,
-        # where only the border's wall is hit, it saw nothing, so anything is believed.
-        is_free = (rendering.face >= 0) & ~on_border[rendering.face]
-        limit = np.where(is_free, rendering.disparity * _BEHIND, np.inf).astype(np.float32)
+        view = self._to_source(frame, source_frame), self._scene.depth[source_frame]
         farthest = np.full(hole.shape, np.inf, np.float32)
         for other, mesh in self._others.items():
             if other == source_frame:
                 continue
             camera = self._scene.camera(self._trajectory, frame, other, antialias=False)
             seen = self._rasterizer.render(mesh, camera)
-            _take_farthest((seen.rgba, seen.disparity), limit, hole, picture, farthest)
+            _take_farthest((seen.rgba, seen.disparity), view, hole, picture, farthest)
+
+    def _to_source(self, frame: int, source_frame: int) -> np.ndarray:
+        """The transform [3, 4] from (u z, v z, z, 1) of an output picture to the source's."""
+        camera_to_source = np.linalg.inv(self._trajectory.between(frame, source_frame))
+        unproject = np.eye(4)
+        unproject[:3, :3] = np.linalg.inv(self._trajectory.intrinsics[frame])
+        intrinsics = self._scene.intrinsics[source_frame]
+        return np.asarray(intrinsics @ camera_to_source[:3] @ unproject)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ClipDepth", "depth_file", "read_depth"]
 
 # Names that --depth will take once the estimators are part of this package.
-ESTIMATORS: tuple[str, ...] = ()
+_ESTIMATORS: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def depth_file(source: str) -> Path:
     path = Path(source)
     if path.suffix == ".npz" or path.exists():
         return path
-    known = ", ".join(ESTIMATORS) or "none are built in yet"
+    known = ", ".join(_ESTIMATORS) or "none are built in yet"
     raise UsageError(
         f"unknown depth {source!r}: give a depth.npz file, or the name of an estimator ({known})"
     )

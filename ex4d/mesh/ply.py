@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,10 +59,13 @@ def read_ply(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Raises InputError for any other PLY file.
     """
-    data = Path(path).read_bytes()
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     header, separator, body = data.partition(b"end_header\n")
-    counts = [int(line.split()[2]) for line in header.split(b"\n") if line.startswith(b"element")]
     text = (header + separator).decode("ascii", "replace")
+    counts = [int(count) for count in re.findall(r"^element \w+ (\d{1,10})$", text, re.MULTILINE)]
     if len(counts) != 2 or text != _HEADER.format(n_vertices=counts[0], n_faces=counts[1]):
         raise InputError(f"{path} is not a DW-mesh PLY file")
     if len(body) != counts[0] * _VERTEX.itemsize + counts[1] * _FACE.itemsize:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
 import math
 from contextlib import contextmanager, suppress
@@ -147,6 +146,4 @@ def _as_os_error(path: Path) -> Iterator[None]:
     except OSError as error:  # those of PyAV name the file in FFmpeg's way
         raise OSError(error.errno, error.strerror) from error
     except av.FFmpegError as error:
-        if error.errno in errno.errorcode:
-            raise OSError(error.errno, error.strerror) from error
         raise OutputError(f"{path} cannot be encoded: {error.strerror}") from error

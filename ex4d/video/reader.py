@@ -111,8 +111,8 @@ def _read(
             n_decoded = index + 1
             if index < chosen.start or (index - chosen.start) % chosen.stride:
                 continue
-            display = Display.of(frame, stream.sample_aspect_ratio)
-            if not indices:
+            if not indices:  # once: asking for side data keeps a frame until the next collection
+                display = Display.of(frame, stream.sample_aspect_ratio)
                 native_size, size = display.size, size_for(display.size)
                 n_expected = max(1, chosen.count(tally.n_frames))
                 frames = np.empty((n_expected, size[1], size[0], 3), np.uint8)

@@ -88,6 +88,13 @@ def test_an_mp4_cut_behind_its_index_says_how_much_could_be_read(noisy, kept):
     assert "is damaged: it declares 49 frames but only " in sentence(noisy)
 
 
+def test_an_mp4_cut_between_two_frames_is_damaged_too(noisy):
+    with av.open(str(noisy)) as container:
+        starts = sorted(packet.pos for packet in container.demux() if packet.size)
+    noisy.write_bytes(noisy.read_bytes()[: starts[20]])
+    assert "is damaged: it declares 49 frames but only " in sentence(noisy)
+
+
 def test_frames_before_the_damage_are_read_when_they_are_all_that_is_asked(noisy):
     data = noisy.read_bytes()
     noisy.write_bytes(data[: int(len(data) * 0.6)])
@@ -151,6 +158,7 @@ def test_nothing_but_our_sentence_reaches_the_terminal(noisy):
 
 
 @pytest.mark.parametrize("name", ["a:b.mp4", "100%d.mp4", "sp ace ü.mp4", "http:x.mp4", "-.mp4"])
-def test_any_name_of_a_file_is_read(make_video, tmp_path, name):
+def test_any_name_of_a_file_is_read(make_video, tmp_path, monkeypatch, name):
     make_video("plain.mp4").rename(tmp_path / name)
-    assert len(read_clip(tmp_path / name).frames) == 10
+    monkeypatch.chdir(tmp_path)
+    assert len(read_clip(name).frames) == 10

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tracemalloc
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,3 +104,17 @@ def test_memory_holds_the_clip_and_a_few_frames(make_video, numbered):
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak_bytes < clip.frames.nbytes + 4 * clip.frames[0].nbytes + 200_000
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="there is no /proc here")
+def test_decoded_frames_are_freed_one_by_one(make_video, numbered):
+    path = make_video(frames=numbered(60, size=(640, 480)), options={"preset": "ultrafast"})
+    code = (
+        "import gc, sys; from ex4d.video import FrameRange, read_clip\n"
+        "def resident_pages(): return int(open('/proc/self/statm').read().split()[1])\n"
+        "gc.disable(); read_clip(sys.argv[1], FrameRange(num_frames=15), width=64)\n"
+        "before = resident_pages(); read_clip(sys.argv[1], FrameRange(num_frames=60), width=64)\n"
+        "print((resident_pages() - before) * 4096)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+    assert int(run.stdout) < 20_000_000  # 60 frames of 0.9 MB
