@@ -41,18 +41,26 @@ class InputError(Ex4dError):
 
 
 class UsageError(InputError):
+    """Options do not fit together, or a name is not known."""
+
     code = "invalid_usage"
 
 
 class VideoError(InputError):
+    """A video file is wrong."""
+
     code = "invalid_video"
 
 
 class DepthError(InputError):
+    """Depths or their file are wrong."""
+
     code = "invalid_depth"
 
 
 class CameraError(InputError):
+    """A camera path or its file is wrong."""
+
     code = "invalid_camera"
 
 

@@ -58,4 +58,4 @@ def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
         if array.dtype.hasobject:  # NumPy 1.26 has no allow_pickle here
             raise ValueError(f"{name} holds objects, which only pickle could write")
     with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # type: ignore[arg-type]  # its flag is a keyword too
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its flag is a keyword too

@@ -6,7 +6,9 @@ Exit codes: 0 done, 2 wrong use or bad input (one sentence on stderr says which)
 from __future__ import annotations
 
 import argparse
+import io
 import logging
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -57,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every console has every letter
     arguments = _parser().parse_args(_with_underscores(sys.argv[1:] if argv is None else argv))
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("note: %(message)s"))
@@ -74,6 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"\nex4d {arguments.command}: stopped; nothing was left half-written", file=sys.stderr
         )
         return 2
+    except BrokenPipeError:  # who read the output has gone: | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     else:
         return exit_code
     finally:

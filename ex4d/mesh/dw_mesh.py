@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from ex4d.convention import EXACT, Convention
@@ -56,16 +57,16 @@ def unproject(depth: np.ndarray, intrinsics: np.ndarray, pixel_center: float = 0
 
 @inlined_kernel
 def _squared_distance(points, row0, column0, row1, column1):
-    total = 0.0
-    for k in range(3):
-        d = np.float64(points[row0, column0, k]) - np.float64(points[row1, column1, k])
-        total += d * d
-    return total
+    dx = np.float64(points[row0, column0, 0] - points[row1, column1, 0])
+    dy = np.float64(points[row0, column0, 1] - points[row1, column1, 1])
+    dz = np.float64(points[row0, column0, 2] - points[row1, column1, 2])
+    return dx * dx + dy * dy + dz * dz
 
 
 @inlined_kernel
-def _is_sliver(a, b, c, squared_cos):
-    """Whether a triangle with squared sides a, b, c has an angle whose cosine exceeds the limit.
+def _is_sliver(a, b, c, limit):
+    """Whether a triangle with squared sides a, b, c has an angle whose squared cosine, times 4,
+    exceeds `limit`.
 
     The smallest angle lies between the two longer sides; law of cosines, without square roots.
     """
@@ -74,11 +75,11 @@ def _is_sliver(a, b, c, squared_cos):
     if b < c:
         b, c = c, b
     twice_dot = a + b - c  # c may exceed a, but then no angle is small
-    return twice_dot > 0.0 and twice_dot * twice_dot > 4.0 * squared_cos * a * b
+    return twice_dot > 0.0 and twice_dot * twice_dot > limit * a * b
 
 
 @kernel
-def _cut_holes(points, rgba, squared_cos, ring_is_hole):
+def _cut_holes(points, rgba, limit, ring_is_hole):
     """Set rgba [H, W, 4] to 0 at the vertices of every face that spans a depth jump."""
     height, width = points.shape[:2]
     for row in range(height - 1):
@@ -90,8 +91,8 @@ def _cut_holes(points, rgba, squared_cos, ring_is_hole):
             top = _squared_distance(points, row, column, row, column + 1)
             bottom = _squared_distance(points, row + 1, column, row + 1, column + 1)
             diagonal = _squared_distance(points, row + 1, column, row, column + 1)
-            upper = ring or _is_sliver(left, top, diagonal, squared_cos)
-            lower = ring or _is_sliver(right, bottom, diagonal, squared_cos)
+            upper = ring or _is_sliver(left, top, diagonal, limit)
+            lower = ring or _is_sliver(right, bottom, diagonal, limit)
             left = right
             if upper or lower:
                 for k in range(4):
@@ -114,9 +115,7 @@ def build_mesh(rgb: np.ndarray, depth: np.ndarray, settings: MeshSettings) -> DW
     ringed = np.full((height, width), settings.border_depth, np.float32)
     ringed[1:-1, 1:-1] = depth[1:-1, 1:-1]
     points = unproject(ringed, settings.intrinsics, settings.convention.pixel_center)
-    rgba = np.empty((height, width, 4), np.uint8)
-    rgba[..., :3] = rgb
-    rgba[..., 3] = 255
-    squared_cos = math.cos(math.radians(settings.min_face_angle_deg)) ** 2
-    _cut_holes(points, rgba, squared_cos, not settings.convention.is_upstream)
+    rgba = cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA)  # alpha 255; several times faster than numpy
+    limit = 4 * math.cos(math.radians(settings.min_face_angle_deg)) ** 2
+    _cut_holes(points, rgba, limit, not settings.convention.is_upstream)
     return DWMesh(points.reshape(-1, 3), rgba.reshape(-1, 4), grid_topology(height, width))

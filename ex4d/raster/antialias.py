@@ -20,62 +20,42 @@ _SLACK = 1.0 / 16.0  # pixels; a crossing this far outside the pair still counts
 
 
 @kernel
-def _silhouette_crossing(face, mesh, visible, center, axis, direction):
-    """How far from a pixel that shows `face`, towards its neighbour, a silhouette edge ends it.
+def _leaves_at(along, across, silhouette):
+    """How far from a pixel's centre its face ends in a silhouette edge, in screen units, or NaN.
 
-    center: the pixel's centre (x, y) in screen units; direction: +1 or -1 along `axis` (0 = x,
-    1 = y). Returns pixels, or NaN: of the edges that cross the line between the two centres only
-    the farthest can end the face, and it counts when it is a silhouette that runs more across the
-    line than along it.
+    along, across: the face's corners relative to the centre; `along` points to the neighbouring
+    pixel. silhouette: 3 flags, for the edges opposite to the corners. Of the edges that cross the
+    line between the two centres only the farthest can end the face, and it counts when it is a
+    silhouette that runs more across the line than along it.
     """
-    faces, neighbors = mesh
-    screen, disparity, facing = visible
-    across = 1 - axis
     farthest = -np.inf
-    counts: bool | np.bool_ = False
+    counts = False
     for edge in range(3):
-        a, b = faces[face, (edge + 1) % 3], faces[face, (edge + 2) % 3]
-        if disparity[a] == 0.0 or disparity[b] == 0.0:
+        a, b = (edge + 1) % 3, (edge + 2) % 3
+        if (across[a] >= 0) == (across[b] >= 0):
             continue
-        a_across = screen[a, across] - center[across]
-        b_across = screen[b, across] - center[across]
-        if (a_across >= 0) == (b_across >= 0):
-            continue
-        d_across = np.float64(b_across - a_across)
-        d_along = np.float64(screen[b, axis] - screen[a, axis])
-        along = screen[a, axis] - center[axis] - a_across * d_along / d_across
-        if direction * along > farthest:
-            farthest = direction * along
-            other = neighbors[face, edge]
-            silhouette = other < 0 or facing[other] != facing[face]
-            counts = silhouette and abs(d_across) >= abs(d_along)
-    return farthest / SUBPIXELS if counts else np.nan
+        d_across = np.float64(across[b] - across[a])
+        d_along = np.float64(along[b] - along[a])
+        crossing = along[a] - across[a] * d_along / d_across
+        if crossing > farthest:
+            farthest = crossing
+            counts = silhouette[edge] and abs(d_across) >= abs(d_along)
+    return farthest if counts else np.nan
 
 
 @kernel
-def _blend_pair(mesh, visible, best, pair, color, smoothed):
-    """Antialias between the two neighbouring pixels `pair` = (row, column, axis)."""
-    best_disparity, best_face, has_silhouette = best
-    row, column, axis = pair
-    here, there = (row, column), (row + axis, column + 1 - axis)
-    nearer_here = best_face[there] < 0 or (
-        best_face[here] >= 0 and best_disparity[here] >= best_disparity[there]
-    )
-    near, far = (here, there) if nearer_here else (there, here)
-    if not has_silhouette[near]:
-        return
-    center = (near[1] * SUBPIXELS + SUBPIXELS // 2, near[0] * SUBPIXELS + SUBPIXELS // 2)
-    direction = 1 if nearer_here else -1
-    crossing = _silhouette_crossing(best_face[near], mesh, visible, center, axis, direction)
-    if not (-_SLACK < crossing < 1.0 + _SLACK):
-        return
-    # Beyond the midpoint the nearer surface reaches into the other pixel; before it, the other
-    # pixel's surface reaches into the nearer one's.
-    share = min(max(crossing, 0.0), 1.0) - 0.5
-    changed = far if share > 0 else near
-    for k in range(4):
-        difference = color[near[0], near[1], k] - color[far[0], far[1], k]
-        smoothed[changed[0], changed[1], k] += share * difference
+def _find_silhouettes(best_face, neighbors, facing, has_silhouette):
+    """Mark the pixels whose face has an edge with no face behind it, or one that turns away."""
+    for row in range(best_face.shape[0]):
+        for column in range(best_face.shape[1]):
+            face = best_face[row, column]
+            found = False
+            if face >= 0:
+                own = facing[face]
+                for edge in range(3):
+                    other = neighbors[face, edge]
+                    found |= other < 0 or facing[other] != own
+            has_silhouette[row, column] = found
 
 
 @kernel
@@ -84,24 +64,55 @@ def antialias_edges(mesh, visible, best, color, smoothed):
 
     mesh: (faces int32 [F, 3], neighbors int32 [F, 3]: the face across the edge opposite to each
     corner, -1 for none). visible: (screen int32 [V, 2], disparity float64 [V], facing int8 [F]).
-    best: (best_disparity, best_face, has_silhouette), each [H, W].
+    best: (best_disparity, best_face), each [H, W].
     """
-    best_face, has_silhouette = best[1], best[2]
+    faces, neighbors = mesh
+    screen, disparity, facing = visible
+    best_disparity, best_face = best
     height, width = best_face.shape
+    has_silhouette = np.empty((height, width), np.bool_)
+    _find_silhouettes(best_face, neighbors, facing, has_silhouette)
     smoothed[:] = color
     for row in range(height):
         for column in range(width):
-            silhouette = has_silhouette[row, column]
-            face = best_face[row, column]
-            if (
-                column + 1 < width
-                and (silhouette or has_silhouette[row, column + 1])
-                and best_face[row, column + 1] != face
-            ):
-                _blend_pair(mesh, visible, best, (row, column, 0), color, smoothed)
-            if (
-                row + 1 < height
-                and (silhouette or has_silhouette[row + 1, column])
-                and best_face[row + 1, column] != face
-            ):
-                _blend_pair(mesh, visible, best, (row, column, 1), color, smoothed)
+            for axis in range(2):
+                row1, column1 = row + axis, column + 1 - axis
+                if row1 >= height or column1 >= width:
+                    continue
+                if not (has_silhouette[row, column] or has_silhouette[row1, column1]):
+                    continue
+                here, there = best_face[row, column], best_face[row1, column1]
+                nearer_here = there < 0 or (
+                    here >= 0 and best_disparity[row, column] >= best_disparity[row1, column1]
+                )
+                i, j = (row, column) if nearer_here else (row1, column1)
+                if here == there or not has_silhouette[i, j]:
+                    continue
+                face = best_face[i, j]
+                c0, c1, c2 = faces[face, 0], faces[face, 1], faces[face, 2]
+                if disparity[c0] == 0 or disparity[c1] == 0 or disparity[c2] == 0:
+                    continue  # a clipped face has no corners on the screen
+                n0, n1, n2 = neighbors[face, 0], neighbors[face, 1], neighbors[face, 2]
+                own = facing[face]
+                silhouette = (
+                    n0 < 0 or facing[n0] != own,
+                    n1 < 0 or facing[n1] != own,
+                    n2 < 0 or facing[n2] != own,
+                )
+                x = j * SUBPIXELS + SUBPIXELS // 2
+                y = i * SUBPIXELS + SUBPIXELS // 2
+                towards = 1 if nearer_here else -1
+                xs = (screen[c0, 0] - x, screen[c1, 0] - x, screen[c2, 0] - x)
+                ys = (screen[c0, 1] - y, screen[c1, 1] - y, screen[c2, 1] - y)
+                along, across = (xs, ys) if axis == 0 else (ys, xs)
+                along = (towards * along[0], towards * along[1], towards * along[2])
+                crossing = _leaves_at(along, across, silhouette) / SUBPIXELS
+                if not (-_SLACK < crossing < 1.0 + _SLACK):
+                    continue
+                # Beyond the midpoint the nearer surface reaches into the other pixel; before it,
+                # the other pixel's surface reaches into the nearer one's.
+                share = min(max(crossing, 0.0), 1.0) - 0.5
+                fi, fj = (row1, column1) if nearer_here else (row, column)
+                ci, cj = (fi, fj) if share > 0 else (i, j)
+                for k in range(4):
+                    smoothed[ci, cj, k] += share * (color[i, j, k] - color[fi, fj, k])

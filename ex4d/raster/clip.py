@@ -1,4 +1,4 @@
-"""Faces that cross the near plane or leave the guard band: clipped exactly, then drawn in pieces.
+"""Faces that cross the near plane or leave the guard band, cut into pieces that do not.
 
 A shared edge is cut at the same point in both of its faces, because a cut is always computed from
 the inner corner towards the outer one; so clipping opens no cracks.
@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ex4d.jit import inlined_kernel, kernel
-from ex4d.raster.kernels import GUARD_PX, SUBPIXELS, fill_triangle
+from ex4d.raster.kernels import GUARD_PX, SUBPIXELS
 
-__all__ = ["draw_clipped_faces"]
+__all__ = ["adopt_pieces", "clip_faces"]
 
 _PLANES = 5  # near, left, right, top, bottom
 _MOST_CORNERS = 3 + _PLANES
@@ -54,58 +54,63 @@ def _clip_polygon(polygon, count, plane, near, clipped):
 
 
 @kernel
-def _draw_fan(polygon, count, face, target):
-    """Project a clipped polygon and draw it as a fan; return the doubled area of all pieces."""
-    x = np.empty(count, np.int64)
-    y = np.empty(count, np.int64)
-    inverse_z = np.empty(count)
-    for i in range(count):
-        inverse_z[i] = 1.0 / polygon[i, 2]
-        x[i] = np.int64(np.floor(polygon[i, 0] * inverse_z[i] * SUBPIXELS + 0.5))
-        y[i] = np.int64(np.floor(polygon[i, 1] * inverse_z[i] * SUBPIXELS + 0.5))
-    weights = np.empty((3, 2))
-    area = np.int64(0)
-    for i in range(1, count - 1):
-        weights[0] = polygon[0, 3:]
-        weights[1] = polygon[i, 3:]
-        weights[2] = polygon[i + 1, 3:]
-        area += fill_triangle(
-            (x[0], x[i], x[i + 1]),
-            (y[0], y[i], y[i + 1]),
-            (inverse_z[0], inverse_z[i], inverse_z[i + 1]),
-            weights,
-            face,
-            target,
-        )
-    return area
+def clip_faces(to_clip, mesh, transform, near):
+    """Cut the faces in rows `to_clip` int32 [n] of a mesh (faces, vertices) into triangles.
 
-
-@kernel
-def draw_clipped_faces(to_clip, faces, vertices, transform, near, facing, target):
-    """Clip and draw the faces numbered in `to_clip` int32 [n], and set their `facing`.
-
-    `transform` and `target` as in `ex4d.raster.kernels`.
+    Returns what `raster_faces` draws, corners [3 P] of P pieces: screen int32 [3 P, 2], disparity
+    float64 [3 P]; further weights [3 P, 2], the face's own barycentric coordinates 1 and 2 at each
+    corner, and face_of int32 [P]. `transform` [3, 4] as in `project_vertices`.
     """
-    polygon = np.empty((_MOST_CORNERS, 5))
-    clipped = np.empty((_MOST_CORNERS, 5))
+    faces, vertices = mesh
+    most = to_clip.shape[0] * (_MOST_CORNERS - 2)
+    screen = np.empty((3 * most, 2), np.int32)
+    disparity = np.empty(3 * most)
+    weights = np.empty((3 * most, 2))
+    face_of = np.empty(most, np.int32)
+    polygon, clipped = np.empty((_MOST_CORNERS, 5)), np.empty((_MOST_CORNERS, 5))
+    n = 0
     for face in to_clip:
         for corner in range(3):
             vertex = vertices[faces[face, corner]]
             for k in range(3):
-                polygon[corner, k] = (
-                    transform[k, 0] * vertex[0]
-                    + transform[k, 1] * vertex[1]
-                    + transform[k, 2] * vertex[2]
-                    + transform[k, 3]
-                )
+                row = transform[k]
+                polygon[corner, k] = row[0] * vertex[0] + row[1] * vertex[1]
+                polygon[corner, k] += row[2] * vertex[2] + row[3]
             polygon[corner, 3] = 1.0 if corner == 1 else 0.0
             polygon[corner, 4] = 1.0 if corner == 2 else 0.0
         count = 3
         for plane in range(_PLANES):
             count = _clip_polygon(polygon, count, plane, near, clipped)
             polygon, clipped = clipped, polygon
-            if count == 0:
-                break
-        if count >= 3:
-            area = _draw_fan(polygon, count, face, target)
-            facing[face] = -1 if area < 0 else 1
+        for i in range(1, count - 1):
+            for corner, k in enumerate((0, i, i + 1)):
+                inverse_z = 1.0 / polygon[k, 2]
+                at = 3 * n + corner
+                screen[at, 0] = np.int32(np.floor(polygon[k, 0] * inverse_z * SUBPIXELS + 0.5))
+                screen[at, 1] = np.int32(np.floor(polygon[k, 1] * inverse_z * SUBPIXELS + 0.5))
+                disparity[at] = inverse_z
+                weights[at] = polygon[k, 3:]
+            face_of[n] = face
+            n += 1
+    return screen[: 3 * n], disparity[: 3 * n], weights[: 3 * n], face_of[:n]
+
+
+@kernel
+def adopt_pieces(pieces, first_number, best_face, barycentric):
+    """Turn piece numbers, counted from `first_number`, and their barycentric coordinates in a
+    picture [H, W] into those of the faces they were cut from. pieces: (weights, face_of)."""
+    weights, face_of = pieces
+    for row in range(best_face.shape[0]):
+        for column in range(best_face.shape[1]):
+            piece = best_face[row, column] - first_number
+            if piece < 0:
+                continue
+            b1, b2 = barycentric[row, column, 0], barycentric[row, column, 1]
+            b0 = np.float32(1.0) - b1 - b2
+            for k in range(2):
+                barycentric[row, column, k] = (
+                    b0 * weights[3 * piece, k]
+                    + b1 * weights[3 * piece + 1, k]
+                    + b2 * weights[3 * piece + 2, k]
+                )
+            best_face[row, column] = face_of[piece]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ex4d.raster.antialias import antialias_edges
 from ex4d.raster.base import RenderCamera, Rendering, TriangleMesh
-from ex4d.raster.clip import draw_clipped_faces
+from ex4d.raster.clip import adopt_pieces, clip_faces
 from ex4d.raster.kernels import project_vertices, raster_faces, shade
 
 __all__ = ["CpuRasterizer", "available_cores"]
@@ -24,7 +24,6 @@ class _Buffers:
     disparity: np.ndarray  # float64 [V]
     facing: np.ndarray  # int8 [F]
     to_clip: np.ndarray  # int32 [F]
-    has_silhouette: np.ndarray  # bool [H, W]
     color: np.ndarray  # float32 [H, W, 4]
 
     @classmethod
@@ -34,7 +33,6 @@ class _Buffers:
             disparity=np.empty(n_vertices, np.float64),
             facing=np.empty(n_faces, np.int8),
             to_clip=np.empty(n_faces, np.int32),
-            has_silhouette=np.empty(shape, np.bool_),
             color=np.empty((*shape, 4), np.float32),
         )
 
@@ -58,32 +56,20 @@ class CpuRasterizer:
     def render(self, mesh: TriangleMesh, camera: RenderCamera) -> Rendering:
         """Draw `mesh` as `camera` sees it."""
         shape = (camera.height, camera.width)
-        topology = (mesh.topology.faces, mesh.topology.neighbors)
+        # Unsigned numbers: numba then does not ask whether an index counts from the end.
+        topology = (mesh.topology.faces.view(np.uint32), mesh.topology.neighbors)
         buffers = self._buffers(len(mesh.vertices), len(topology[0]), shape)
         disparity = np.zeros(shape, np.float32)
         face = np.full(shape, -1, np.int32)
         barycentric = np.empty((*shape, 2), np.float32)
         _draw(mesh, camera, buffers, (disparity, face, barycentric))
         rgba = np.empty((*shape, 4), np.float32)
+        hole_facing = 1 if camera.back_faces_are_holes else 2  # front faces have -1; none has 2
         color = buffers.color if camera.antialias else rgba
-        shade(
-            topology,
-            mesh.rgba,
-            buffers.facing,
-            1 if camera.back_faces_are_holes else 2,  # front faces have -1; none has 2
-            face,
-            barycentric,
-            color,
-            buffers.has_silhouette,
-        )
+        shade(topology[0], mesh.rgba, buffers.facing, hole_facing, face, barycentric, color)
         if camera.antialias:
-            antialias_edges(
-                topology,
-                (buffers.screen, buffers.disparity, buffers.facing),
-                (disparity, face, buffers.has_silhouette),
-                color,
-                rgba,
-            )
+            visible = (buffers.screen, buffers.disparity, buffers.facing)
+            antialias_edges(topology, visible, (disparity, face), color, rgba)
         return Rendering(rgba, disparity, face, barycentric)
 
     def _buffers(self, n_vertices: int, n_faces: int, shape: tuple[int, int]) -> _Buffers:
@@ -102,14 +88,20 @@ def _draw(
     nearest: tuple[np.ndarray, np.ndarray, np.ndarray],  # disparity, face, barycentric
 ) -> None:
     """Find the nearest face of every pixel."""
-    faces = mesh.topology.faces
+    faces, facing = mesh.topology.faces.view(np.uint32), buffers.facing
     transform = np.ascontiguousarray(camera.intrinsics @ camera.mesh_to_camera[:3])
-    least_disparity = np.float32(0.0 if np.isinf(camera.far) else 1.0 / camera.far)
-    target = (*nearest, least_disparity)
-    screen, disparity, facing = buffers.screen, buffers.disparity, buffers.facing
-    project_vertices(mesh.vertices, transform, camera.near, screen, disparity)
-    n_clip = raster_faces(faces, screen, disparity, facing, buffers.to_clip, target)
+    target = (*nearest, np.float32(1.0 / camera.far))
+    project_vertices(mesh.vertices, transform, camera.near, buffers.screen, buffers.disparity)
+    projected = (buffers.screen, buffers.disparity)
+    n_clip = raster_faces(faces, 0, projected, facing, buffers.to_clip, target)
     if n_clip:
-        draw_clipped_faces(
-            buffers.to_clip[:n_clip], faces, mesh.vertices, transform, camera.near, facing, target
+        rows = buffers.to_clip[:n_clip]
+        *corners, weights, face_of = clip_faces(
+            rows, (faces, mesh.vertices), transform, camera.near
         )
+        pieces = np.arange(3 * len(face_of), dtype=np.uint32).reshape(-1, 3)
+        piece_facing = np.empty(len(pieces), np.int8)
+        unused = np.empty(len(pieces), np.int32)
+        raster_faces(pieces, len(faces), tuple(corners), piece_facing, unused, target)
+        facing[face_of] = piece_facing
+        adopt_pieces((weights, face_of), len(faces), nearest[1], nearest[2])

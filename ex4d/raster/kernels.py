@@ -14,10 +14,17 @@ import numpy as np
 
 from ex4d.jit import inlined_kernel, kernel
 
-__all__ = ["GUARD_PX", "SUBPIXELS", "project_vertices", "raster_faces", "shade"]
+__all__ = [
+    "GUARD_PX",
+    "SUBPIXELS",
+    "project_vertices",
+    "raster_faces",
+    "shade",
+]
 
 SUBPIXELS = 256  # screen units per pixel
 GUARD_PX = 32768  # farther out, faces are clipped: products of differences stay below 2**50
+_WIDE = 8  # pixels; from this width on, the ends of each row are computed
 _HALF = SUBPIXELS // 2
 _SHIFT = 8  # log2(SUBPIXELS)
 
@@ -54,78 +61,42 @@ def _bias(dx, dy):
 
 
 @inlined_kernel
-def fill_triangle(x, y, inverse_z, weights, face, target):
-    """Draw one triangle into `target`; return its doubled area in squared screen units.
+def _columns_inside(edge, step, first, last):
+    """Narrow columns first..last (counted from the one where the edge function is `edge`) to
+    those where edge - step * column >= 0."""
+    if step > 0:
+        last = min(last, edge // step)
+    elif step < 0:
+        first = max(first, -(edge // -step))
+    elif edge < 0:
+        last = first - 1
+    return first, last
 
-    x, y: 3 integers each; inverse_z: 3 floats; weights: None, or [3, 2], the face's own barycentric
-    coordinates 1 and 2 at the three corners (a piece of a clipped face).
-    target: (best_disparity [H, W], best_face [H, W], barycentric [H, W, 2], least_disparity).
-    """
-    best_disparity, best_face, barycentric, least_disparity = target
-    x0, x1, x2 = x
-    y0, y1, y2 = y
-    area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-    if area == 0:
-        return area
-    height, width = best_face.shape
-    left = max((min(x0, x1, x2) + _HALF - 1) >> _SHIFT, 0)
-    right = min((max(x0, x1, x2) - _HALF) >> _SHIFT, width - 1)
-    top = max((min(y0, y1, y2) + _HALF - 1) >> _SHIFT, 0)
-    bottom = min((max(y0, y1, y2) - _HALF) >> _SHIFT, height - 1)
-    if left > right or top > bottom:
-        return area
 
-    sign = 1 if area > 0 else -1
-    dx0, dy0 = sign * (x2 - x1), sign * (y2 - y1)
-    dx1, dy1 = sign * (x0 - x2), sign * (y0 - y2)
-    dx2, dy2 = sign * (x1 - x0), sign * (y1 - y0)
-    bias0, bias1, bias2 = _bias(dx0, dy0), _bias(dx1, dy1), _bias(dx2, dy2)
-    px = left * SUBPIXELS + _HALF
-    py = top * SUBPIXELS + _HALF
-    row0 = dx0 * (py - y1) - dy0 * (px - x1)
-    row1 = dx1 * (py - y2) - dy1 * (px - x2)
-    row2 = dx2 * (py - y0) - dy2 * (px - x0)
-    inverse_area = 1.0 / (sign * area)
-    for row in range(top, bottom + 1):
-        edge0, edge1, edge2 = row0, row1, row2
-        for column in range(left, right + 1):
-            if (edge0 + bias0) >= 0 and (edge1 + bias1) >= 0 and (edge2 + bias2) >= 0:
-                a0 = edge0 * inverse_z[0]
-                a1 = edge1 * inverse_z[1]
-                a2 = edge2 * inverse_z[2]
-                total = a0 + a1 + a2
-                disparity = np.float32(total * inverse_area)
-                best = best_disparity[row, column]
-                if disparity >= least_disparity and (
-                    disparity > best or (disparity == best and face < best_face[row, column])
-                ):
-                    best_disparity[row, column] = disparity
-                    best_face[row, column] = face
-                    inverse_total = 1.0 / total
-                    if weights is None:
-                        barycentric[row, column, 0] = a1 * inverse_total
-                        barycentric[row, column, 1] = a2 * inverse_total
-                    else:
-                        for k in range(2):
-                            barycentric[row, column, k] = inverse_total * (
-                                a0 * weights[0, k] + a1 * weights[1, k] + a2 * weights[2, k]
-                            )
-            edge0 -= dy0 * SUBPIXELS
-            edge1 -= dy1 * SUBPIXELS
-            edge2 -= dy2 * SUBPIXELS
-        row0 += dx0 * SUBPIXELS
-        row1 += dx1 * SUBPIXELS
-        row2 += dx2 * SUBPIXELS
-    return area
+@inlined_kernel
+def _pixels_between(x0, x1, x2, width):
+    """The first and the last of `width` pixels whose centres lie between the least and the
+    greatest of three screen coordinates."""
+    first = max((min(x0, min(x1, x2)) + _HALF - 1) >> _SHIFT, 0)
+    last = min((max(x0, max(x1, x2)) - _HALF) >> _SHIFT, width - 1)
+    return first, last
 
 
 @kernel
-def raster_faces(faces, screen, disparity, facing, to_clip, target):
+def raster_faces(faces, first_number, projected, facing, to_clip, target):
     """Draw every face whose corners all project; return how many need clipping.
 
-    The numbers of those go into `to_clip` int32 [F]. Sets `facing` int8 [F] to the sign of a
-    face's area on the screen (y down), 0 where it needs clipping. `target` as in `fill_triangle`.
+    faces: int32 [F, 3]; in the picture they are numbered from `first_number` on. projected:
+    (screen int32 [V, 2], disparity float64 [V]). facing: int8 [F], becomes the sign of a face's
+    area on the screen (y down), 0 where it needs clipping. to_clip: int32 [F], receives the rows
+    of those. target: (best_disparity [H, W], best_face [H, W], barycentric [H, W, 2],
+    least_disparity), updated; barycentric coordinates 0 = 1 - 1 - 2 are left out.
+
+    One loop without calls: passing arrays to a function for every face costs more than drawing it.
     """
+    screen, disparity = projected
+    best_disparity, best_face, barycentric, least_disparity = target
+    height, width = best_face.shape
     n_clip = 0
     for face in range(faces.shape[0]):
         i0, i1, i2 = faces[face, 0], faces[face, 1], faces[face, 2]
@@ -135,33 +106,70 @@ def raster_faces(faces, screen, disparity, facing, to_clip, target):
             to_clip[n_clip] = face
             n_clip += 1
             continue
-        x = (np.int64(screen[i0, 0]), np.int64(screen[i1, 0]), np.int64(screen[i2, 0]))
-        y = (np.int64(screen[i0, 1]), np.int64(screen[i1, 1]), np.int64(screen[i2, 1]))
-        area = fill_triangle(x, y, (z0, z1, z2), None, face, target)
+        x0, x1, x2 = np.int64(screen[i0, 0]), np.int64(screen[i1, 0]), np.int64(screen[i2, 0])
+        y0, y1, y2 = np.int64(screen[i0, 1]), np.int64(screen[i1, 1]), np.int64(screen[i2, 1])
+        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         facing[face] = -1 if area < 0 else 1
+        left, right = _pixels_between(x0, x1, x2, width)
+        top, bottom = _pixels_between(y0, y1, y2, height)
+        if left > right or top > bottom or area == 0:
+            continue
+
+        sign = 1 if area > 0 else -1
+        area *= sign
+        dx0, dy0 = sign * (x2 - x1), sign * (y2 - y1)
+        dx1, dy1 = sign * (x0 - x2), sign * (y0 - y2)
+        dx2, dy2 = sign * (x1 - x0), sign * (y1 - y0)
+        px = left * SUBPIXELS + _HALF
+        py = top * SUBPIXELS + _HALF
+        row0 = dx0 * (py - y1) - dy0 * (px - x1)
+        row1 = dx1 * (py - y2) - dy1 * (px - x2)
+        row2 = dx2 * (py - y0) - dy2 * (px - x0)
+        bias0, bias1, bias2 = _bias(dx0, dy0), _bias(dx1, dy1), _bias(dx2, dy2)
+        number = first_number + face
+        for row in range(top, bottom + 1):
+            first, last = 0, right - left
+            if last >= _WIDE:  # a long sliver's box is nearly empty: visit only what is inside
+                first, last = _columns_inside(row0 + bias0, dy0 * SUBPIXELS, first, last)
+                first, last = _columns_inside(row1 + bias1, dy1 * SUBPIXELS, first, last)
+                first, last = _columns_inside(row2 + bias2, dy2 * SUBPIXELS, first, last)
+            edge0 = row0 - first * dy0 * SUBPIXELS
+            edge1 = row1 - first * dy1 * SUBPIXELS
+            edge2 = row2 - first * dy2 * SUBPIXELS
+            for column in range(left + first, left + last + 1):
+                if ((edge0 + bias0) | (edge1 + bias1) | (edge2 + bias2)) >= 0:
+                    a1, a2 = edge1 * z1, edge2 * z2
+                    total = edge0 * z0 + a1 + a2
+                    here = np.float32(total / area)
+                    at = np.uint64(row), np.uint64(column)
+                    best = best_disparity[at]
+                    if here >= least_disparity and (
+                        here > best or (here == best and number < best_face[at])
+                    ):
+                        best_disparity[at] = here
+                        best_face[at] = number
+                        inverse_total = 1.0 / total
+                        barycentric[at[0], at[1], 0] = a1 * inverse_total
+                        barycentric[at[0], at[1], 1] = a2 * inverse_total
+                edge0 -= dy0 * SUBPIXELS
+                edge1 -= dy1 * SUBPIXELS
+                edge2 -= dy2 * SUBPIXELS
+            row0 += dx0 * SUBPIXELS
+            row1 += dx1 * SUBPIXELS
+            row2 += dx2 * SUBPIXELS
     return n_clip
 
 
 @kernel
-def shade(mesh, rgba, facing, hole_facing, best_face, barycentric, color, has_silhouette):
+def shade(faces, rgba, facing, hole_facing, best_face, barycentric, color):
     """Interpolate vertex colours `rgba` uint8 [V, 4] into `color` float32 [H, W, 4].
 
-    0 where there is no face, or one whose `facing` is `hole_facing`. Sets `has_silhouette`
-    bool [H, W] where the face has an edge with no face behind it, or one that faces the other way.
-    mesh: (faces int32 [F, 3], neighbors int32 [F, 3]).
+    0 where there is no face, or one whose `facing` is `hole_facing`.
     """
-    faces, neighbors = mesh
     height, width = best_face.shape
     for row in range(height):
         for column in range(width):
             face = best_face[row, column]
-            silhouette = False
-            if face >= 0:
-                own = facing[face]
-                for edge in range(3):
-                    other = neighbors[face, edge]
-                    silhouette |= other < 0 or facing[other] != own
-            has_silhouette[row, column] = silhouette
             if face < 0 or facing[face] == hole_facing:
                 for k in range(4):
                     color[row, column, k] = 0.0

@@ -6,9 +6,9 @@ from ex4d.errors import UsageError
 
 __all__ = ["working_size"]
 
-STEP = 16  # the video VAE and its patches divide sides by 16
-LONG_SIDE = 1024
-SMALLEST, LARGEST = 16, 8192
+_STEP = 16  # the video VAE and its patches divide sides by 16
+_LONG_SIDE = 1024
+_SMALLEST, _LARGEST = 16, 8192
 
 
 def working_size(
@@ -44,11 +44,11 @@ def working_size(
 def _largest_that_keeps_aspect(source: tuple[int, int]) -> tuple[int, int]:
     """Of the two largest long sides, take the pair of sides whose aspect is closest."""
     short, long = sorted(source)
-    longest = _step_below(min(long, LONG_SIDE))
+    longest = _step_below(min(long, _LONG_SIDE))
     pairs = []
-    for long_side in (longest, max(longest - STEP, STEP)):
+    for long_side in (longest, max(longest - _STEP, _STEP)):
         below = _step_below(long_side * short / long)
-        above = below + STEP
+        above = below + _STEP
         pairs.append((long_side, below))
         if above <= min(short, long_side):
             pairs.append((long_side, above))
@@ -62,13 +62,13 @@ def _largest_that_keeps_aspect(source: tuple[int, int]) -> tuple[int, int]:
 
 
 def _step_below(side: float) -> int:
-    return max(STEP, int(side) // STEP * STEP)
+    return max(_STEP, int(side) // _STEP * _STEP)
 
 
 def _nearest_step(side: float) -> int:
-    return max(STEP, int(side / STEP + 0.5) * STEP)
+    return max(_STEP, int(side / _STEP + 0.5) * _STEP)
 
 
 def _check_side(name: str, side: int, statement: str) -> None:
-    if not SMALLEST <= side <= LARGEST:
-        raise UsageError(f"{statement}; a {name} must be {SMALLEST} to {LARGEST} pixels")
+    if not _SMALLEST <= side <= _LARGEST:
+        raise UsageError(f"{statement}; a {name} must be {_SMALLEST} to {_LARGEST} pixels")

@@ -1,0 +1,92 @@
+"""doctor tells what works here, what does not, and what mends it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ex4d.cli import doctor
+from ex4d.health import Finding, examine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def working(folder: Path):
+    yield Finding("python", "ok", "fine")
+
+
+def optional(folder: Path):
+    yield Finding("torch", "optional", "not installed", 'pip install "ex4d[gpu]"')
+
+
+def broken(folder: Path):
+    yield Finding("ffmpeg", "broken", "cannot encode", "pip install --force-reinstall av")
+
+
+def raising(folder: Path):
+    raise RuntimeError("undefined symbol: PyFoo\nin a long text")
+    yield
+
+
+@pytest.fixture
+def answer(capsys, tmp_path):
+    """A function that runs doctor with checks of one's own: its exit code and lines."""
+
+    def run(*checks) -> tuple[int, list[str]]:
+        arguments = argparse.Namespace(output_dir=tmp_path)
+        exit_code = doctor.run(arguments, {check.__name__: check for check in checks})
+        return exit_code, capsys.readouterr().out.splitlines()
+
+    return run
+
+
+def test_everything_that_is_needed_works_here(ex4d):
+    told = ex4d("doctor")
+    assert told.exit_code == 0, told.out
+    assert told.err == ""
+    for part in ("python", "memory", "disk", "ffmpeg", "rasterizer", "gpu", "engine", "usd"):
+        assert f" {part} " in told.out
+
+
+def test_every_line_says_whether_its_part_works(ex4d):
+    lines = ex4d("doctor").out.splitlines()[:-1]
+    assert lines
+    assert all(line[:4] in {"ok  ", "--  ", "NO  ", "    "} for line in lines)
+
+
+def test_it_examines_without_leaving_anything(ex4d, tmp_path):
+    assert ex4d("doctor", "--output-dir", tmp_path / "not" / "there").exit_code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_part_gives_1_with_its_remedy(answer):
+    exit_code, lines = answer(working, broken, optional)
+    assert exit_code == 1
+    assert lines[0].split() == ["ok", "python", "fine"]
+    assert lines[1].split(maxsplit=2) == ["NO", "ffmpeg", "cannot encode"]
+    assert lines[2].strip() == "mend: pip install --force-reinstall av"
+    assert lines[-1] == "broken: ffmpeg"
+
+
+def test_an_optional_part_that_is_missing_is_no_fault(answer):
+    exit_code, lines = answer(working, optional)
+    assert exit_code == 0
+    assert lines[1].startswith("--  torch")
+    assert lines[2].strip() == 'mend: pip install "ex4d[gpu]"'
+
+
+def test_a_check_that_raises_is_a_broken_part_and_the_others_still_count(answer):
+    exit_code, lines = answer(raising, working)
+    assert exit_code == 1
+    assert lines[0].split(maxsplit=2) == ["NO", "raising", "RuntimeError: undefined symbol: PyFoo"]
+    assert lines[1].strip().startswith("mend: ")
+    assert lines[2].startswith("ok  python")
+
+
+def test_every_broken_or_missing_part_has_a_remedy_or_needs_none(tmp_path):
+    for finding in examine(tmp_path):
+        assert finding.text
+        assert finding.state != "broken" or finding.remedy

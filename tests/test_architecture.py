@@ -1,0 +1,158 @@
+"""What DESIGN.md and STYLE.md fix about the tree: arrows, folders, sizes, names."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("ex4d", "protocol", "backend", "blender_addon")
+FORBIDDEN = {
+    "ex4d": {"bpy", "zmq", "protocol", "backend", "blender_addon"},
+    "protocol": {"torch", "bpy", "ex4d", "backend", "blender_addon"},
+    "backend": {"bpy", "blender_addon"},
+    "blender_addon": {"torch", "ex4d", "backend"},
+}
+OPTIONAL = ("torch", "nvdiffrast", "pxr", "bpy", "zmq")  # cost seconds, or their licences differ
+AT_THE_ROOT = {
+    ".ci",
+    ".gitignore",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "__init__.py",  # these two make the repository the Blender extension
+    "blender_manifest.toml",
+    "constraints.txt",
+    "examples",
+    "pyproject.toml",
+    "tests",
+    *FOLDERS,
+}
+MOST_LINES = 300
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def modules_in(*folders: str) -> list[str]:
+    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [path.relative_to(ROOT).as_posix() for path in paths]
+
+
+LIBRARY = modules_in("ex4d", "protocol", "backend")
+
+
+def tree_of(module: str) -> ast.Module:
+    return ast.parse((ROOT / module).read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """The first part of the name of every module that is imported, anywhere."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = (node.module or "").partition(".")[0]
+            # `from ..protocol import x` and `from .. import protocol` lead out of the folder too
+            names |= {module} if module else {alias.name for alias in node.names}
+    return names
+
+
+def public_names(tree: ast.Module) -> set[str]:
+    """The functions, classes and constants that a module defines at its top."""
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, Definition):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            targets = [name for target in node.targets for name in ast.walk(target)]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+    return {name for name in names if not name.startswith("_")}
+
+
+def exported_names(tree: ast.Module) -> set[str] | None:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    return None
+
+
+def top_level_imports(tree: ast.Module) -> set[str]:
+    nodes = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    return {alias.asname or alias.name for node in nodes for alias in node.names}
+
+
+def is_stub(node: Definition) -> bool:
+    """The method of a protocol class whose signature says it all."""
+    return ast.unparse(node.body[-1]) == "..."
+
+
+def is_public(node: ast.AST) -> bool:
+    return isinstance(node, Definition) and not node.name.startswith("_")
+
+
+@pytest.mark.parametrize("folder", FORBIDDEN)
+def test_arrows_go_one_way(folder):
+    if not (ROOT / folder).is_dir():
+        pytest.skip(f"the folder {folder} does not exist yet")
+    for module in modules_in(folder):
+        assert not imported(tree_of(module)) & FORBIDDEN[folder], module
+
+
+def test_the_check_of_arrows_sees_every_way_to_import():
+    code = (
+        "import torch.nn as n\nfrom bpy.types import Mesh\nfrom ..protocol import codec\n"
+        "from .. import backend\ndef f():\n    import zmq\n"
+    )
+    assert imported(ast.parse(code)) == {"torch", "bpy", "protocol", "backend", "zmq"}
+
+
+def test_optional_parts_are_imported_only_when_they_are_chosen():
+    code = f"import ex4d.cli.main, sys; print([m for m in {OPTIONAL} if m in sys.modules])"
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert run.stdout.strip() == "[]", run.stderr
+
+
+def test_nothing_else_lies_at_the_root():
+    try:
+        run = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT)
+    except FileNotFoundError:
+        pytest.skip("git is not installed")
+    if run.returncode or not run.stdout:
+        pytest.skip("this is not a git checkout")
+    names = {path.partition("/")[0] for path in run.stdout.splitlines()}
+    extra = {name for name in names - AT_THE_ROOT if not name.startswith("LICENSE")}
+    assert extra == set()
+
+
+@pytest.mark.parametrize("module", modules_in(*FOLDERS, "tests", "examples"))
+def test_a_module_is_one_idea(module):
+    assert len((ROOT / module).read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("module", LIBRARY)
+def test_all_is_what_the_module_defines(module):
+    tree = tree_of(module)
+    exported, public = exported_names(tree), public_names(tree)
+    if exported is None:
+        assert public == set()
+        return
+    assert public - exported == set()  # private names begin with _
+    assert exported - public <= top_level_imports(tree)  # what it hands on
+
+
+@pytest.mark.parametrize("module", LIBRARY)
+def test_what_is_public_says_what_it_does(module):
+    tree = tree_of(module)
+    assert not tree.body or ast.get_docstring(tree), "the module"
+    tops = [node for node in tree.body if is_public(node)]
+    methods = [n for top in tops if isinstance(top, ast.ClassDef) for n in top.body if is_public(n)]
+    for node in [*tops, *methods]:
+        assert ast.get_docstring(node) or is_stub(node), node.name
