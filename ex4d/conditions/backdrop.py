@@ -1,7 +1,8 @@
 """What probably stands in the disocclusions, for drafts: the backdrop.
 
 A place that the source did not see in one frame may have been seen in another; its picture is
-taken from there. Elsewhere the occluding face that hides the place tells what is beside it: such a
+taken from there: out of the clean plate when the source camera stands still, else out of a few
+other frames. Elsewhere the occluding face that hides the place tells what is beside it: such a
 face spans a depth jump, and the colours of its far side, the background, are drawn across it.
 """
 
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ex4d.conditions.clean_plate import clean_plate
+from ex4d.conditions.scene import Scene
 from ex4d.jit import kernel
 
 if TYPE_CHECKING:
     from ex4d.camera.trajectory import Trajectory
-    from ex4d.conditions.scene import Scene
     from ex4d.mesh.dw_mesh import DWMesh
     from ex4d.raster.base import Rasterizer, Rendering
 
@@ -69,8 +71,8 @@ def _background_colors(rgb, depth, rgba):
 
 
 @kernel
-def _draw_across_occluders(colors, topology, nearest, hole, picture):
-    """Interpolate vertex colours [V, 3] over the occluders in `hole` [H, W]; the border's are left.
+def _draw_faces(colors, topology, nearest, hole, picture):
+    """Interpolate vertex colours [V, 3] over the faces in `hole` [H, W]; the border's are left.
 
     topology: (faces, on_border); nearest: (face, barycentric); picture: (color, mask), filled.
     """
@@ -124,6 +126,30 @@ def _take_farthest(other, view, hole, picture, farthest):
                 color[row, column, k] = np.uint8(min(value, 255.0))
 
 
+_Picture = tuple[np.ndarray, np.ndarray]  # colour uint8 [H, W, 3], mask bool [H, W]
+
+
+@dataclass(frozen=True)
+class _Backing:
+    """A mesh whose occluders are coloured like the background beside them."""
+
+    mesh: DWMesh
+    colors: np.ndarray  # uint8 [V, 3]
+
+    @classmethod
+    def of(cls, scene: Scene, source_frame: int, mesh: DWMesh) -> _Backing:
+        depth = scene.depth[source_frame]
+        rgba = mesh.rgba.reshape(*depth.shape, 4)
+        colors = _background_colors(scene.frames[source_frame], depth, rgba)
+        return cls(mesh, colors.reshape(-1, 3))
+
+    def draw(self, rendering: Rendering, hole: np.ndarray, picture: _Picture) -> None:
+        """Draw what a picture of the mesh shows in `hole` [H, W], occluders too."""
+        topology = self.mesh.topology.faces, self.mesh.topology.on_border
+        nearest = rendering.face, rendering.barycentric
+        _draw_faces(self.colors, topology, nearest, hole, picture)
+
+
 class BackdropRenderer:
     """Draws the backdrop of single frames; may be called from several threads."""
 
@@ -131,9 +157,15 @@ class BackdropRenderer:
         self._scene = scene
         self._trajectory = trajectory
         self._rasterizer = rasterizer
+        self._plate: _Backing | None = None
+        self._others: dict[int, DWMesh] = {}
+        if trajectory.source_extrinsics is None and (scene.intrinsics == scene.intrinsics[0]).all():
+            plate = Scene(*clean_plate(scene.frames, scene.depth), scene.intrinsics[:1])
+            self._plate = _Backing.of(plate, 0, plate.mesh(0))
+            return
         n_frames = len(scene.frames)
         others = np.linspace(0, n_frames - 1, min(_N_OTHER_FRAMES, n_frames)).round().astype(int)
-        self._others: dict[int, DWMesh] = {int(other): scene.mesh(int(other)) for other in others}
+        self._others = {int(other): scene.mesh(int(other)) for other in others}
 
     def draw(
         self, frame: int, mesh: DWMesh, rendering: Rendering, mask: np.ndarray
@@ -146,18 +178,16 @@ class BackdropRenderer:
         picture = np.zeros((*mask.shape, 3), np.uint8), np.zeros(mask.shape, np.bool_)
         if not hole.any():
             return picture
+        if self._plate is not None:
+            camera = self._scene.camera(self._trajectory, frame, 0, antialias=False)
+            self._plate.draw(self._rasterizer.render(self._plate.mesh, camera), hole, picture)
+            return picture
         source_frame = int(self._trajectory.source_frames[frame])
-        rgb, depth = self._scene.frames[source_frame], self._scene.depth[source_frame]
-        topology = mesh.topology.faces, mesh.topology.on_border
-        colors = _background_colors(rgb, depth, mesh.rgba.reshape(*depth.shape, 4))
-        nearest = rendering.face, rendering.barycentric
-        _draw_across_occluders(colors.reshape(-1, 3), topology, nearest, hole, picture)
+        _Backing.of(self._scene, source_frame, mesh).draw(rendering, hole, picture)
         self._look_through_others(frame, hole, picture)
         return picture
 
-    def _look_through_others(
-        self, frame: int, hole: np.ndarray, picture: tuple[np.ndarray, np.ndarray]
-    ) -> None:
+    def _look_through_others(self, frame: int, hole: np.ndarray, picture: _Picture) -> None:
         source_frame = int(self._trajectory.source_frames[frame])
         view = self._to_source(frame, source_frame), self._scene.depth[source_frame]
         farthest = np.full(hole.shape, np.inf, np.float32)

@@ -39,7 +39,7 @@ def _leaves_at(along, across, silhouette):
         crossing = along[a] - across[a] * d_along / d_across
         if crossing > farthest:
             farthest = crossing
-            counts = silhouette[edge] and abs(d_across) >= abs(d_along)
+            counts = bool(silhouette[edge] and abs(d_across) >= abs(d_along))
     return farthest if counts else np.nan
 
 

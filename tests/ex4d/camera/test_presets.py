@@ -149,6 +149,14 @@ def test_one_stray_pixel_does_not_move_the_orbits_centre(stray, place):
     assert orbit_radius(depth) == pytest.approx(radius, rel=1e-3)
 
 
+@pytest.mark.parametrize("place", [np.s_[:, 7], np.s_[9], np.s_[3:7, 30:34]])
+def test_a_thin_line_or_a_speck_does_not_move_the_orbits_centre(place):
+    """A line is more than the nearest percent; a speck is wider than the median."""
+    depth = surface()
+    depth[place] = 0.1
+    assert orbit_radius(depth) == pytest.approx(orbit_radius(surface()), rel=1e-3)
+
+
 def test_the_public_codes_radius_is_the_minimum_inside_the_border_plus_0_15():
     depth = surface()
     depth[5, 5] = 1.5

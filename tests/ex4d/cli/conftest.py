@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +14,16 @@ import pytest
 from ex4d.cli.main import main
 from ex4d.video.writer import write_video
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 FPS = Fraction(30000, 1001)
+ROOT = Path(__file__).parents[3]
+
+# Under a shell that runs the tests in the background, children ignore Ctrl-C from their start.
+INTERRUPTIBLE = """
+import signal, sys
+from ex4d.cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main())
+"""
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ def process(shot, tmp_path):
     def run(shot: Path = shot, prefix: tuple[str, ...] = (), **changes: object) -> Answer:
         flags = recon_flags(shot, tmp_path / "out", changes)
         command = [*prefix, sys.executable, "-m", "ex4d", "recon", *flags]
-        finished = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
         return Answer(finished.returncode, finished.stdout, finished.stderr)
 
     return run
@@ -116,9 +122,9 @@ def start_process(long_shot, tmp_path):
 
     def start() -> subprocess.Popen:
         flags = recon_flags(long_shot, tmp_path / "out", {})
-        command = [sys.executable, "-m", "ex4d", "recon", *flags]
+        command = [sys.executable, "-c", INTERRUPTIBLE, "recon", *flags]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        started.append(subprocess.Popen(command, text=True, **pipes))
+        started.append(subprocess.Popen(command, text=True, cwd=ROOT, **pipes))
         for line in started[0].stdout:
             if line.startswith("camera"):  # the last line before it renders
                 break

@@ -86,6 +86,25 @@ def test_a_check_that_raises_is_a_broken_part_and_the_others_still_count(answer)
     assert lines[2].startswith("ok  python")
 
 
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("#!/bin/sh\necho NVIDIA H200, 143771 MiB", "NVIDIA H200, 143771 MiB"),
+        ("#!/bin/sh\necho driver/library version mismatch\nexit 18", "no NVIDIA GPU found"),
+        ("#!/not/there", "no NVIDIA GPU found"),
+    ],
+    ids=["works", "fails", "does not start"],
+)
+def test_a_driver_that_does_not_answer_is_no_gpu(ex4d, tmp_path, monkeypatch, script, text):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(script + "\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    told = ex4d("doctor")
+    assert told.exit_code == 0
+    assert f" gpu         {text}" in told.out
+
+
 def test_every_broken_or_missing_part_has_a_remedy_or_needs_none(tmp_path):
     for finding in examine(tmp_path):
         assert finding.text

@@ -1,8 +1,7 @@
-"""recon and generate from the command line, on a small shot."""
+"""recon from the command line, on a small shot."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from ex4d.errors import InputError
 from ex4d.mesh.ply import read_ply
 from ex4d.npz import read_npz
 from ex4d.video.reader import probe, read_clip
-from ex4d.video.writer import read_color, read_mask, read_metadata
+from ex4d.video.writer import read_color, read_mask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,59 +221,6 @@ def test_the_public_codes_convention_says_its_lens(recon, out):
         arrays_of(out / "conditions_30.npz")["intrinsics"][0],
         [[500, 0, 32], [0, 500, 24], [0, 0, 1]],
     )
-
-
-@pytest.fixture
-def generate(ex4d, recon, out, tmp_path):
-    """A function that makes conditions and finishes them with the preview engine."""
-
-    def run(*more: object):
-        recon("--save_frames")
-        pair = (f"--color_video={out}/color_30.mp4", f"--mask-video={out}/mask_30.mp4")
-        return ex4d("generate", *pair, f"--output-video={tmp_path}/final.mp4", *more)
-
-    return run
-
-
-def test_generate_says_its_engine_why_and_that_it_is_a_draft(generate, tmp_path):
-    answer = generate()
-    assert (answer.exit_code, answer.err) == (0, "")
-    assert "engine    preview (" in answer.out
-    assert "a draft" in answer.out
-    tags = read_metadata(tmp_path / "final.mp4")
-    assert "draft" in tags["title"]
-    assert json.loads(tags["comment"])["engine"] == "preview"
-    assert json.loads(tags["comment"])["seed"] == 0
-    assert "engine    preview (as asked)" in generate("--engine=preview").out
-
-
-def test_generate_fills_every_hole_and_keeps_the_rest(generate, out, tmp_path):
-    generate()
-    frames, fps = read_color(tmp_path / "final.mp4")
-    rendered = arrays_of(out / "conditions_30.npz")
-    assert str(fps) == "30000/1001"
-    assert frames.shape == rendered["color"].shape
-    assert frames.max(axis=-1)[~rendered["mask"]].min() > 40  # nothing of the shot is that dark
-    error = np.abs(frames.astype(float) - rendered["color"])[rendered["mask"]]
-    assert error.mean() < 4
-
-
-def test_generate_without_a_backdrop_says_so_and_fills_smoothly(generate, ex4d, out, tmp_path):
-    generate()
-    (out / "backdrop_30.npz").unlink()
-    pair = (f"--color_video={out}/color_30.mp4", f"--mask_video={out}/mask_30.mp4")
-    answer = ex4d("generate", *pair, f"--output_video={tmp_path}/smooth.mp4")
-    assert "no backdrop_30.npz beside the colour video" in answer.out
-    mask = arrays_of(out / "conditions_30.npz")["mask"]
-    assert read_color(tmp_path / "smooth.mp4")[0].max(axis=-1)[~mask].min() > 40
-
-
-def test_generate_cuts_and_resizes(generate, tmp_path):
-    assert generate("--num-frames=3", "--width=96", "--height", "80").exit_code == 0
-    video = probe(tmp_path / "final.mp4")
-    assert (video.native_size, video.n_frames) == ((96, 80), 3)
-    frames = read_color(tmp_path / "final.mp4")[0]
-    assert frames.max(axis=-1).min() > 40
 
 
 def test_the_version_is_told(ex4d):
