@@ -22,6 +22,7 @@ __all__ = [
 
 _ROTATION_TOLERANCE = 1e-3  # float32 files stay below 1e-5; people round to 4 digits
 _LARGEST_SIDE_PX = 8192
+_LEAST_FOCAL_PX = 5.0  # below it and with a centre below 1, intrinsics are in another unit
 _LAST_SOURCE_FRAME = 1 << 31  # years of film; more would not fit in an integer
 
 
@@ -82,6 +83,11 @@ def check_intrinsics(intrinsics: np.ndarray, n_frames: int) -> np.ndarray:
         focal = min(matrix[0, 0], matrix[1, 1])
         if focal <= 0:
             raise CameraError(f"frame {frame} has focal length {focal:g} px; it must be positive")
+        if focal < _LEAST_FOCAL_PX and matrix[:2, 2].max() <= 1:
+            raise CameraError(
+                f"frame {frame} has focal length {focal:g} and centre {matrix[:2, 2].tolist()}: "
+                "intrinsics must be in pixels, not in shares of the picture"
+            )
         if not np.allclose([*matrix[2], matrix[1, 0]], [0, 0, 1, 0], atol=1e-6):
             raise CameraError(
                 f"intrinsics of frame {frame} are not [[f, s, c], [0, f, c], [0, 0, 1]]"

@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 wrong use or bad input (one sentence on stderr says which)
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import logging
 import os
@@ -14,7 +15,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from ex4d import __version__
-from ex4d.cli import demo, doctor, generate, recon
 from ex4d.errors import Ex4dError
 
 if TYPE_CHECKING:
@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_COMMANDS = (recon, generate, demo, doctor)
+# Each is a module of ex4d.cli, loaded only when it is asked for: --help answers at once, and the
+# doctor can tell of a part that does not even load.
+_COMMANDS = {
+    "recon": "from a video and its depth to conditions along a camera path",
+    "generate": "from a pair of condition videos to the finished clip",
+    "demo": "the whole way on the bundled sample shot, compared with the truth",
+    "doctor": "what of EX-4D works on this machine, what does not, and what mends it",
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -44,16 +51,16 @@ def _with_underscores(argv: Sequence[str]) -> list[str]:
     return changed
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(prog="ex4d", description="Re-shoot a video from any camera.")
     parser.add_argument("--version", action="version", version=f"ex4d {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in _COMMANDS:
-        name = command.__name__.rpartition(".")[2]
-        summary = (command.__doc__ or "").partition("\n")[0].partition(": ")[2]
+    for name, summary in _COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)
-        command.add_arguments(subparser)
-        subparser.set_defaults(run=command.run)
+        if name in argv[:1]:
+            command = importlib.import_module(f"ex4d.cli.{name}")
+            command.add_arguments(subparser)
+            subparser.set_defaults(run=command.run)
     return parser
 
 
@@ -61,7 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every console has every letter
-    arguments = _parser().parse_args(_with_underscores(sys.argv[1:] if argv is None else argv))
+    argv = _with_underscores(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = _parser(argv).parse_args(argv)
+    except KeyboardInterrupt:  # while a command was loading
+        return 2
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("note: %(message)s"))
     log = logging.getLogger("ex4d")

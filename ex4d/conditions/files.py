@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ex4d.conditions.backdrop import Backdrop
 from ex4d.conditions.render import Conditions
 from ex4d.errors import InputError
@@ -19,8 +21,6 @@ from ex4d.video.writer import read_color, read_mask, write_color, write_mask
 if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
-
-    import numpy as np
 
     from ex4d.camera.trajectory import Trajectory
 
@@ -73,7 +73,15 @@ def _read_backdrop(color_path: Path, mask: np.ndarray) -> Backdrop | None:
         return None
     arrays = read_npz(path, InputError)
     color, known = arrays.get("color"), arrays.get("mask")
-    if color is None or known is None or known.shape != mask.shape or color.shape[:3] != mask.shape:
+    belongs = (
+        color is not None
+        and known is not None
+        and known.shape == mask.shape
+        and known.dtype == np.bool_
+        and color.shape == (*mask.shape, 3)
+        and color.dtype == np.uint8
+    )
+    if not belongs:
         _log.warning("%s does not belong to %s and is left out", path, color_path)
         return None
-    return Backdrop(color, known)
+    return Backdrop(arrays["color"], arrays["mask"])

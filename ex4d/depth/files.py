@@ -6,6 +6,7 @@ Keys: `depth` [N, H, W], z-depth, where 0, NaN and inf are unknown; optional `in
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ __all__ = ["ClipDepth", "depth_file", "read_depth"]
 
 # Names that --depth will take once the estimators are part of this package.
 _ESTIMATORS: tuple[str, ...] = ()
+_SAME_ASPECT = 0.02
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,9 @@ def _clip_depth(arrays: dict[str, np.ndarray], clip: Clip) -> ClipDepth:
         known = _known_or_zero(given[frame], int(frame))
         n_unknown += int((known == 0).sum())
         depth[i] = resize_depth(fill_unknown(known), (width, height))
+    if abs(given.shape[2] / given.shape[1] / (width / height) - 1) > _SAME_ASPECT:
+        given_size = f"{given.shape[2]}x{given.shape[1]}"
+        _log.warning("depth of %s is stretched to %dx%d: another aspect", given_size, width, height)
     intrinsics = None
     if "intrinsics" in arrays:
         intrinsics = check_intrinsics(arrays["intrinsics"], len(given))[chosen]

@@ -64,24 +64,24 @@ def _grow(small, color, weight):
                 color[row, column, k] = own * color[row, column, k] + (1 - own) * value
 
 
-Level = tuple[np.ndarray, np.ndarray]  # color float32 [h, w, 3], weight float32 [h, w]
+_Level = tuple[np.ndarray, np.ndarray]  # color float32 [h, w, 3], weight float32 [h, w]
 
 
-def _smaller(level: Level) -> Level:
+def _smaller(level: _Level) -> _Level:
     height, width = (level[1].shape[0] + 1) // 2, (level[1].shape[1] + 1) // 2
     small = np.empty((height, width, 3), np.float32), np.empty((height, width), np.float32)
     _shrink(*level, *small)
     return small
 
 
-def _levels(color: np.ndarray, known: np.ndarray, count: int) -> list[Level]:
+def _levels(color: np.ndarray, known: np.ndarray, count: int) -> list[_Level]:
     levels = [(color.astype(np.float32), known.astype(np.float32))]
     while len(levels) < count and max(levels[-1][1].shape) > 1:
         levels.append(_smaller(levels[-1]))
     return levels
 
 
-def _pull(levels: list[Level]) -> np.ndarray:
+def _pull(levels: list[_Level]) -> np.ndarray:
     """Fill every level from the next coarser one; the coarsest is complete. Returns the finest."""
     for (color, weight), (small, _) in zip(levels[-2::-1], levels[:0:-1], strict=True):
         _grow(small, color, weight)
@@ -92,7 +92,7 @@ class ClipFiller:
     """Fills the unknown pixels of the frames of one clip. Holds 1/64 of its pixels."""
 
     def __init__(self, n_frames: int) -> None:
-        self._coarse: list[Level | None] = [None] * n_frames
+        self._coarse: list[_Level | None] = [None] * n_frames
 
     def add(self, frame: int, color: np.ndarray, known: np.ndarray) -> None:
         """Take in a frame: color uint8 [H, W, 3], known bool [H, W]. All first, in any order."""
@@ -111,7 +111,7 @@ class ClipFiller:
             total = shared.sum(axis=0)
             total[total < _NOTHING] = 0
             blurred = (
-                np.einsum("thw,thwc->hwc", shared, color) / np.maximum(total, _NOTHING)[..., None]
+                np.einsum("tij,tijc->ijc", shared, color) / np.maximum(total, _NOTHING)[..., None]
             )
             level = blurred.astype(np.float32), np.minimum(total, 1).astype(np.float32)
             levels = [level]

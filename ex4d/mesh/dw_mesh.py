@@ -74,7 +74,7 @@ def _is_sliver(a, b, c, limit):
         a, b = b, a
     if b < c:
         b, c = c, b
-    twice_dot = a + b - c  # c may exceed a, but then no angle is small
+    twice_dot = a + b - c
     return twice_dot > 0.0 and twice_dot * twice_dot > limit * a * b
 
 

@@ -103,5 +103,6 @@ def _draw(
         piece_facing = np.empty(len(pieces), np.int8)
         unused = np.empty(len(pieces), np.int32)
         raster_faces(pieces, len(faces), tuple(corners), piece_facing, unused, target)
-        facing[face_of] = piece_facing
+        has_area = piece_facing != 0
+        facing[face_of[has_area]] = piece_facing[has_area]
         adopt_pieces((weights, face_of), len(faces), nearest[1], nearest[2])

@@ -88,8 +88,8 @@ def raster_faces(faces, first_number, projected, facing, to_clip, target):
 
     faces: int32 [F, 3]; in the picture they are numbered from `first_number` on. projected:
     (screen int32 [V, 2], disparity float64 [V]). facing: int8 [F], becomes the sign of a face's
-    area on the screen (y down), 0 where it needs clipping. to_clip: int32 [F], receives the rows
-    of those. target: (best_disparity [H, W], best_face [H, W], barycentric [H, W, 2],
+    area on the screen (y down), 0 also where it needs clipping. to_clip: int32 [F], receives the
+    rows of those. target: (best_disparity [H, W], best_face [H, W], barycentric [H, W, 2],
     least_disparity), updated; barycentric coordinates 0 = 1 - 1 - 2 are left out.
 
     One loop without calls: passing arrays to a function for every face costs more than drawing it.
@@ -109,7 +109,7 @@ def raster_faces(faces, first_number, projected, facing, to_clip, target):
         x0, x1, x2 = np.int64(screen[i0, 0]), np.int64(screen[i1, 0]), np.int64(screen[i2, 0])
         y0, y1, y2 = np.int64(screen[i0, 1]), np.int64(screen[i1, 1]), np.int64(screen[i2, 1])
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-        facing[face] = -1 if area < 0 else 1
+        facing[face] = -1 if area < 0 else int(area > 0)
         left, right = _pixels_between(x0, x1, x2, width)
         top, bottom = _pixels_between(y0, y1, y2, height)
         if left > right or top > bottom or area == 0:
