@@ -6,6 +6,7 @@ The mask's places show the conditions as they are. Holes show the backdrop where
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from ex4d.conditions.render import Conditions, Progress, run_frames
@@ -14,6 +15,9 @@ from ex4d.errors import InputError
 from ex4d.raster.cpu import available_cores
 
 __all__ = ["PreviewEngine"]
+
+
+_RIM_PX = 2
 
 
 class PreviewEngine:
@@ -42,17 +46,27 @@ class PreviewEngine:
         frames = np.empty_like(conditions.color)
 
         def add(frame: int) -> None:
-            frames[frame], known = _with_backdrop(conditions, frame)
-            filler.add(frame, frames[frame], known)
+            color, known = _with_backdrop(conditions, frame)
+            filler.add(frame, color, _sources(conditions, known))
 
         def fill(frame: int) -> None:
             color, known = _with_backdrop(conditions, frame)
-            frames[frame] = filler.fill(frame, color, known)
+            frames[frame] = filler.fill(frame, color, _sources(conditions, known))
+            frames[frame][known] = color[known]
 
         run_frames(add, n_frames, available_cores())
         filler.steady()
         run_frames(fill, n_frames, available_cores(), progress)
         return frames
+
+
+def _sources(conditions: Conditions, known: np.ndarray) -> np.ndarray:
+    """The pixels that colours are spread from: all that are known, unless the videos come from
+    elsewhere. Those are lossy, and black has bled into the rims of what they show."""
+    if conditions.backdrop is not None:
+        return known
+    inner = cv2.erode(known.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=_RIM_PX)
+    return inner.astype(np.bool_) if inner.any() else known
 
 
 def _with_backdrop(conditions: Conditions, frame: int) -> tuple[np.ndarray, np.ndarray]:
