@@ -1,4 +1,5 @@
-"""How the hot loops are compiled: cached on disk, without the interpreter lock, IEEE division."""
+"""How the hot loops are compiled: cached on disk where that can be, without the interpreter lock,
+with IEEE division."""
 
 from __future__ import annotations
 
@@ -14,13 +15,19 @@ __all__ = ["inlined_kernel", "kernel"]
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function of numbers and arrays; threads may run it side by side."""
-    compiled: Callable[..., Any] = njit(cache=True, nogil=True, error_model="numpy")(function)
-    return compiled
+    return _compiled(function)
 
 
 def inlined_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same, merged into each kernel that calls it: saves passing arrays millions of times."""
-    compiled: Callable[..., Any] = njit(
-        cache=True, nogil=True, error_model="numpy", inline="always"
-    )(function)
+    return _compiled(function, inline="always")
+
+
+def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    options["error_model"] = "numpy"
+    compiled: Callable[..., Any]
+    try:
+        compiled = njit(cache=True, nogil=True, **options)(function)
+    except RuntimeError:  # no place on disk may be written, as in a read-only container
+        compiled = njit(nogil=True, **options)(function)
     return compiled

@@ -31,6 +31,8 @@ __all__ = ["read_trajectory", "write_trajectory"]
 
 _log = logging.getLogger(__name__)
 _OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
+_OFF_CENTER = 0.05  # of a side; real lenses lie within it
+_SAME_ASPECT = 0.02
 
 
 def read_trajectory(path: Path, clip: Clip) -> Trajectory:
@@ -38,7 +40,8 @@ def read_trajectory(path: Path, clip: Clip) -> Trajectory:
 
     A path with as many frames as the video file is cut to the clip's frames. Without `size` the
     output has the clip's working size, and the principal point tells for which size the intrinsics
-    were meant. Files of the public code, whose rows are in OpenGL's sense, are turned round.
+    were meant: the working size, the video's own, or one of the same aspect. Files of the public
+    code, whose rows are in OpenGL's sense, are turned round.
     Raises CameraError, naming the file, the frame and the value.
     """
     arrays = read_npz(path, CameraError)
@@ -53,7 +56,10 @@ def _trajectory_of(arrays: dict[str, np.ndarray], clip: Clip) -> Trajectory:
     if missing:
         found = ", ".join(sorted(arrays)) or "nothing"
         raise CameraError(f"there is no {sorted(missing)[0]!r} in it, only {found}")
-    extrinsics = check_extrinsics(_from_public_code(arrays["extrinsics"]))
+    extrinsics = arrays["extrinsics"]
+    if "size" not in arrays:  # the public code's files have none, ours always do
+        extrinsics = _from_public_code(extrinsics)
+    extrinsics = check_extrinsics(extrinsics)
     intrinsics = check_intrinsics(arrays["intrinsics"], len(extrinsics))
     source_frames = arrays.get("source_frames")
     if source_frames is None:
@@ -107,10 +113,17 @@ def _size_of(
     if given is not None:
         return check_size(given), intrinsics
     height, width = clip.frames.shape[1:3]
-    meant = 2 * intrinsics[0, 0, 2], 2 * intrinsics[0, 1, 2]
-    same_aspect = meant[1] > 0 and abs(meant[0] / meant[1] / (width / height) - 1) < 0.02
-    if not same_aspect:
-        return (width, height), intrinsics
+    center = intrinsics[0, :2, 2]
+
+    def off_center(size: tuple[int, int]) -> float:
+        return float(np.abs(center / size - 0.5).max())
+
+    meant = min((width, height), clip.native_size, key=off_center)
+    if off_center(meant) > _OFF_CENTER:
+        aspect = center[0] / center[1] if center[1] > 0 else 0.0
+        if abs(aspect / (width / height) - 1) >= _SAME_ASPECT:
+            return (width, height), intrinsics
+        meant = 2 * center[0], 2 * center[1]
     return (width, height), scale_intrinsics(intrinsics, meant, (width, height))
 
 

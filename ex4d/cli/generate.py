@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make the finished clip."""
     engine, reason = choose_engine(arguments.engine)
+    for given in (arguments.color_video, arguments.mask_video):
+        if given.resolve() == arguments.output_video.resolve():
+            raise UsageError(f"--output_video is {given}, which is read: give another name")
     conditions, fps = read_conditions(arguments.color_video, arguments.mask_video)
     conditions = _resized(_cut(conditions, arguments.num_frames), arguments)
     n_frames, height, width = conditions.mask.shape

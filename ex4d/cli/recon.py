@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from ex4d.camera.files import read_trajectory, write_trajectory
 from ex4d.camera.presets import PRESETS, orbit_radius, preset_path
-from ex4d.camera.trajectory import Trajectory
+from ex4d.camera.trajectory import Trajectory, scale_intrinsics
 from ex4d.cli.console import progress_bar, say
 from ex4d.conditions.files import write_conditions, write_frames
 from ex4d.conditions.render import Conditions, render_conditions
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 __all__ = ["add_arguments", "run"]
+
+_log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -133,15 +136,18 @@ def _intrinsics(
 ) -> tuple[np.ndarray, str]:
     """The source camera's intrinsics [N, 3, 3], and where they come from."""
     n_frames, height, width = clip.frames.shape[:3]
-    matrix = convention.default_intrinsics(width, height)
+    # Where the working size has another aspect, pixels are not square: fx and fy differ.
+    lens_size = (width, height) if convention.is_upstream else clip.native_size
+    matrix = convention.default_intrinsics(*lens_size)
     reason = "not known, a 35 mm lens is assumed; give --fov"
     if convention.is_upstream:
         reason = "the public code's 500 px"
     if arguments.fov is not None:
-        matrix[[0, 1], [0, 1]] = width / (2 * math.tan(math.radians(arguments.fov) / 2))
+        matrix[[0, 1], [0, 1]] = lens_size[0] / (2 * math.tan(math.radians(arguments.fov) / 2))
         reason = "from --fov"
     elif given.intrinsics is not None and not convention.is_upstream:
         return given.intrinsics, f"from {arguments.depth}: {_lens(given.intrinsics[0], width)}"
+    matrix = scale_intrinsics(matrix, lens_size, (width, height))
     return np.broadcast_to(matrix, (n_frames, 3, 3)), f"{reason}: {_lens(matrix, width)}"
 
 
@@ -166,6 +172,8 @@ def _trajectory(arguments: argparse.Namespace, clip: Clip, scene: Scene) -> tupl
 
 def _say_rendered(conditions: Conditions, rasterizer: str, seconds: float) -> None:
     shares = conditions.mask.mean(axis=(1, 2))
+    if not shares.any():
+        _log.warning("the camera never sees the source; no preview can be made of this path")
     say(
         "render",
         f"{rasterizer} rasterizer, {seconds:.1f} s; the source shows {shares.mean():.0%} of the "

@@ -1,24 +1,25 @@
 """What probably stands in the disocclusions, for drafts: the backdrop.
 
 A place that the source did not see in one frame may have been seen in another; its picture is
-taken from there: out of the clean plate when the source camera stands still, else out of a few
-other frames. Elsewhere the occluding face that hides the place tells what is beside it: such a
-face spans a depth jump, and the colours of its far side, the background, are drawn across it.
+taken from there: out of the clean plate when the source camera stands still, out of a few other
+frames when its path is known. Elsewhere the occluding face that hides the place tells what is
+beside it: such a face spans a depth jump, and the colours of its far side, the background, are
+drawn across it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ex4d.conditions.clean_plate import clean_plate
-from ex4d.conditions.scene import Scene
+from ex4d.conditions.clean_plate import clean_plate, stands_still
 from ex4d.jit import kernel
 
 if TYPE_CHECKING:
     from ex4d.camera.trajectory import Trajectory
+    from ex4d.conditions.scene import Scene
     from ex4d.mesh.dw_mesh import DWMesh
     from ex4d.raster.base import Rasterizer, Rendering
 
@@ -159,10 +160,12 @@ class BackdropRenderer:
         self._rasterizer = rasterizer
         self._plate: _Backing | None = None
         self._others: dict[int, DWMesh] = {}
-        if trajectory.source_extrinsics is None and (scene.intrinsics == scene.intrinsics[0]).all():
-            plate = Scene(*clean_plate(scene.frames, scene.depth), scene.intrinsics[:1])
-            self._plate = _Backing.of(plate, 0, plate.mesh(0))
-            return
+        if trajectory.source_extrinsics is None:
+            if (scene.intrinsics == scene.intrinsics[0]).all() and stands_still(scene.frames):
+                frames, depth = clean_plate(scene.frames, scene.depth)
+                plate = replace(scene, frames=frames, depth=depth, intrinsics=scene.intrinsics[:1])
+                self._plate = _Backing.of(plate, 0, plate.mesh(0))
+            return  # how a camera that is not tracked moved between two frames is not known
         n_frames = len(scene.frames)
         others = np.linspace(0, n_frames - 1, min(_N_OTHER_FRAMES, n_frames)).round().astype(int)
         self._others = {int(other): scene.mesh(int(other)) for other in others}

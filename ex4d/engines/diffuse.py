@@ -1,8 +1,8 @@
 """Unknown pixels filled smoothly from the known ones around them, in space and a little in time.
 
 Push-pull (Gortler et al., "The Lumigraph", 1996, section 3.4.1): known colours are averaged level
-by level until no pixel is unknown, and flow back down into the unknown ones. The coarse levels,
-which fill wide gaps, are averaged over neighbouring frames too, so that fills do not flicker.
+by level until no pixel is unknown, and flow back down into the unknown ones. What fills wide gaps,
+at the coarse levels, is averaged over neighbouring frames too, so that fills do not flicker.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ __all__ = ["ClipFiller"]
 
 _COARSE_LEVEL = 3  # this level and those above it, 1/8 of the size and less, are steadied in time
 _STEADY_FRAMES = 3.0  # standard deviation of the average over time
+_REACH_FRAMES = 16  # farther frames would weigh less than _NOTHING
 _NOTHING = 1e-6  # less weight than this is no weight: its inverse would overflow
 
 
@@ -88,6 +89,16 @@ def _pull(levels: list[_Level]) -> np.ndarray:
     return levels[0][0]
 
 
+def _completed(level: _Level, otherwise: np.ndarray) -> np.ndarray:
+    """Fill a level from its own known pixels, or with a colour [3] where it has none at all."""
+    levels = [(level[0].copy(), level[1])]
+    while max(levels[-1][1].shape) > 1:
+        levels.append(_smaller(levels[-1]))
+    top_color, top_weight = levels[-1]
+    top_color += (1 - top_weight[..., None]) * (otherwise - top_color).astype(np.float32)
+    return _pull(levels)
+
+
 class ClipFiller:
     """Fills the unknown pixels of the frames of one clip. Holds 1/64 of its pixels."""
 
@@ -99,27 +110,29 @@ class ClipFiller:
         self._coarse[frame] = _levels(color, known, _COARSE_LEVEL + 1)[-1]
 
     def steady(self) -> None:
-        """Complete the coarse levels over space and time; once, when every frame is in."""
+        """Complete the coarse levels over space, then over time; once, when every frame is in.
+
+        Only what was filled is averaged over time: where another frame sees something, it is
+        another thing as soon as the camera moves.
+        """
         coarse = [level for level in self._coarse if level is not None]
         color = np.stack([level[0] for level in coarse])
         weight = np.stack([level[1] for level in coarse])
         mean = np.average(color.reshape(-1, 3), axis=0, weights=weight.ravel() + 1e-9)
+        filled = np.stack([_completed(level, mean) for level in coarse])
+        sees_any = weight.max(axis=(1, 2)) > _NOTHING
+        unseen = (1 - weight) * sees_any[:, None, None]
         steps = np.arange(len(coarse))
         for frame in range(len(coarse)):
-            share = np.exp(-0.5 * ((steps - frame) / _STEADY_FRAMES) ** 2).astype(np.float32)
-            shared = share[:, None, None] * weight
-            total = shared.sum(axis=0)
-            total[total < _NOTHING] = 0
-            blurred = (
-                np.einsum("tij,tijc->ijc", shared, color) / np.maximum(total, _NOTHING)[..., None]
-            )
-            level = blurred.astype(np.float32), np.minimum(total, 1).astype(np.float32)
-            levels = [level]
-            while max(levels[-1][1].shape) > 1:
-                levels.append(_smaller(levels[-1]))
-            top_color, top_weight = levels[-1]
-            top_color += (1 - top_weight[..., None]) * (mean - top_color).astype(np.float32)
-            self._coarse[frame] = _pull(levels), np.ones_like(total)
+            near = slice(max(0, frame - _REACH_FRAMES), frame + _REACH_FRAMES + 1)
+            share = np.exp(-0.5 * ((steps[near] - frame) / _STEADY_FRAMES) ** 2)
+            shared = share.astype(np.float32)[:, None, None] * unseen[near]
+            total = shared.sum(axis=0)[..., None]
+            average = np.einsum("tij,tijc->ijc", shared, filled[near]) / np.maximum(total, _NOTHING)
+            average = np.where(total > _NOTHING, average, filled[frame])
+            own = weight[frame][..., None]
+            level = (own * color[frame] + (1 - own) * average).astype(np.float32)
+            self._coarse[frame] = level, np.ones_like(weight[frame])
 
     def fill(self, frame: int, color: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Return a frame uint8 [H, W, 3] with its unknown pixels filled; after `steady`."""

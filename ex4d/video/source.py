@@ -46,7 +46,7 @@ class PacketTally:
     n_frames: int  # frames that a decoder would show
     n_declared: int  # packets that the file's index lists, 0 when it has none
     is_cut: bool  # packets are missing or incomplete
-    rate: Fraction | None  # frames per second by their times, None below 2 frames
+    rate: Fraction | None  # frames per second by their times, None below 2 frames or with gaps
 
     @classmethod
     def of(cls, path: Path) -> PacketTally:
@@ -66,7 +66,7 @@ class PacketTally:
             n_listed = len(stream.index_entries) if is_mp4 else stream.frames
             is_cut = n_corrupt > 0 or (is_mp4 and n_packets < n_listed)
             span = (max(times) - min(times)) * (stream.time_base or 0) if times else Fraction(0)
-        rate = Fraction(len(times) - 1) / span if span else None
+        rate = Fraction(len(times) - 1) / span if span and not is_cut else None
         return cls(n_shown, n_listed, is_cut, rate)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from ex4d.errors import VideoError
 from ex4d.video.encoder import METADATA_TAGS, Quality, encode
 from ex4d.video.reader import read_whole
 from ex4d.video.source import open_video
@@ -38,6 +39,7 @@ _COLOR = Quality(
     },
     full_chroma=True,
 )
+_MOST_GREY = 0.1  # of a mask's pixels; the public code's lossy masks have 0.0005
 _LOSSLESS = Quality({"preset": "medium", "qp": "0"}, full_chroma=False)
 # a key frame each half second, for scrubbing
 _PLEASING = Quality({"preset": "medium", "crf": "14", "g": "12"}, full_chroma=False)
@@ -93,11 +95,17 @@ def read_color(path: str | Path) -> tuple[NDArray[np.uint8], Fraction]:  # [T, H
 
 def read_mask(path: str | Path) -> tuple[NDArray[np.bool_], Fraction]:  # [T, H, W]
     """Read every frame as a mask, true where it is brighter than half, and the frame rate.
-    A mask of `write_mask` comes back exactly. Raises VideoError."""
+    A mask of `write_mask` comes back exactly. Raises VideoError, also for ordinary pictures."""
     clip = read_whole(path)
     masks = np.empty(clip.frames.shape[:3], np.bool_)
+    n_grey = 0
     for mask, frame in zip(masks, clip.frames, strict=True):
-        mask[:] = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) > 127
+        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        mask[:] = grey > 127
+        n_grey += cv2.countNonZero(cv2.inRange(grey, 48, 207))
+    if n_grey > _MOST_GREY * masks.size:
+        share = f"{n_grey / masks.size:.0%} of its pixels are neither black nor white"
+        raise VideoError(f"{path} is not a mask: {share}")
     return masks, clip.fps
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,22 @@ def test_without_size_the_principal_point_tells_for_which_size_the_lens_was_mean
     read = read_trajectory(camera_file(), make_clip(size=(128, 96)))
     assert read.size == (128, 96)
     np.testing.assert_allclose(read.intrinsics[0], [[100, 0, 64], [0, 100, 48], [0, 0, 1]])
+
+
+@pytest.mark.parametrize("center", [(66.1, 47.2), (63.7, 47.5)])
+def test_without_size_a_lens_a_little_off_the_centre_is_taken_as_it_is(
+    camera_file, make_clip, center
+):
+    lens = np.array([[100.0, 0, center[0]], [0, 100, center[1]], [0, 0, 1]])
+    read = read_trajectory(camera_file(intrinsics=lens), make_clip(size=(128, 96)))
+    np.testing.assert_array_equal(read.intrinsics[0], lens)
+
+
+def test_without_size_a_lens_for_the_videos_own_size_keeps_its_offset(camera_file, make_clip):
+    clip = replace(make_clip(size=(128, 96)), native_size=(256, 192))
+    lens = np.array([[200.0, 0, 132], [0, 200, 94], [0, 0, 1]])
+    read = read_trajectory(camera_file(intrinsics=lens), clip)
+    np.testing.assert_allclose(read.intrinsics[0], [[100, 0, 66], [0, 100, 47], [0, 0, 1]])
 
 
 def test_without_size_a_lens_of_another_aspect_is_taken_as_it_is(camera_file, make_clip):

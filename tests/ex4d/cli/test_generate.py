@@ -67,6 +67,26 @@ def test_generate_without_a_backdrop_says_so_and_fills_smoothly(generate, ex4d, 
     assert read_color(tmp_path / "smooth.mp4")[0].max(axis=-1)[~mask].min() > 40
 
 
+@pytest.mark.parametrize("name", ["color_30.mp4", "mask_30.mp4"])
+def test_generate_never_writes_over_what_it_reads(generate, out, name):
+    answer = generate("--output_video", out / ".." / "out" / name)
+    assert answer.exit_code == 2
+    assert f"{name}, which is read" in answer.err
+    assert sorted(path.name for path in out.iterdir()) == [
+        "backdrop_30.npz",
+        "color_30.mp4",
+        "conditions_30.npz",
+        "mask_30.mp4",
+    ]
+
+
+def test_generate_refuses_a_mask_that_is_a_picture(generate, shot, tmp_path):
+    answer = generate("--mask_video", shot / "clip.mp4")
+    assert answer.exit_code == 2
+    assert "clip.mp4 is not a mask" in answer.err
+    assert not (tmp_path / "final.mp4").exists()
+
+
 def test_generate_cuts_and_resizes(generate, tmp_path):
     assert generate("--num-frames=3", "--width=96", "--height", "80").exit_code == 0
     video = probe(tmp_path / "final.mp4")

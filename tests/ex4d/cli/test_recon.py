@@ -214,6 +214,12 @@ def test_unknown_depths_are_counted_in_the_answer(recon, tmp_path, shot):
     assert "25.0% unknown pixels filled" in recon(depth=tmp_path / "depth.npz").out
 
 
+def test_a_picture_squashed_into_another_aspect_keeps_its_field_of_view(recon, out):
+    recon("--save_camera", num_frames=2, fov=90, width=64, height=96)  # the clip is 64x48
+    lens = read_npz(out / "camera_30.npz", InputError)["intrinsics"][0]
+    np.testing.assert_allclose(lens, [[32, 0, 32], [0, 64, 48], [0, 0, 1]], atol=1e-9)
+
+
 def test_the_public_codes_convention_says_its_lens(recon, out):
     answer = recon("--save_frames", convention="upstream", num_frames=3)
     assert "the public code's 500 px" in answer.out

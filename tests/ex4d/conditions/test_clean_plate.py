@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ex4d.conditions.clean_plate import clean_plate
+from ex4d.conditions.clean_plate import clean_plate, stands_still
 
 
 def test_what_moves_is_gone_and_the_wall_behind_it_is_whole(moving_square):
@@ -18,6 +18,21 @@ def test_what_never_moves_away_stays(moving_square):
     frame, depth = clean_plate(scene.frames, scene.depth)
     np.testing.assert_array_equal(frame[0], scene.frames[0])
     np.testing.assert_array_equal(depth[0], scene.depth[0])
+
+
+def test_a_camera_before_which_something_moves_stands_still(moving_square):
+    scene, _ = moving_square()
+    assert stands_still(scene.frames)
+
+
+def test_a_camera_that_drifts_does_not_stand_still(moving_square):
+    scene, _ = moving_square(height=96, width=128)
+    drifting = np.stack([np.roll(frame, t, axis=1) for t, frame in enumerate(scene.frames)])
+    assert not stands_still(drifting)
+
+
+def test_a_picture_without_any_corner_cannot_be_smeared():
+    assert stands_still(np.full((3, 40, 40, 3), 100, np.uint8))
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 20])
