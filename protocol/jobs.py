@@ -1,0 +1,156 @@
+"""Jobs: what a client can ask for, and the states that a job goes through."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+__all__ = [
+    "FINAL_STATES",
+    "MOVES",
+    "BlobId",
+    "Conditions",
+    "Count",
+    "Generate",
+    "Job",
+    "JobInfo",
+    "JobState",
+    "Name",
+    "Path",
+    "Reconstruct",
+    "Sha256",
+    "Shot",
+    "Side",
+    "Source",
+    "TrajectoryArrays",
+]
+
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Name = Annotated[str, Meta(max_length=200)]
+Count = Annotated[int, Meta(ge=0, le=100_000)]
+Side = Annotated[int, Meta(ge=16, le=8192)]
+Path = Annotated[bytes, Meta(max_length=600_000)]
+
+
+class JobState(StrEnum):
+    """Where a job is. INTERRUPTED: the server stopped while it ran, and the user decides."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+MOVES: dict[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.FAILED}),
+    JobState.RUNNING: frozenset(
+        {
+            JobState.DONE,
+            JobState.FAILED,
+            JobState.CANCELLED,
+            JobState.INTERRUPTED,
+            JobState.QUEUED,  # the server was restarted and the job may be tried again
+        }
+    ),
+    JobState.DONE: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+    JobState.INTERRUPTED: frozenset({JobState.QUEUED, JobState.CANCELLED}),
+}
+FINAL_STATES = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
+
+
+class BlobId(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file's content: its hash and its size."""
+
+    sha256: Sha256
+    size: Annotated[int, Meta(ge=0, le=1 << 44)]  # bytes
+
+
+class TrajectoryArrays(Struct, frozen=True, forbid_unknown_fields=True):
+    """A camera path as raw little-endian arrays; see `Trajectory` in SPEC.md."""
+
+    n_frames: Annotated[int, Meta(ge=1, le=4096)]
+    width: Annotated[int, Meta(ge=16, le=8192)]  # pixels of the output
+    height: Annotated[int, Meta(ge=16, le=8192)]
+    extrinsics: Path  # float64 [T, 4, 4], world_to_camera, OpenCV axes
+    intrinsics: Path  # float64 [T, 4]: fx, fy, cx, cy, pixel centres at +0.5
+    source_frames: Path | None = None  # int64 [T]; none: frame t shows source frame t
+    source_extrinsics: Path | None = None  # float64 [N, 4, 4]; none: the source stands still
+
+
+class Source(Struct, frozen=True, forbid_unknown_fields=True):
+    """A clip, which frames of it, and its depth."""
+
+    clip: BlobId
+    clip_name: Name  # display text with the suffix that tells the container
+    depth: BlobId  # depth.npz
+    start_frame: Count = 0
+    stride: Annotated[int, Meta(ge=1, le=1000)] = 1
+    num_frames: Annotated[int, Meta(ge=2, le=4096)] = 49
+    width: Side | None = None
+    height: Side | None = None
+    fov_deg: Annotated[float, Meta(ge=1, le=175)] | None = None
+
+
+class Reconstruct(
+    Struct, frozen=True, tag="reconstruct", tag_field="kind", forbid_unknown_fields=True
+):
+    """Make what Blender expands to the animated mesh."""
+
+    source: Source
+    min_face_angle_deg: Annotated[float, Meta(ge=0, lt=60)] = 2.5
+
+
+class Conditions(
+    Struct, frozen=True, tag="conditions", tag_field="kind", forbid_unknown_fields=True
+):
+    """Render colour and mask along a camera path."""
+
+    source: Source
+    trajectory: TrajectoryArrays
+    min_face_angle_deg: Annotated[float, Meta(ge=0, lt=60)] = 2.5
+
+
+class Generate(Struct, frozen=True, tag="generate", tag_field="kind", forbid_unknown_fields=True):
+    """Make the finished clip from conditions."""
+
+    color: BlobId
+    mask: BlobId
+    backdrop: BlobId | None = None
+    engine: Name = "auto"
+    seed: Annotated[int, Meta(ge=0, lt=1 << 32)] = 0
+
+
+class Shot(Struct, frozen=True, tag="shot", tag_field="kind", forbid_unknown_fields=True):
+    """Conditions and the finished clip in one job."""
+
+    source: Source
+    trajectory: TrajectoryArrays
+    min_face_angle_deg: Annotated[float, Meta(ge=0, lt=60)] = 2.5
+    engine: Name = "auto"
+    seed: Annotated[int, Meta(ge=0, lt=1 << 32)] = 0
+
+
+Job = Reconstruct | Conditions | Generate | Shot
+
+
+class JobInfo(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the server tells of a job."""
+
+    job_id: Name
+    key: Name
+    kind: Name
+    label: Name
+    state: JobState
+    stage: Name = ""
+    done: Count = 0
+    total: Count = 0
+    sequence: Annotated[int, Meta(ge=0)] = 0  # of its last event
+    error_code: Name = ""
+    error_text: Annotated[str, Meta(max_length=10_000)] = ""
+    results: dict[str, BlobId] = {}

@@ -1,0 +1,73 @@
+"""What a BackgroundClient tells its owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .errors import ProtocolError
+    from .jobs import BlobId, JobInfo
+    from .messages import Event, Status, Welcome
+
+__all__ = [
+    "Connected",
+    "Disconnected",
+    "Done",
+    "Failed",
+    "Happened",
+    "News",
+    "Progress",
+]
+
+
+@dataclass(frozen=True)
+class Connected:
+    """There is a connection; what the server said of itself."""
+
+    welcome: Welcome
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """There is none. `retry_s` until the next attempt; None: settings must be mended first."""
+
+    error: ProtocolError
+    retry_s: float | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command succeeded; `value` is what the method of Client returns."""
+
+    token: int
+    value: JobInfo | list[JobInfo] | Status | BlobId | Path | float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A command failed."""
+
+    token: int
+    error: ProtocolError | OSError
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Bytes of an upload or download, at most ten times a second and once at the end."""
+
+    token: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event of a job that `watch` asked for."""
+
+    event: Event
+
+
+News = Connected | Disconnected | Done | Failed | Progress | Happened

@@ -1,0 +1,21 @@
+"""What a server needs to speak the protocol: its sockets, its sessions, its side of transfers."""
+
+from __future__ import annotations
+
+from .blob_desk import BlobDesk, BlobStore
+from .front import Front, FrontSettings
+from .routers import Routers, check_bind
+from .sessions import Session, Sessions
+from .zap import ZapHandler
+
+__all__ = [
+    "BlobDesk",
+    "BlobStore",
+    "Front",
+    "FrontSettings",
+    "Routers",
+    "Session",
+    "Sessions",
+    "ZapHandler",
+    "check_bind",
+]

@@ -1,0 +1,157 @@
+"""The two ROUTER sockets of a server, with every option that the protocol asks for."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+import zmq
+
+from ..errors import EncryptionRequired, InvalidArgument
+from ..limits import (
+    CHUNK_BYTES_MOST,
+    CONTROL_BYTES,
+    CONTROL_HWM,
+    DATA_HEADER_BYTES,
+    DATA_HWM,
+    HEARTBEAT_IVL_MS,
+    HEARTBEAT_TIMEOUT_MS,
+    HEARTBEAT_TTL_MS,
+)
+from .zap import ZAP_DOMAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..codec import Buffer
+    from ..keys import KeyPair
+
+__all__ = ["Received", "Routers", "check_bind"]
+
+
+class Received(NamedTuple):
+    """One message as it came in. `user` is the client's public key, "" without CURVE."""
+
+    peer: bytes
+    user: str
+    frames: list[Buffer]
+
+
+def check_bind(endpoint: str, *, encrypted: bool) -> tuple[str, int]:
+    """The host and port of `tcp://HOST:PORT`; port 0 lets the system choose.
+
+    Raises InvalidArgument for another form, EncryptionRequired for a bind that others can reach
+    without keys (C12). A name is taken for reachable, except localhost.
+    """
+    try:
+        parts = urlsplit(endpoint)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+    if not endpoint.startswith("tcp://") or not host or port is None or parts.path:
+        raise InvalidArgument(f"{endpoint!r} is not of the form tcp://HOST:PORT.", field="bind")
+    if not encrypted and not _is_loopback(host):
+        raise EncryptionRequired(
+            f"{host} can be reached from other computers, so the server needs keys.", host=host
+        )
+    return host, port
+
+
+class Routers:
+    """Opens and binds control and data. Data takes the next port (any, when control's is 0)."""
+
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        bind: str,
+        *,
+        keys: KeyPair | None,
+        data_port: int | None = None,
+    ) -> None:
+        """Bind. With keys every connection is encrypted and must pass the ZapHandler.
+
+        Raises what check_bind raises, and zmq.ZMQError when a port is taken.
+        """
+        host, port = check_bind(bind, encrypted=keys is not None)
+        self._keys = keys
+        self._ipv6 = ":" in host
+        self._host = f"[{host}]" if self._ipv6 else host
+        self.control = self._open(context, CONTROL_BYTES, CONTROL_HWM)
+        self.data = self._open(context, CHUNK_BYTES_MOST + DATA_HEADER_BYTES, DATA_HWM)
+        try:
+            self.port = self._bind(self.control, port)
+            chosen = data_port if data_port is not None else (port and port + 1)
+            self.data_port = self._bind(self.data, chosen)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def endpoint(self) -> str:
+        """Where clients connect to."""
+        return f"tcp://{self._host}:{self.port}"
+
+    def receive(self, which: Literal["control", "data"]) -> Received | None:
+        """The next message, without waiting; None: there is none."""
+        socket = self.control if which == "control" else self.data
+        try:
+            peer, *frames = socket.recv_multipart(zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return None
+        user = ""
+        if self._keys is not None and frames:
+            user = str(frames[0].get("User-Id"))
+        return Received(peer.bytes, user, [frame.buffer for frame in frames])
+
+    def send(
+        self, which: Literal["control", "data"], peer: bytes, frames: Sequence[Buffer]
+    ) -> bool | None:
+        """Send without waiting: True sent, False the peer's queue is full, None it is gone."""
+        socket = self.control if which == "control" else self.data
+        try:
+            socket.send_multipart([peer, *frames], zmq.NOBLOCK, copy=which == "control")
+        except zmq.Again:
+            return False
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EHOSTUNREACH:
+                return None
+            raise
+        return True
+
+    def close(self) -> None:
+        """Close both sockets; what is not sent is dropped."""
+        self.control.close(linger=0)
+        self.data.close(linger=0)
+
+    def _open(self, context: zmq.Context[Any], message_bytes: int, hwm: int) -> zmq.Socket[bytes]:
+        socket: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
+        socket.linger = 0
+        socket.maxmsgsize = message_bytes
+        socket.set_hwm(hwm)
+        socket.ipv6 = self._ipv6
+        socket.router_mandatory = True
+        socket.handshake_ivl = 10_000
+        socket.heartbeat_ivl = HEARTBEAT_IVL_MS
+        socket.heartbeat_timeout = HEARTBEAT_TIMEOUT_MS
+        socket.heartbeat_ttl = HEARTBEAT_TTL_MS
+        if self._keys is not None:
+            socket.curve_server = True
+            socket.curve_secretkey = self._keys.secret.encode("ascii")
+            socket.zap_domain = ZAP_DOMAIN
+            socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # C5: without it a dead handler fails open
+        return socket
+
+    def _bind(self, socket: zmq.Socket[bytes], port: int) -> int:
+        socket.bind(f"tcp://{self._host}:{port or '*'}")
+        bound = socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        return int(bound.rstrip("\0").rpartition(":")[2])
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

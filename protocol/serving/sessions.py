@@ -1,0 +1,152 @@
+"""Who is connected: hello before all else, one control and one data socket each."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..errors import NotAuthorised, UnexpectedMessage, VersionMismatch
+from ..limits import INVALID_IN_A_ROW, MAJOR, MINOR
+from ..messages import EngineInfo, Hello, Limits, Welcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Session", "Sessions"]
+
+
+@dataclass
+class Session:
+    """One connection of one client. `control` and `data` are routing ids."""
+
+    connection: str
+    client_id: str
+    client_name: str
+    user: str  # public key; "" without CURVE
+    control: bytes
+    data: bytes | None = None
+    capabilities: frozenset[str] = field(default_factory=frozenset)
+
+
+class Sessions:
+    """The table of connections; no sockets and no waiting."""
+
+    def __init__(
+        self,
+        *,
+        server_name: str,
+        server_version: str,
+        data_port: int,
+        limits: Limits | None = None,
+        capabilities: Sequence[str] = (),
+        engines: Sequence[EngineInfo] = (),
+    ) -> None:
+        self._server_name = server_name
+        self._server_version = server_version
+        self._data_port = data_port
+        self._limits = limits or Limits()
+        self._capabilities = list(capabilities)
+        self._engines = list(engines)
+        self._of: dict[str, dict[bytes, Session]] = {"control": {}, "data": {}}
+        self._connections: dict[str, Session] = {}
+        self._invalid: dict[tuple[str, bytes], int] = {}
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def greet(self, which: str, peer: bytes, user: str, hello: Hello) -> Welcome:
+        """Open a session (`which` is "control") or give it its data socket ("data").
+
+        Raises VersionMismatch, UnexpectedMessage (a second hello, an unknown connection),
+        NotAuthorised (a connection of another user).
+        """
+        if hello.major != MAJOR:
+            raise VersionMismatch(
+                f"The client speaks version {hello.major}.{hello.minor} of the protocol and the "
+                f"server {MAJOR}.{MINOR}. Update the "
+                f"{'server' if hello.major > MAJOR else 'client'}.",
+                client=f"{hello.major}.{hello.minor}",
+                server=f"{MAJOR}.{MINOR}",
+            )
+        if peer in self._of[which]:
+            raise UnexpectedMessage("There was a hello on this socket before.", type="hello")
+        session = self._open(peer, user, hello) if which == "control" else None
+        session = session or self._join(peer, user, hello)
+        self._of[which][peer] = session
+        return Welcome(
+            reply_to=hello.id,
+            major=MAJOR,
+            minor=MINOR,
+            server_name=self._server_name,
+            server_version=self._server_version,
+            connection=session.connection,
+            data_port=self._data_port,
+            limits=self._limits,
+            capabilities=[c for c in self._capabilities if c in session.capabilities],
+            engines=self._engines if which == "control" else [],  # data has 4 KiB
+        )
+
+    def of(self, which: str, peer: bytes) -> Session:
+        """The session of a peer. Raises UnexpectedMessage before its hello (C9)."""
+        session = self._of[which].get(peer)
+        if session is None:
+            raise UnexpectedMessage("The first message must be hello.", field="type")
+        return session
+
+    def all(self) -> list[Session]:
+        """Every open session."""
+        return list(self._connections.values())
+
+    def forget(self, session: Session) -> None:
+        """Close a session, on both sockets."""
+        self._connections.pop(session.connection, None)
+        self._of["control"].pop(session.control, None)
+        if session.data is not None:
+            self._of["data"].pop(session.data, None)
+        for key in [k for k in self._invalid if k[1] in (session.control, session.data)]:
+            del self._invalid[key]
+
+    def valid(self, which: str, peer: bytes) -> None:
+        """Note that a message could be read."""
+        self._invalid.pop((which, peer), None)
+
+    def invalid(self, which: str, peer: bytes) -> bool:
+        """Note that one could not; whether this peer is still to be answered (M1).
+
+        After INVALID_IN_A_ROW in a row its session is closed and it is heard no more: a ROUTER
+        cannot cut a connection itself.
+        """
+        count = self._invalid[which, peer] = self._invalid.get((which, peer), 0) + 1
+        if count == INVALID_IN_A_ROW and peer in self._of[which]:
+            session = self._of[which][peer]
+            self.forget(session)
+            self._invalid[which, peer] = count
+        return count <= INVALID_IN_A_ROW
+
+    def deaf(self, which: str, peer: bytes) -> bool:
+        """Whether the peer is heard no more."""
+        return self._invalid.get((which, peer), 0) >= INVALID_IN_A_ROW
+
+    def _open(self, peer: bytes, user: str, hello: Hello) -> Session:
+        if hello.connection:
+            raise UnexpectedMessage("A hello on the control socket names no connection.")
+        session = Session(
+            connection=uuid.uuid4().hex,
+            client_id=hello.client_id,
+            client_name=hello.client_name,
+            user=user,
+            control=peer,
+            capabilities=frozenset(hello.capabilities),
+        )
+        self._connections[session.connection] = session
+        return session
+
+    def _join(self, peer: bytes, user: str, hello: Hello) -> Session:
+        session = self._connections.get(hello.connection)
+        if session is None or session.data is not None:
+            raise UnexpectedMessage("There is no such connection to join.", field="connection")
+        if session.user != user:
+            raise NotAuthorised("This connection is another user's.", field="connection")
+        session.data = peer
+        return session

@@ -1,0 +1,11 @@
+"""Files to chunks and back, without sockets; the same code on both sides."""
+
+from __future__ import annotations
+
+from .hashing import blob_of
+from .plan import FetchPlan
+from .receiver import Receiver, verified_bytes
+from .sender import Sender, read_chunk
+from .window import Window
+
+__all__ = ["FetchPlan", "Receiver", "Sender", "Window", "blob_of", "read_chunk", "verified_bytes"]
