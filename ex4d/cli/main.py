@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.metadata
 import io
 import logging
 import os
@@ -55,10 +56,15 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(prog="ex4d", description="Re-shoot a video from any camera.")
     parser.add_argument("--version", action="version", version=f"ex4d {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, summary in _COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=summary, description=summary)
+    modules = {name: f"ex4d.cli.{name}" for name in _COMMANDS}
+    for point in importlib.metadata.entry_points(group="ex4d.commands"):
+        modules.setdefault(point.name, point.value)
+    for name, module in modules.items():
+        summary = _COMMANDS.get(name, "see its --help")
+        subparser = subparsers.add_parser(name, help=summary)
         if name in argv[:1]:
-            command = importlib.import_module(f"ex4d.cli.{name}")
+            command = importlib.import_module(module)
+            subparser.description = (command.__doc__ or "").partition(": ")[2]
             command.add_arguments(subparser)
             subparser.set_defaults(run=command.run)
     return parser

@@ -1,0 +1,43 @@
+"""get: fetch a finished job's files"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backend.cli.link import add_link_arguments, connected, failed
+from ex4d.cli.console import say
+from ex4d.outputs import staged_folder
+from protocol.jobs import JobInfo, JobState
+
+if TYPE_CHECKING:
+    import argparse
+
+    from protocol.client import Client
+
+__all__ = ["add_arguments", "fetch", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    parser.add_argument("job_id")
+    parser.add_argument("--output_dir", type=Path, required=True, help="folder for the files")
+    add_link_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fetch every result of a job that is done."""
+    with connected(arguments) as client:
+        info = client.job(arguments.job_id)
+        if info.state is not JobState.DONE:
+            raise failed(info)
+        fetch(client, info, arguments.output_dir)
+    return 0
+
+
+def fetch(client: Client, info: JobInfo, folder: Path) -> None:
+    """Download the results of a job into a folder: all of them, or none."""
+    with staged_folder(folder) as staging:
+        for name, blob in info.results.items():
+            client.download(blob, staging / Path(name).name)
+    say("wrote", f"{folder}: {', '.join(sorted(info.results))}")

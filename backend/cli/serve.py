@@ -1,0 +1,97 @@
+"""serve: the server that does the jobs of Blender and of scripts"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import zmq
+
+from backend.cli.link import as_command_errors
+from backend.errors import StartError
+from backend.executors.local import LocalExecutor
+from backend.log import log_to
+from backend.server import Server
+from backend.service import JobService
+from ex4d import __version__
+from ex4d.engines.choose import ENGINES, choose_engine
+from ex4d.errors import Ex4dError, OutputError, UsageError
+from protocol.keys import authorised_clients, load_key_pair
+from protocol.messages import EngineInfo
+from protocol.serving import FrontSettings
+
+if TYPE_CHECKING:
+    import argparse
+
+    from protocol.keys import KeyPair
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    add = parser.add_argument
+    add("--bind", default="tcp://127.0.0.1:5570", help="tcp://HOST:PORT; data takes the next port")
+    add("--data_dir", type=Path, default=Path("ex4d-data"), help="folder of jobs and files")
+    add("--keys", type=Path, help="folder of `ex4d keys`; without it only this computer is served")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until Ctrl-C or SIGTERM; the second one kills what still runs."""
+    keys, clients = _keys(arguments.keys)
+    handler = log_to(sys.stderr)
+    settings = FrontSettings(
+        bind=arguments.bind,
+        server_name="EX-4D backend",
+        server_version=__version__,
+        capabilities=["reconstruct", "conditions", "generate", "shot"],
+        engines=_engines(),
+        keys=keys,
+        authorised=lambda: authorised_clients(clients) if clients else {},
+    )
+    try:
+        with as_command_errors():
+            server = _make_server(arguments, settings)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: server.stop())
+        server.run()
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        handler.close()
+    return 0
+
+
+def _make_server(arguments: argparse.Namespace, settings: FrontSettings) -> Server:
+    try:
+        service = JobService(arguments.data_dir, [LocalExecutor()])
+    except (StartError, OSError) as error:
+        raise OutputError(f"{arguments.data_dir} cannot be used: {error}") from None
+    try:
+        return Server(service, settings)
+    except zmq.ZMQError as error:
+        service.close()
+        raise UsageError(f"{arguments.bind} cannot be bound: {error}") from None
+    except BaseException:
+        service.close()
+        raise
+
+
+def _keys(folder: Path | None) -> tuple[KeyPair | None, Path | None]:
+    if folder is None:
+        return None, None
+    with as_command_errors():
+        return load_key_pair(folder, "server"), folder / "clients"
+
+
+def _engines() -> list[EngineInfo]:
+    """What this machine can generate with."""
+    engines = []
+    for name in ENGINES[1:]:
+        try:
+            engine, _ = choose_engine(name)
+            engines.append(EngineInfo(name, engine.label))
+        except Ex4dError as error:
+            engines.append(EngineInfo(name, name, available=False, reason=str(error)))
+    return engines

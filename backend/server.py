@@ -1,0 +1,195 @@
+"""The server: one thread that owns the sockets and the job service and never waits for a job."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import zmq
+
+from backend.log import JobLog
+from backend.upload_store import UploadStore
+from protocol import codec
+from protocol.errors import UnexpectedMessage, UnknownJob
+from protocol.messages import (
+    Accepted,
+    Attach,
+    Attached,
+    Cancel,
+    Event,
+    GetJob,
+    GetJobs,
+    GetStatus,
+    OneJob,
+    Release,
+    Status,
+    Submit,
+    WorkerInfo,
+)
+from protocol.serving import Front
+from protocol.trajectory import check_job
+
+if TYPE_CHECKING:
+    from backend.service import JobService
+    from protocol.jobs import JobInfo
+    from protocol.messages import ControlMessage, Message
+    from protocol.serving import FrontSettings, Session
+
+__all__ = ["Server"]
+
+_LOCAL = "local"  # owner of the jobs of clients without keys, on the loopback
+_BUSY_MS = 1  # between two tries to send to a peer whose queue was full
+_IDLE_MS = 1000  # how late a signal may be noticed
+
+
+class Server:
+    """Serves until it is told to stop. Raises what Front raises when it cannot listen."""
+
+    def __init__(self, service: JobService, settings: FrontSettings) -> None:
+        self._service = service
+        self._encrypted = settings.keys is not None
+        self._began_s = time.monotonic()
+        self._log = JobLog("server")
+        self._attached: dict[tuple[str, str], int] = {}  # connection, job -> sequence told
+        self._news: set[str] = set()  # jobs with events that somebody may wait for
+        self._stops_asked = 0
+        service.on_event = self._note
+        self._context: zmq.Context[Any] = zmq.Context()
+        try:
+            self._front = Front(self._context, settings, UploadStore(service.blobs), self._answer)
+        except BaseException:
+            self._context.destroy(linger=0)
+            raise
+        self.endpoint = self._front.routers.endpoint
+
+    def stop(self) -> None:
+        """Ask the server to end; may be called from a signal handler. The first time running jobs
+        are stopped and queued again for the next server, the second time they are killed."""
+        self._stops_asked += 1
+
+    def run(self) -> None:
+        """Serve until `stop`, then end the workers and close."""
+        self._log.info("listening", endpoint=self.endpoint, encrypted=self._encrypted)
+        obeyed = 0
+        try:
+            while not (obeyed and self._service.has_stopped):
+                while obeyed < self._stops_asked:
+                    obeyed += 1
+                    self._log.info("stopping" if obeyed == 1 else "killing the workers")
+                    if obeyed == 1:
+                        self._service.stop(drain=False)
+                    else:
+                        self._service.kill()
+                self._wait()
+                self._front.serve()
+                self._service.step()
+                self._tell()
+        finally:
+            self._service.close()
+            self._front.close()
+            self._context.destroy(linger=0)
+            self._log.info("stopped")
+
+    def _wait(self) -> None:
+        poller = zmq.Poller()
+        for socket in self._front.sockets():
+            poller.register(socket, zmq.POLLIN)
+        for number in self._service.filenos():
+            poller.register(number, zmq.POLLIN)
+        longest_ms = _BUSY_MS if self._front.is_busy or self._news else _IDLE_MS
+        poller.poll(min(longest_ms, int(self._service.timeout_s() * 1000)))
+
+    def _answer(self, session: Session, message: ControlMessage) -> Message:
+        owner = session.user or _LOCAL
+        match message:
+            case Submit():
+                check_job(message.job)
+                info, is_new = self._service.submit(owner, message.key, message.job, message.label)
+                return Accepted(message.id, info, again=not is_new)
+            case Cancel():
+                return OneJob(message.id, self._service.cancel(owner, message.job_id))
+            case GetJob():
+                return OneJob(message.id, self._service.get(owner, message.job_id))
+            case Release():
+                return OneJob(message.id, self._service.release(owner, message.job_id))
+            case GetJobs():
+                return codec.job_page(message.id, self._jobs_after(owner, message.after))
+            case Attach():
+                info = self._service.get(owner, message.job_id)
+                self._attached[session.connection, message.job_id] = message.since
+                self._news.add(message.job_id)
+                return Attached(message.id, info)
+            case GetStatus():
+                return self._status(message)
+        raise UnexpectedMessage(f"A server takes no {type(message).__name__}.", field="type")
+
+    def _jobs_after(self, owner: str, after: str) -> list[JobInfo]:
+        jobs = self._service.jobs(owner)
+        ids = [info.job_id for info in jobs]
+        return jobs[ids.index(after) + 1 :] if after in ids else jobs
+
+    def _status(self, message: GetStatus) -> Status:
+        status = self._service.status()
+        return Status(
+            reply_to=message.id,
+            uptime_s=time.monotonic() - self._began_s,
+            queued=status.queued,
+            running=status.running,
+            transfers=self._front.desk.open_uploads,
+            connections=len(self._front.sessions),
+            stored_bytes=status.stored_bytes,
+            free_bytes=status.free_bytes,
+            encrypted=self._encrypted,
+            accepting=status.accepting,
+            text=" ".join(status.notices)[:10_000],
+            workers=[
+                WorkerInfo(
+                    name=worker.device,
+                    device=worker.device,
+                    healthy=not worker.problem,
+                    job_id=worker.job_id,
+                    text=worker.problem[:10_000],
+                )
+                for worker in status.workers
+            ],
+        )
+
+    def _note(self, owner: str, info: JobInfo) -> None:
+        """Remember that something happened to a job."""
+        self._news.add(info.job_id)
+
+    def _tell(self) -> None:
+        """Send attached clients the events that they have not been told yet."""
+        if not self._news:
+            return
+        news, self._news = self._news, set()
+        sessions = {session.connection: session for session in self._front.sessions.all()}
+        for (connection, job_id), told in list(self._attached.items()):
+            if connection not in sessions:
+                del self._attached[connection, job_id]
+            elif job_id in news:
+                self._send_events(sessions[connection], job_id, told)
+
+    def _send_events(self, session: Session, job_id: str, told: int) -> None:
+        try:
+            events = self._service.events_since(session.user or _LOCAL, job_id, told)
+        except UnknownJob:  # released
+            del self._attached[session.connection, job_id]
+            return
+        for info in events:
+            if not self._front.push(session, _event(info)):
+                self._news.add(job_id)  # its queue is full: try again in the next round
+                return
+            self._attached[session.connection, job_id] = info.sequence
+
+
+def _event(info: JobInfo) -> Event:
+    return Event(
+        job_id=info.job_id,
+        sequence=info.sequence,
+        state=info.state,
+        stage=info.stage,
+        done=info.done,
+        total=info.total,
+        text=info.error_text,
+    )

@@ -1,0 +1,233 @@
+"""The job service: the journal, the blobs and the workers, tied together for one server loop.
+
+One thread owns a JobService and calls `step` whenever one of `filenos()` is readable, `timeout_s()`
+has passed, or it has itself changed something. No method waits, except `step` with a time limit
+and `close`. Clients' requests become calls of `submit`, `cancel`, `get`, `jobs`, `events_since`
+and `release`; what happens to jobs is told to the `on_event` function, after it is on disk.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from typing import TYPE_CHECKING
+
+from backend.blobs import BlobStore
+from backend.checkpoints import Checkpoint, no_checkpoint
+from backend.dispatcher import Dispatcher, Outcome
+from backend.journal import Change, Journal
+from backend.log import JobLog
+from backend.status import ServiceSettings, ServiceStatus, WorkerStatus, inputs_of
+from protocol.errors import Busy, UnexpectedMessage
+from protocol.jobs import FINAL_STATES, JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from backend.executors.base import Executor
+    from protocol.jobs import Job, JobInfo
+
+__all__ = ["JobService"]
+
+_CLEAN_EVERY_S = 600.0
+_LONGEST_WAIT_S = 60.0
+
+
+class JobService:
+    """Takes jobs and has them done. Raises StartError when the folder cannot be had."""
+
+    def __init__(
+        self,
+        root: Path,
+        executors: Sequence[Executor],
+        settings: ServiceSettings | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        checkpoint: Checkpoint = no_checkpoint,
+    ) -> None:
+        self.settings = settings or ServiceSettings()
+        self.on_event: Callable[[str, JobInfo], None] = lambda owner, info: None
+        self._executors = executors
+        self._clock = clock
+        self._log = JobLog()
+        self._clean_at_s = clock() + _CLEAN_EVERY_S
+        self.journal = Journal(root, checkpoint=checkpoint)
+        try:
+            quota = self.settings.quota_bytes
+            self.blobs = BlobStore(root, quota_bytes=quota, checkpoint=checkpoint)
+            self._dispatcher = Dispatcher(
+                self.journal, self.blobs, root / "scratch", clock=clock, tell=self._tell
+            )
+            self._recover()
+        except BaseException:
+            self.journal.close()
+            raise
+        for executor in executors:
+            executor.start()
+
+    def submit(self, owner: str, key: str, job: Job, label: str = "") -> tuple[JobInfo, bool]:
+        """Queue a job; return it, and whether it is new. When this returns it is on disk.
+
+        Raises IdempotencyConflict, Busy, UnknownBlob, DiskFull. A key that is known is answered
+        also when the queue is full.
+        """
+        if self.journal.entry_of_key(owner, key) is None:
+            self._check_room()
+            for blob in inputs_of(job):
+                self.blobs.path_of(blob)
+        info, is_new = self.journal.add(key, owner, job, label)
+        if is_new:
+            self.blobs.pin(info.job_id, inputs_of(job))
+            self._log.info("queued", info.job_id, kind=info.kind, owner=owner[:12], label=label)
+            self.on_event(owner, info)
+        return info, is_new
+
+    def cancel(self, owner: str, job_id: str) -> JobInfo:
+        """End a job: a queued one at once, a running one as soon as its worker obeys. One that has
+        ended stays as it is. Raises UnknownJob, also for another owner's."""
+        info = self.journal.entry(job_id, owner).info
+        if info.state in {JobState.QUEUED, JobState.INTERRUPTED}:
+            self._dispatcher.end(Outcome(job_id, JobState.CANCELLED, Change()), info.state)
+        elif info.state is JobState.RUNNING:
+            self.journal.request_cancel(job_id)
+            if job_id in self._dispatcher.running:
+                self._dispatcher.running[job_id].cancel(job_id)
+            self._log.info("asked to stop", job_id)
+        return self.journal.info(job_id)
+
+    def resume(self, owner: str, job_id: str) -> JobInfo:
+        """Queue an interrupted job again; any other stays as it is. Raises UnknownJob."""
+        self.journal.entry(job_id, owner)
+        if self.journal.advance(job_id, JobState.INTERRUPTED, JobState.QUEUED):
+            self._tell(job_id)
+        return self.journal.info(job_id)
+
+    def get(self, owner: str, job_id: str) -> JobInfo:
+        """Return a job. Raises UnknownJob, also for another owner's."""
+        return self.journal.entry(job_id, owner).info
+
+    def jobs(self, owner: str) -> list[JobInfo]:
+        """Return an owner's jobs, oldest first."""
+        return self.journal.infos(owner)
+
+    def events_since(self, owner: str, job_id: str, sequence: int) -> list[JobInfo]:
+        """Return what happened to a job after an event. Raises UnknownJob."""
+        self.journal.entry(job_id, owner)
+        return self.journal.events_since(job_id, sequence)
+
+    def release(self, owner: str, job_id: str) -> JobInfo:
+        """Forget a job that has ended: its results may go and its key is free. Returns what it was.
+
+        Raises UnknownJob, and UnexpectedMessage for a job that has not ended.
+        """
+        info = self.journal.entry(job_id, owner).info
+        if info.state not in FINAL_STATES:
+            raise UnexpectedMessage(f"the job is {info.state}: cancel it first", job_id=job_id)
+        self._forget(job_id)
+        return info
+
+    def filenos(self) -> list[int]:
+        """Descriptors that are readable when `step` has something to do; ask anew each time."""
+        return [number for executor in self._executors for number in executor.filenos()]
+
+    def timeout_s(self) -> float:
+        """How long `step` need not be called while nothing is readable."""
+        due = [executor.deadline_s() for executor in self._executors]
+        due += [self._clean_at_s, self._dispatcher.deadline_s()]
+        earliest = min(time_s for time_s in due if time_s is not None)
+        return min(max(0.0, earliest - self._clock()), _LONGEST_WAIT_S)
+
+    def step(self, timeout_s: float = 0.0) -> None:
+        """Do what is due now; before that wait, at most so long, until something is."""
+        if timeout_s > 0:
+            poller = select.poll()
+            for number in self.filenos():
+                poller.register(number, select.POLLIN)
+            poller.poll(min(timeout_s, self.timeout_s()) * 1000)
+        for executor in self._executors:
+            for report in executor.poll():
+                self._dispatcher.take(report)
+        self._dispatcher.step(self._executors)
+        self._forget_oldest()
+        if self._clock() >= self._clean_at_s:
+            self._clean_at_s = self._clock() + _CLEAN_EVERY_S
+            for path in self.blobs.clean_staging(self.settings.staging_age_s):
+                self._log.info("removed a dead transfer", file=path.name)
+
+    def status(self) -> ServiceStatus:
+        """How the service is."""
+        job_of = {executor: job_id for job_id, executor in self._dispatcher.running.items()}
+        return ServiceStatus(
+            queued=self.journal.count(JobState.QUEUED),
+            running=self.journal.count(JobState.RUNNING),
+            accepting=self._dispatcher.starts_jobs,
+            stored_bytes=self.blobs.used_bytes,
+            free_bytes=self.blobs.room_bytes(),
+            notices=tuple(self.journal.notices),
+            workers=tuple(
+                WorkerStatus(e.device, e.state, e.pid, job_of.get(e, ""), e.problem)
+                for e in self._executors
+            ),
+        )
+
+    def stop(self, *, drain: bool) -> None:
+        """Take no more jobs and start none. What runs is finished with `drain`; without, it is
+        stopped and queued again for the next server, and this run does not count."""
+        self._dispatcher.starts_jobs = False
+        if not drain:
+            for job_id, executor in self._dispatcher.running.items():
+                executor.cancel(job_id)
+
+    def kill(self) -> None:
+        """The same as `stop` without draining, by force."""
+        self._dispatcher.starts_jobs = False
+        for executor in self._executors:
+            executor.kill()
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether nothing runs any more after `stop`."""
+        return (
+            not self._dispatcher.starts_jobs
+            and not self._dispatcher.running
+            and not self._dispatcher.outcomes
+        )
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """End the workers, each within this time, and let the folder go. What ran is recovered by
+        the next server. May be called twice."""
+        for executor in self._executors:
+            executor.close(timeout_s)
+        self.journal.close()
+
+    def _recover(self) -> None:
+        for notice in self.journal.notices:
+            self._log.warning(notice)
+        for info in self.journal.recover(self.settings.max_attempts):
+            self._log.warning("ran when the last server ended", info.job_id, now=info.state)
+        for entry in self.journal.entries():
+            self._dispatcher.pin(entry)
+
+    def _check_room(self) -> None:
+        if not self._dispatcher.starts_jobs:
+            raise Busy("the server is stopping and takes no more jobs")
+        limit, queued = self.settings.queue_limit, self.journal.count(JobState.QUEUED)
+        if queued >= limit:
+            text = f"the queue is full: {queued} jobs wait, the limit is {limit}"
+            raise Busy(text, queued=queued, limit=limit)
+
+    def _tell(self, job_id: str) -> None:
+        entry = self.journal.entry(job_id)
+        self.on_event(entry.owner, entry.info)
+
+    def _forget(self, job_id: str) -> None:
+        if self.journal.forget(job_id):
+            self.blobs.unpin(job_id)
+
+    def _forget_oldest(self) -> None:
+        """Keep the journal bounded: the oldest jobs that have ended go."""
+        surplus = self.journal.count(*FINAL_STATES) - self.settings.keep_finished
+        if surplus > 0:
+            for entry in self.journal.entries(*FINAL_STATES)[:surplus]:
+                self._forget(entry.info.job_id)

@@ -1,0 +1,183 @@
+"""The job kinds, done with the library.
+
+reconstruct   reconstruction.npz
+conditions    color.mp4, mask.mp4, backdrop.npz, camera.npz
+generate      result.mp4
+shot          all of the last two; the engine gets the conditions from memory
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from backend.reconstruction import reconstruct
+from backend.sources import link_blob, read_scene, safe_suffix, trajectory_of
+from ex4d import __version__
+from ex4d.camera.files import write_trajectory
+from ex4d.conditions.files import read_conditions, write_conditions
+from ex4d.conditions.render import render_conditions
+from ex4d.engines.choose import choose_engine
+from ex4d.errors import Ex4dError
+from ex4d.npz import write_npz
+from ex4d.raster.choose import make_rasterizer
+from ex4d.video.writer import write_video
+from protocol.jobs import Conditions, Generate, Reconstruct, Shot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from fractions import Fraction
+    from pathlib import Path
+
+    import numpy as np
+
+    from backend.worker import JobContext
+    from ex4d.conditions.render import Conditions as RenderedConditions
+    from ex4d.conditions.scene import Scene
+    from ex4d.engines.base import Engine
+    from ex4d.video.reader import Clip
+    from protocol.jobs import Job, Source
+
+__all__ = ["TaskRunner"]
+
+_NAME = "shot"  # of the camera path, inside the file names that the library makes
+
+
+class TaskRunner:
+    """Does jobs on one device; engines and the rasteriser are made once."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device  # the process sees no other
+        self._rasterizer = make_rasterizer()
+        self._engines: dict[str, Engine] = {}
+
+    def run(self, context: JobContext) -> list[str]:
+        """Do one job and return the names of the results in the scratch folder."""
+        inputs = context.scratch / "inputs"
+        inputs.mkdir()
+        try:
+            return self._run(context, context.job, inputs)
+        except Ex4dError as error:
+            text = str(error)
+            for path, name in _shown_names(context.job, inputs, context.scratch):
+                text = text.replace(path, name)
+            raise type(error)(text) from error
+
+    def free_memory(self) -> None:
+        """Let go of the engines, and of what a framework keeps on the GPU."""
+        self._engines.clear()
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _run(self, context: JobContext, job: Job, inputs: Path) -> list[str]:
+        match job:
+            case Reconstruct():
+                return self._reconstruct(context, job, inputs)
+            case Conditions():
+                self._conditions(context, job, inputs)
+                return _condition_names(context)
+            case Generate():
+                self._generate(context, job, inputs)
+            case Shot():
+                engine = self._engine(job.engine)  # one that cannot run costs no rendering
+                conditions, fps = self._conditions(context, job, inputs)
+                self._finish(context, engine, job.seed, conditions, fps)
+                return [*_condition_names(context), "result.mp4"]
+        return ["result.mp4"]
+
+    def _reconstruct(self, context: JobContext, job: Reconstruct, inputs: Path) -> list[str]:
+        clip, scene = _scene(context, job.source, job.min_face_angle_deg, inputs)
+        arrays = reconstruct(scene, clip, _reporter(context, "mesh"))
+        context.progress("write", 0, 1)
+        write_npz(context.scratch / "reconstruction.npz", arrays)
+        return ["reconstruction.npz"]
+
+    def _conditions(
+        self, context: JobContext, job: Conditions | Shot, inputs: Path
+    ) -> tuple[RenderedConditions, Fraction]:
+        clip, scene = _scene(context, job.source, job.min_face_angle_deg, inputs)
+        trajectory = trajectory_of(job.trajectory, clip)
+        conditions = render_conditions(
+            scene,
+            trajectory,
+            self._rasterizer,
+            with_backdrop=True,
+            progress=_reporter(context, "render"),
+        )
+        context.progress("write", 0, 1)
+        write_conditions(context.scratch, _NAME, conditions, clip.fps)
+        for path in context.scratch.glob(f"*_{_NAME}.*"):
+            path.rename(path.with_name(path.name.replace(f"_{_NAME}", "")))
+        write_trajectory(context.scratch / "camera.npz", trajectory)
+        return conditions, clip.fps
+
+    def _generate(self, context: JobContext, job: Generate, inputs: Path) -> None:
+        engine = self._engine(job.engine)
+        context.progress("read", 0, 1)
+        color = link_blob(context.inputs, job.color, inputs / "color.mp4")
+        mask = link_blob(context.inputs, job.mask, inputs / "mask.mp4")
+        if job.backdrop is not None:
+            link_blob(context.inputs, job.backdrop, inputs / "backdrop.npz")
+        conditions, fps = read_conditions(color, mask)
+        self._finish(context, engine, job.seed, conditions, fps)
+
+    def _finish(
+        self,
+        context: JobContext,
+        engine: Engine,
+        seed: int,
+        conditions: RenderedConditions,
+        fps: Fraction,
+    ) -> None:
+        frames = engine.generate(conditions, seed=seed, progress=_reporter(context, "generate"))
+        settings = {"ex4d": __version__, "engine": engine.name, "seed": seed}
+        metadata = {"title": engine.label, "comment": json.dumps(settings)}
+        watched = _watched(context, frames)
+        write_video(context.scratch / "result.mp4", watched, fps, metadata=metadata)
+
+    def _engine(self, name: str) -> Engine:
+        if name not in self._engines:
+            self._engines[name] = choose_engine(name)[0]
+        return self._engines[name]
+
+
+def _scene(
+    context: JobContext, source: Source, angle_deg: float, inputs: Path
+) -> tuple[Clip, Scene]:
+    context.progress("read", 0, 1)
+    clip = inputs / f"clip{safe_suffix(source.clip_name)}"
+    link_blob(context.inputs, source.clip, clip)
+    depth = link_blob(context.inputs, source.depth, inputs / "depth.npz")
+    return read_scene(source, clip, depth, angle_deg)
+
+
+def _condition_names(context: JobContext) -> list[str]:
+    names = ("color.mp4", "mask.mp4", "backdrop.npz", "camera.npz")
+    return [name for name in names if (context.scratch / name).exists()]
+
+
+def _reporter(context: JobContext, stage: str) -> Callable[[int, int], None]:
+    def report(done: int, total: int) -> None:
+        context.progress(stage, done, total)
+
+    return report
+
+
+def _watched(context: JobContext, frames: np.ndarray) -> Iterator[np.ndarray]:
+    """Give the frames to a writer one by one, so that a cancel is noticed between them."""
+    for number, frame in enumerate(frames):
+        context.progress("write", number, len(frames))
+        yield frame
+
+
+def _shown_names(job: Job, inputs: Path, scratch: Path) -> list[tuple[str, str]]:
+    """Paths that mean nothing to a client, and what it calls them."""
+    names = [(f"{inputs}/", ""), (f"{scratch}/", "")]
+    if isinstance(job, Generate):
+        return names
+    source = job.source
+    return [(f"{inputs}/clip{safe_suffix(source.clip_name)}", source.clip_name), *names]

@@ -1,0 +1,47 @@
+"""The blob store as the protocol's transfers see it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from backend.blobs import BlobStore
+    from protocol.jobs import BlobId
+
+__all__ = ["UploadStore"]
+
+
+class UploadStore:
+    """Gives transfers their places in a BlobStore, and takes in what is whole."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+
+    def find(self, blob: BlobId) -> Path | None:
+        """The complete file, or None."""
+        return self._blobs.path_of(blob) if self._blobs.has(blob) else None
+
+    def part(self, blob: BlobId) -> Path:
+        """Where it is collected. Raises DiskFull when there is no room for it."""
+        part = self._blobs.partial_path(blob)
+        self._blobs.reserve(part.name, blob.size)  # makes room; the part itself then takes it
+        self._blobs.release(part.name)
+        return part
+
+    def final(self, blob: BlobId) -> Path:
+        """What its part is renamed to when it is whole and checked."""
+        return self._blobs.partial_path(blob).with_suffix(".whole")
+
+    def stored(self, blob: BlobId) -> None:
+        """Move it into the store."""
+        self._blobs.adopt(self.final(blob), blob)
+
+    def open_for_reading(self, blob: BlobId, user: str) -> int:
+        """A descriptor of the complete file; a hash that a user knows is a right to read it.
+
+        Raises UnknownBlob.
+        """
+        return os.open(self._blobs.path_of(blob), os.O_RDONLY | getattr(os, "O_BINARY", 0))

@@ -1,0 +1,174 @@
+"""A worker process: does the jobs of one device, one after the other, with everything warm.
+
+    python -m backend.worker --descriptor N --parent PID --device cpu [--runner MODULE:CLASS]
+
+A thread listens to the server, so that a cancel is heard during a job; the main thread works. The
+process ends with the server, whatever it is doing: by the end of the pipe, and on Linux by a signal
+from the kernel even while a job holds the interpreter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import faulthandler
+import importlib
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Protocol
+
+from msgspec import msgpack
+
+from backend.blobs import hash_file
+from backend.failures import POISONED, code_of, text_of
+from backend.worker_messages import (
+    Cancel,
+    Cancelled,
+    Command,
+    Failed,
+    Finished,
+    Frames,
+    Progressed,
+    Ready,
+    Report,
+    Run,
+    Stop,
+    encode,
+)
+
+__all__ = ["JobCancelled", "JobContext", "Runner", "main"]
+
+_PR_SET_PDEATHSIG = 1
+
+
+class JobCancelled(BaseException):
+    """Raised inside a job that was cancelled; not an Exception, so that no handler swallows it."""
+
+
+class JobContext:
+    """What a job in the worker needs to know and to tell."""
+
+    def __init__(self, run: Run, link: _Link) -> None:
+        self.job = run.job
+        self.inputs = {sha256: Path(path) for sha256, path in run.inputs.items()}
+        self.scratch = Path(run.scratch)
+        self._job_id = run.job_id
+        self._link = link
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the job was asked to end."""
+        return self._job_id in self._link.cancelled
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Tell how far the job is; as often as convenient. Raises JobCancelled."""
+        if self.is_cancelled:
+            raise JobCancelled
+        self._link.send(Progressed(self._job_id, stage, done, total))
+
+
+class Runner(Protocol):
+    """Does jobs. Made once for a process with its device's name; keeps models between jobs."""
+
+    def run(self, context: JobContext) -> list[str]:
+        """Do one job and return the names of the results in the scratch folder."""
+        ...
+
+    def free_memory(self) -> None:
+        """Let go of what can be made again, after a job ran out of memory."""
+
+
+class _Link:
+    """The pipe to the server: commands come by a thread of their own."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._socket = socket.socket(fileno=descriptor)
+        self._sending = threading.Lock()
+        self.runs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self.cancelled: set[str] = set()
+        threading.Thread(target=self._listen, name="ex4d-commands", daemon=True).start()
+
+    def send(self, report: Report) -> None:
+        with self._sending:
+            self._socket.sendall(encode(report))
+
+    def _listen(self) -> None:
+        decoder: msgpack.Decoder[Command] = msgpack.Decoder(Command)
+        frames = Frames()
+        try:
+            while data := self._socket.recv(1 << 16):
+                for body in frames.feed(data):
+                    self._take(decoder.decode(body))
+        finally:
+            os._exit(0)  # the server has gone, and nobody wants the job's result
+
+    def _take(self, command: Command) -> None:
+        match command:
+            case Run():
+                self.runs.put(command)
+            case Cancel(job_id):
+                self.cancelled.add(job_id)
+            case Stop():
+                self.runs.put(None)
+
+
+def _do(runner: Runner, run: Run, link: _Link) -> Report:
+    """Do a job and return how it ended. The one place where every exception ends."""
+    context = JobContext(run, link)
+    try:
+        names = runner.run(context)
+        results = {name: _synced(context.scratch / name) for name in names}
+    except JobCancelled:
+        return Cancelled(run.job_id)
+    except Exception as error:
+        code = code_of(error)
+        if code == "out_of_memory":
+            runner.free_memory()
+        return Failed(run.job_id, code, text_of(error))
+    return Finished(run.job_id, results)
+
+
+def _synced(path: Path) -> Any:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+    return hash_file(path)
+
+
+def _die_with(parent: int) -> None:
+    """End this process when its parent does."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(0)
+
+
+def main() -> int:
+    """Do jobs until the server says stop, or has gone."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--descriptor", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--device", required=True)
+    parser.add_argument("--runner", required=True)
+    arguments = parser.parse_args()
+    _die_with(arguments.parent)
+    faulthandler.enable()
+    link = _Link(arguments.descriptor)
+    module, _, name = arguments.runner.partition(":")
+    runner: Runner = getattr(importlib.import_module(module), name)(arguments.device)
+    link.send(Ready())
+    while (run := link.runs.get()) is not None:
+        report = _do(runner, run, link)
+        link.send(report)
+        link.cancelled.discard(run.job_id)
+        if isinstance(report, Failed) and report.code in POISONED:
+            return 1  # whatever ran next in this process would fail too
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

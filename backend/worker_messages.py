@@ -1,0 +1,108 @@
+"""What the server and its worker processes tell each other: msgpack with a length in front."""
+
+from __future__ import annotations
+
+import struct
+
+from msgspec import Struct, msgpack
+
+from protocol.jobs import BlobId, Job  # noqa: TC001  (msgspec needs them at run time)
+
+__all__ = [
+    "Cancel",
+    "Cancelled",
+    "Command",
+    "Failed",
+    "Finished",
+    "Frames",
+    "Progressed",
+    "Ready",
+    "Report",
+    "Run",
+    "Stop",
+    "encode",
+]
+
+_LENGTH = struct.Struct("<I")
+
+
+class Run(Struct, frozen=True, tag=True):
+    """Do a job."""
+
+    job_id: str
+    job: Job
+    inputs: dict[str, str]  # the path of each blob, by its hash
+    scratch: str  # an empty folder for the results
+
+
+class Cancel(Struct, frozen=True, tag=True):
+    """Stop this job at the next frame or step; any other job is left alone."""
+
+    job_id: str
+
+
+class Stop(Struct, frozen=True, tag=True):
+    """End the process when no job runs."""
+
+
+class Ready(Struct, frozen=True, tag=True):
+    """The worker has loaded what it needs."""
+
+
+class Progressed(Struct, frozen=True, tag=True):
+    """How far a job is."""
+
+    job_id: str
+    stage: str
+    done: int
+    total: int
+
+
+class Finished(Struct, frozen=True, tag=True):
+    """A job is done; its results lie in the scratch folder under these names, synced to disk."""
+
+    job_id: str
+    results: dict[str, BlobId]
+
+
+class Failed(Struct, frozen=True, tag=True):
+    """A job has ended badly."""
+
+    job_id: str
+    code: str
+    text: str
+
+
+class Cancelled(Struct, frozen=True, tag=True):
+    """A job was stopped because it was asked for."""
+
+    job_id: str
+
+
+Command = Run | Cancel | Stop
+Report = Ready | Progressed | Finished | Failed | Cancelled
+
+
+def encode(message: Command | Report) -> bytes:
+    """Return a message with its length in front."""
+    body = msgpack.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Frames:
+    """Collects bytes as they come and gives the whole messages in them."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take in bytes and return the bodies of the messages that they complete."""
+        self._buffer += data
+        bodies = []
+        while len(self._buffer) >= _LENGTH.size:
+            end = _LENGTH.size + _LENGTH.unpack_from(self._buffer)[0]
+            if len(self._buffer) < end:
+                break
+            bodies.append(bytes(self._buffer[_LENGTH.size : end]))
+            del self._buffer[:end]
+        return bodies

@@ -1,0 +1,180 @@
+"""The blob store: whole files or none, room before bytes, pins before collection."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+
+import pytest
+
+from backend.blobs import BlobStore, hash_file
+from protocol.errors import ChecksumMismatch, DiskFull, UnknownBlob
+from protocol.jobs import BlobId
+
+
+@pytest.fixture
+def make_store(tmp_path):
+    def make(**options) -> BlobStore:
+        return BlobStore(tmp_path / "state", **options)
+
+    return make
+
+
+def put(store, data: bytes) -> BlobId:
+    with store.writer(len(data)) as writer:
+        writer.write(data)
+        return writer.commit()
+
+
+def files_of(store) -> list[str]:
+    return [path.name for path in store.staging.parent.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1])
+def test_a_blob_is_named_by_its_hash(make_store, size):
+    store, data = make_store(), os.urandom(size)
+    blob = put(store, data)
+    assert blob == BlobId(hashlib.sha256(data).hexdigest(), size)
+    path = store.path_of(blob)
+    assert path.read_bytes() == data
+    assert path.parent.name + path.name == blob.sha256
+    assert hash_file(path) == blob
+
+
+def test_nothing_is_visible_before_commit_or_without_it(make_store):
+    store = make_store()
+    with store.writer(10) as writer:
+        writer.write(b"half")
+        assert not store.has(BlobId(hashlib.sha256(b"half").hexdigest(), 4))
+    assert files_of(store) == []
+    assert store.reserved_bytes == 0
+
+
+def test_another_size_is_another_blob(make_store):
+    store = make_store()
+    blob = put(store, b"data")
+    wrong = BlobId(blob.sha256, 5)
+    assert not store.has(wrong)
+    with pytest.raises(UnknownBlob):
+        store.path_of(wrong)
+
+
+def test_t6_a_file_of_another_size_than_announced_is_refused(make_store, tmp_path):
+    store, path = make_store(), tmp_path / "file"
+    path.write_bytes(b"data")
+    with pytest.raises(ChecksumMismatch):
+        store.adopt(path, BlobId("a" * 64, 3))
+
+
+def test_t10_the_same_content_is_stored_once(make_store, tmp_path):
+    store, path = make_store(), tmp_path / "file"
+    blob = put(store, b"data")
+    path.write_bytes(b"data")
+    assert store.adopt(path) == blob
+    assert not path.exists()
+    assert len(files_of(store)) == 1
+
+
+def test_t9_the_quota_is_checked_before_the_first_byte(make_store):
+    store = make_store(quota_bytes=100)
+    store.pin("job", [put(store, b"x" * 60)])
+    with pytest.raises(DiskFull) as refusal:
+        store.writer(50)
+    assert refusal.value.facts == {"side": "server", "need_bytes": "50", "have_bytes": "40"}
+    put(store, b"y" * 40)
+
+
+def test_t9_the_disk_is_looked_at_before_the_first_byte(make_store):
+    store = make_store(free_space=lambda root: (64 << 20) + 10)
+    with pytest.raises(DiskFull) as refusal:
+        store.reserve("transfer", 11)
+    assert refusal.value.facts["have_bytes"] == "10"
+    store.reserve("transfer", 10)
+    with pytest.raises(DiskFull):
+        store.reserve("another", 1)
+    store.release("transfer")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_t9_a_disk_that_is_full_while_room_is_taken_leaves_nothing(make_store, number):
+    def allocate(descriptor, size):
+        raise OSError(number, "full")
+
+    store = make_store(allocate_file=allocate)
+    with pytest.raises(DiskFull):
+        store.writer(1000)
+    assert files_of(store) == []
+    assert store.reserved_bytes == 0
+
+
+def test_t9_more_bytes_than_announced_are_refused(make_store):
+    store = make_store()
+    with pytest.raises(DiskFull), store.writer(3) as writer:
+        writer.write(b"four")
+    assert files_of(store) == []
+
+
+def test_t9_full_at_the_rename_leaves_no_blob(make_store, monkeypatch):
+    store = make_store()
+
+    def replace(source, target):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(DiskFull):
+        put(store, b"data")
+    assert files_of(store) == []
+    assert store.used_bytes == store.reserved_bytes == 0
+
+
+def test_t13_the_oldest_unpinned_blobs_make_room(make_store):
+    store = make_store(quota_bytes=100)
+    blobs = [put(store, bytes([n]) * 30) for n in range(3)]
+    store.pin("job", blobs[:1])
+    store.path_of(blobs[1])  # used again: now blob 2 is the oldest that is free
+    newest = put(store, b"new" * 10)
+    assert [store.has(blob) for blob in (*blobs, newest)] == [True, True, False, True]
+
+
+def test_t13_pins_are_counted(make_store):
+    store = make_store()
+    blob = put(store, b"data")
+    store.pin("one", [blob])
+    store.pin("two", [blob, blob])
+    store.unpin("one")
+    assert store.collect() == 0
+    assert not store.discard(blob)
+    store.pin("two", [])  # takes the place of what it had pinned
+    assert store.collect() == 4
+    assert not store.has(blob)
+    store.unpin("nobody")
+
+
+def test_a_restart_knows_the_blobs_in_the_order_of_their_use(make_store):
+    store = make_store()
+    first, second = put(store, b"1"), put(store, b"2")
+    os.utime(store.path_of(second), (1000, 1000))
+    store = make_store(quota_bytes=2)
+    assert store.has(first)
+    assert store.has(second)
+    put(store, b"3")
+    assert (store.has(first), store.has(second)) == (True, False)
+
+
+def test_dead_transfers_are_removed_by_age(make_store):
+    store = make_store()
+    old, new, held = (BlobId(letter * 64, 9) for letter in "abc")
+    for blob, time_s in ((old, 1000), (new, 1990), (held, 1000)):
+        store.partial_path(blob).write_bytes(b"part")
+        os.utime(store.partial_path(blob), (time_s, time_s))
+    store.reserve(store.partial_path(held).name, 9)
+    assert store.clean_staging(100, now_s=2000) == [store.partial_path(old)]
+    store.release(store.partial_path(held).name)
+
+
+def test_what_a_killed_server_was_writing_is_gone_and_parts_of_transfers_stay(make_store):
+    store = make_store()
+    (store.staging / "0123.tmp").write_bytes(b"half")
+    store.partial_path(BlobId("a" * 64, 9)).write_bytes(b"part")
+    assert [path.suffix for path in make_store().staging.iterdir()] == [".part"]

@@ -1,0 +1,259 @@
+"""The whole server as its users run it: `ex4d serve` in a process of its own, over real sockets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from backend.cli.submit import arrays_of
+from ex4d.camera.presets import preset_path
+from ex4d.camera.trajectory import Trajectory
+from ex4d.cli.main import main
+from protocol.client import Client
+from protocol.errors import InvalidArgument, NotAuthorised, UnknownJob
+from protocol.jobs import FINAL_STATES, JobState, Reconstruct, Shot, Source
+from protocol.keys import authorise, make_key_pair, save_key_pair
+from protocol.wire import Address
+from tests.ex4d.cli.conftest import make_shot
+
+PATIENCE_S = 60
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Running:
+    """A server process."""
+
+    process: subprocess.Popen
+    endpoint: str
+
+    def stop(self, number=signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def keys(tmp_path):
+    """Two clients that may connect and one that may not."""
+    folder = tmp_path / "keys"
+    pairs = {name: make_key_pair() for name in ("server", "anna", "ben", "stranger")}
+    save_key_pair(pairs["server"], folder, "server")
+    for name in ("anna", "ben"):
+        authorise(folder / "clients", name, pairs[name].public)
+    return pairs
+
+
+@pytest.fixture
+def serve(tmp_path, keys):
+    """A function that starts a server on `tmp_path / "data"`; every one is ended."""
+    started = []
+
+    def start(bind="tcp://127.0.0.1:0") -> Running:
+        flags = ["--bind", bind, "--data_dir", str(tmp_path / "data"), "--keys"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ex4d", "serve", *flags, str(tmp_path / "keys")],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        for line in process.stderr:  # ends when the process does
+            if "listening" in line:
+                return Running(process, line.split("endpoint=")[1].split()[0])
+        raise AssertionError(f"the server ended with {process.wait()}")
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+@pytest.fixture
+def shot(tmp_path):
+    return make_shot(tmp_path / "shot", 6, (64, 48))
+
+
+def client_of(keys, name, running) -> Client:
+    return Client(Address(running.endpoint, keys["server"].public, keys[name]))
+
+
+def shot_job(client, shot) -> Shot:
+    clip, depth = client.upload(shot / "clip.mp4"), client.upload(shot / "depth.npz")
+    path = preset_path("25", 6, 2.0)
+    intrinsics = [[60.0, 0, 32], [0, 60, 24], [0, 0, 1]]
+    trajectory = Trajectory(path, intrinsics, (64, 48))
+    return Shot(Source(clip, "clip.mp4", depth), arrays_of(trajectory))
+
+
+def test_a_shot_goes_up_and_its_results_come_down_whole(serve, keys, shot, tmp_path):
+    running = serve()
+    with client_of(keys, "anna", running) as client:
+        info = client.submit(shot_job(client, shot), key="first")
+        events = list(client.attach(info.job_id))
+        done = client.job(info.job_id)
+        for name, blob in done.results.items():
+            client.download(blob, tmp_path / name)
+    assert done.state is JobState.DONE
+    assert [event.sequence for event in events] == sorted({e.sequence for e in events})
+    assert set(done.results) == {
+        "color.mp4",
+        "mask.mp4",
+        "backdrop.npz",
+        "camera.npz",
+        "result.mp4",
+    }
+    assert running.stop() == 0
+
+
+def test_conditions_are_bit_for_bit_those_of_the_command_line(serve, keys, shot, tmp_path):
+    with client_of(keys, "anna", serve()) as client:
+        info = client.submit(shot_job(client, shot), key="first")
+        list(client.attach(info.job_id))
+        results = client.job(info.job_id).results
+        for name in ("color.mp4", "mask.mp4", "camera.npz"):
+            client.download(results[name], tmp_path / name)
+    flags = ["--input_video", str(shot / "clip.mp4"), "--depth", str(shot / "depth.npz")]
+    out = tmp_path / "recon"
+    assert (
+        main(["recon", *flags, "--camera", str(tmp_path / "camera.npz"), f"--output_dir={out}"])
+        == 0
+    )
+    for name in ("color", "mask"):
+        assert (out / f"{name}_camera.mp4").read_bytes() == (tmp_path / f"{name}.mp4").read_bytes()
+
+
+def test_c11_each_client_sees_only_its_own_jobs(serve, keys, shot):
+    running = serve()
+    with client_of(keys, "anna", running) as anna, client_of(keys, "ben", running) as ben:
+        info = anna.submit(shot_job(anna, shot), key="first")
+        assert ben.jobs() == []
+        with pytest.raises(UnknownJob):
+            ben.cancel(info.job_id)
+        assert [job.job_id for job in anna.jobs()] == [info.job_id]
+        list(anna.attach(info.job_id))
+
+
+def test_c3_a_stranger_is_told_so_and_gets_in_once_authorised(serve, keys, tmp_path):
+    running = serve()
+    with pytest.raises(NotAuthorised):
+        client_of(keys, "stranger", running).__enter__()
+    authorise(tmp_path / "keys" / "clients", "stranger", keys["stranger"].public)
+    with client_of(keys, "stranger", running) as client:
+        assert client.ping() < PATIENCE_S
+
+
+def test_j5_a_killed_server_finishes_the_job_after_its_restart(serve, keys, shot):
+    running = serve()
+    with client_of(keys, "anna", running) as client:
+        info = client.submit(shot_job(client, shot), key="first")
+    running.process.kill()
+    running.process.wait()
+    with client_of(keys, "anna", serve()) as client:
+        list(client.attach(info.job_id))
+        done = client.job(info.job_id)
+    assert done.state is JobState.DONE
+    assert done.results
+
+
+def test_t2_an_upload_goes_on_where_a_killed_server_left_it(serve, keys, tmp_path):
+    big = tmp_path / "big.bin"
+    big.write_bytes(os.urandom(24 << 20))
+    first = serve()
+    sent = []
+
+    def kill_half_way(done, total):
+        sent.append(done)
+        if done > total // 2 and first.process.poll() is None:
+            first.process.kill()
+            first.process.wait()
+            sent.append("killed")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), client_of(keys, "anna", first) as client:
+        client.upload(big, on_progress=kill_half_way)
+    begun = []
+    with client_of(keys, "anna", serve()) as client:
+        blob = client.upload(big, on_progress=lambda done, total: begun.append(done))
+        client.download(blob, tmp_path / "back.bin")
+    assert begun[0] >= 4 << 20  # not from the beginning
+    assert (tmp_path / "back.bin").read_bytes() == big.read_bytes()
+
+
+def test_m6_a_mirrored_camera_is_refused_before_any_work(serve, keys, shot):
+    with client_of(keys, "anna", serve()) as client:
+        job = shot_job(client, shot)
+        wrong = bytearray(job.trajectory.extrinsics)
+        wrong[2 * 128 + 7] ^= 0x80  # the sign of frame 2's first number
+        path = type(job.trajectory)(
+            **{f: getattr(job.trajectory, f) for f in job.trajectory.__struct_fields__}
+            | {"extrinsics": bytes(wrong)}
+        )
+        with pytest.raises(InvalidArgument, match="2"):
+            client.submit(Shot(job.source, path), key="first")
+        assert client.jobs() == []
+
+
+def test_a_wrong_clip_fails_its_job_with_the_librarys_sentence(serve, keys, shot, tmp_path):
+    (tmp_path / "text.mp4").write_text("no video")
+    with client_of(keys, "anna", serve()) as client:
+        clip, depth = client.upload(tmp_path / "text.mp4"), client.upload(shot / "depth.npz")
+        info = client.submit(Reconstruct(Source(clip, "text.mp4", depth)), key="first")
+        list(client.attach(info.job_id))
+        failed = client.job(info.job_id)
+        assert failed.state is JobState.FAILED
+        assert "text.mp4" in failed.error_text
+        again = client.submit(shot_job(client, shot), key="second")  # the worker goes on
+        assert list(client.attach(again.job_id))[-1].state is JobState.DONE
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_j19_a_server_that_is_told_to_stop_ends_with_its_workers(serve, keys, shot, number):
+    running = serve()
+    with client_of(keys, "anna", running) as client:
+        info = client.submit(shot_job(client, shot), key="first")
+    assert running.stop(number) == 0
+    with client_of(keys, "anna", serve()) as client:
+        list(client.attach(info.job_id))
+        assert client.job(info.job_id).state in FINAL_STATES
+
+
+def test_the_scripts_client_submits_watches_and_fetches(serve, keys, shot, tmp_path, capsys):
+    running = serve()
+    save_key_pair(keys["anna"], tmp_path / "mine", "client")
+    link = ["--endpoint", running.endpoint, "--server_key", keys["server"].public]
+    link += ["--keys", str(tmp_path / "mine")]
+    clip = ["--input_video", str(shot / "clip.mp4"), "--depth", str(shot / "depth.npz")]
+    out = tmp_path / "out"
+    assert main(["submit", *clip, "--cam", "20", "--output_dir", str(out), *link]) == 0
+    assert (out / "result.mp4").stat().st_size > 0
+    capsys.readouterr()
+    assert main(["jobs", *link]) == 0
+    job_id, state = capsys.readouterr().out.split()[:2]
+    assert state == "done"
+    assert main(["watch", job_id, *link]) == 0
+    assert main(["get", job_id, "--output_dir", str(tmp_path / "again"), *link]) == 0
+    assert main(["cancel", job_id, *link]) == 0  # what has ended stays as it is
+    assert main(["cancel", "nothing", *link]) == 2
+
+
+def test_c12_a_bind_that_others_can_reach_needs_keys(tmp_path, capsys):
+    started = time.monotonic()
+    data = ["--data_dir", str(tmp_path / "data")]
+    assert main(["serve", "--bind", "tcp://0.0.0.0:0", *data]) == 2
+    assert "needs keys" in capsys.readouterr().err
+    assert time.monotonic() - started < PATIENCE_S
+
+
+def test_j21_a_second_server_on_the_same_folder_is_refused(serve, tmp_path, capsys):
+    serve()
+    data = ["--data_dir", str(tmp_path / "data")]
+    assert main(["serve", "--bind", "tcp://127.0.0.1:0", *data]) == 2
+    assert "data" in capsys.readouterr().err
