@@ -1,0 +1,101 @@
+"""What differs between Blender 4.2 and 5.2, in one place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "eevee_engine",
+    "enable_nodes",
+    "fcurves_of",
+    "sequencer_scene",
+    "set_video_output",
+    "show_in_sequencer",
+    "strip_content_frames",
+    "strip_range",
+    "strips_of",
+]
+
+
+def eevee_engine() -> str:
+    """The name of EEVEE: another one from 5.0 on."""
+    return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+
+
+def enable_nodes(material: bpy.types.Material) -> bpy.types.NodeTree:
+    """Give a material an empty node tree.
+
+    From 5.0 on every material has one, and the switch only warns.
+    """
+    if bpy.app.version < (5, 0, 0):
+        material.use_nodes = True
+    material.node_tree.nodes.clear()
+    return material.node_tree
+
+
+def fcurves_of(datablock: bpy.types.ID) -> Any:
+    """The F-curves that animate a datablock, or an empty tuple; `remove` works on them.
+
+    5.0 took `Action.fcurves` away: curves lie in the channel bag of the datablock's slot.
+    """
+    animation = datablock.animation_data
+    if animation is None or animation.action is None:
+        return ()
+    action = animation.action
+    if hasattr(action, "fcurves"):
+        return action.fcurves
+    for layer in action.layers:
+        for strip in layer.strips:
+            bag = strip.channelbag(animation.action_slot)
+            if bag is not None:
+                return bag.fcurves
+    return ()
+
+
+def strips_of(scene: bpy.types.Scene) -> Any:
+    """The strips of a scene's sequencer, which is made when there is none."""
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def strip_range(strip: Any) -> tuple[int, int]:
+    """The first scene frame that a strip shows, and the one after its last."""
+    if hasattr(strip, "left_handle"):  # 5.2: the older names warn
+        return int(strip.left_handle), int(strip.right_handle)
+    return int(strip.frame_final_start), int(strip.frame_final_end)
+
+
+def strip_content_frames(strip: Any) -> int:
+    """How many frames the file of a strip holds."""
+    if hasattr(strip, "content_duration"):
+        return int(strip.content_duration)
+    return int(strip.frame_duration)
+
+
+def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
+    """The scene whose strips the artist sees: 5.x chooses it per workspace."""
+    workspace = context.workspace
+    return getattr(workspace, "sequencer_scene", None) or context.scene
+
+
+def show_in_sequencer(
+    scene: bpy.types.Scene, workspaces: Iterable[bpy.types.WorkSpace] | None = None
+) -> None:
+    """Let workspaces that show no sequencer scene yet show this one. Nothing to do before 5.0."""
+    for workspace in bpy.data.workspaces if workspaces is None else workspaces:
+        if getattr(workspace, "sequencer_scene", scene) is None:
+            workspace.sequencer_scene = scene
+
+
+def set_video_output(render: bpy.types.RenderSettings) -> None:
+    """Let a scene write H.264 in an mp4 file."""
+    if hasattr(render.image_settings, "media_type"):  # 5.0
+        render.image_settings.media_type = "VIDEO"
+    render.image_settings.file_format = "FFMPEG"
+    render.ffmpeg.format = "MPEG4"
+    render.ffmpeg.codec = "H264"

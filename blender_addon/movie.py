@@ -1,0 +1,43 @@
+"""What Blender can read of a movie file. A broken one raises nothing there; here it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import bpy
+
+from .errors import MovieError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Movie", "load_movie"]
+
+
+@dataclass(frozen=True)
+class Movie:
+    """A movie's measures."""
+
+    size: tuple[int, int]  # (W, H)
+    n_frames: int
+
+
+def load_movie(path: Path) -> Movie:
+    """Measure a movie file. Raises MovieError when it is missing, empty or cannot be decoded."""
+    if not path.is_file():
+        raise MovieError(f"There is no movie at {path}.")
+    if not path.stat().st_size:
+        raise MovieError(f"The movie {path} is empty.")
+    try:
+        image = bpy.data.images.load(str(path), check_existing=False)
+    except RuntimeError as error:
+        raise MovieError(f"{path} is not a movie that Blender can read.") from error
+    try:
+        size, n_frames = (int(image.size[0]), int(image.size[1])), int(image.frame_duration)
+        is_movie = image.source == "MOVIE"
+    finally:
+        bpy.data.images.remove(image)
+    if not is_movie or min(size) < 1 or n_frames < 1:
+        raise MovieError(f"{path} is damaged or no movie: Blender sees no picture in it.")
+    return Movie(size, n_frames)

@@ -1,0 +1,92 @@
+"""A take becomes a strip of the right length at the right place, or nothing changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
+
+from blender_addon.compat import (  # noqa: E402
+    sequencer_scene,
+    strip_content_frames,
+    strip_range,
+    strips_of,
+)
+from blender_addon.errors import MovieError, SequencerError  # noqa: E402
+from blender_addon.sequencer import Take, insert_take  # noqa: E402
+
+pytestmark = pytest.mark.blender
+
+RATES = {"24": (24, 1.0), "25": (25, 1.0), "29.97": (30, 1.001), "30": (30, 1.0), "60": (60, 1.0)}
+
+
+def take_of(path):
+    return Take(path, "Take 1", "job-7", (1 << 32) - 1, "preview", 10, (64, 48))
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_strip_has_the_clips_length_and_start_at_each_rate(scene, make_movie, rate):
+    path = make_movie(fps=RATES[rate])
+    scene.render.fps, scene.render.fps_base = RATES[rate]
+    inserted = insert_take(scene, take_of(path), 101)
+    assert strip_range(inserted.strip) == (101, 111)
+    assert strip_content_frames(inserted.strip) == 10
+    assert inserted.notes == ()
+    assert inserted.strip["ex4d_job_id"] == "job-7"
+    assert inserted.strip["ex4d_engine"] == "preview"
+    assert int(inserted.strip["ex4d_seed"]) == (1 << 32) - 1
+    assert sequencer_scene(bpy.context) == scene
+
+
+@pytest.mark.parametrize(("clip", "scene_rate"), [("30", "29.97"), ("24", "25"), ("60", "30")])
+def test_another_rate_is_noted_and_the_length_stays(scene, make_movie, clip, scene_rate):
+    path = make_movie(fps=RATES[clip])
+    scene.render.fps, scene.render.fps_base = RATES[scene_rate]
+    inserted = insert_take(scene, take_of(path), 1)
+    assert strip_range(inserted.strip) == (1, 11)
+    assert "frames per second" in inserted.notes[0]
+
+
+def test_takes_go_to_the_lowest_free_channel(scene, make_movie):
+    take = take_of(make_movie())
+    channels = [insert_take(scene, take, start).channel for start in (1, 1, 5, 11, 15)]
+    assert channels == [1, 2, 3, 1, 2]
+
+
+def test_a_full_sequencer_is_refused(scene, make_movie):
+    take = take_of(make_movie(n_frames=10))
+    for _ in range(128):
+        insert_take(scene, take, 1)
+    with pytest.raises(SequencerError, match="128 channels"):
+        insert_take(scene, take, 1)
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "text", "picture"])
+def test_a_broken_movie_changes_nothing(scene, make_movie, tmp_path, damage):
+    path = make_movie()
+    n_images = len(bpy.data.images)
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "picture":
+        import numpy as np
+
+        from blender_addon.cache_files import write_png
+
+        path = tmp_path / "picture.png"
+        write_png(path, np.ones((48, 64), np.bool_))
+    else:
+        path.write_bytes({"empty": b"", "cut": content[:600], "text": b"no movie" * 99}[damage])
+    with pytest.raises(MovieError):
+        insert_take(scene, take_of(path), 1)
+    assert len(strips_of(scene)) == 0
+    assert len(bpy.data.images) == n_images
+
+
+@pytest.mark.parametrize("promise", [{"n_frames": 49}, {"size": (640, 480)}])
+def test_a_movie_other_than_promised_is_refused(scene, make_movie, promise):
+    with pytest.raises(MovieError, match="not"):
+        insert_take(scene, replace(take_of(make_movie()), **promise), 1)
+    assert len(strips_of(scene)) == 0
