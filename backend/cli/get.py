@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,5 +40,13 @@ def fetch(client: Client, info: JobInfo, folder: Path) -> None:
     """Download the results of a job into a folder: all of them, or none."""
     with staged_folder(folder) as staging:
         for name, blob in info.results.items():
-            client.download(blob, staging / Path(name).name)
+            path = client.download(blob, staging / Path(name).name)
+            path.chmod(0o666 & ~_umask())  # transfers keep their files to their owner
     say("wrote", f"{folder}: {', '.join(sorted(info.results))}")
+
+
+def _umask() -> int:
+    """The rights that new files of this process do not get."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,4 +1,4 @@
-"""The command `ex4d`: `recon`, `generate`, `demo`, `doctor`.
+"""The command `ex4d` and its commands.
 
 Exit codes: 0 done, 2 wrong use or bad input (one sentence on stderr says which), 1 anything else.
 """
@@ -6,13 +6,16 @@ Exit codes: 0 done, 2 wrong use or bad input (one sentence on stderr says which)
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import importlib.metadata
+import importlib.util
 import io
 import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ex4d import __version__
@@ -24,14 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-# Each is a module of ex4d.cli, loaded only when it is asked for: --help answers at once, and the
-# doctor can tell of a part that does not even load.
-_COMMANDS = {
-    "recon": "from a video and its depth to conditions along a camera path",
-    "generate": "from a pair of condition videos to the finished clip",
-    "demo": "the whole way on the bundled sample shot, compared with the truth",
-    "doctor": "what of EX-4D works on this machine, what does not, and what mends it",
-}
+# Modules of ex4d.cli; other packages add theirs as entry points. Each is loaded only when it is
+# asked for: --help answers at once, and the doctor can tell of a part that does not even load.
+_COMMANDS = ("recon", "generate", "demo", "doctor")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,14 +58,22 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     for point in importlib.metadata.entry_points(group="ex4d.commands"):
         modules.setdefault(point.name, point.value)
     for name, module in modules.items():
-        summary = _COMMANDS.get(name, "see its --help")
-        subparser = subparsers.add_parser(name, help=summary)
+        summary = _summary(module)
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
         if name in argv[:1]:
             command = importlib.import_module(module)
-            subparser.description = (command.__doc__ or "").partition(": ")[2]
             command.add_arguments(subparser)
             subparser.set_defaults(run=command.run)
     return parser
+
+
+def _summary(module: str) -> str:
+    """What a command does, from its docstring `name: summary`, without loading it."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        return "not installed"
+    docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text("utf-8"))) or ""
+    return docstring.partition("\n")[0].partition(": ")[2]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

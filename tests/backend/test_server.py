@@ -233,7 +233,9 @@ def test_the_scripts_client_submits_watches_and_fetches(serve, keys, shot, tmp_p
     clip = ["--input_video", str(shot / "clip.mp4"), "--depth", str(shot / "depth.npz")]
     out = tmp_path / "out"
     assert main(["submit", *clip, "--cam", "20", "--output_dir", str(out), *link]) == 0
+    (tmp_path / "plain").touch()
     assert (out / "result.mp4").stat().st_size > 0
+    assert (out / "result.mp4").stat().st_mode == (tmp_path / "plain").stat().st_mode
     capsys.readouterr()
     assert main(["jobs", *link]) == 0
     job_id, state = capsys.readouterr().out.split()[:2]
