@@ -32,11 +32,10 @@ if TYPE_CHECKING:
     from .routers import Received
     from .sessions import Session
 
-__all__ = ["Front", "FrontSettings"]
+__all__ = ["Front", "FrontSettings", "Which"]
 
-_Which = Literal["control", "data"]
+Which = Literal["control", "data"]
 _AT_ONCE = 16  # messages of one socket before the other has its turn
-_SWEEP_S = 5.0  # a ROUTER learns that a peer is gone only by sending to it
 _UNREADABLE = frozenset({"invalid_message", "unknown_type", "too_large"})
 
 
@@ -61,6 +60,8 @@ class Front:
     Raises EncryptionRequired for a bind that others can reach without keys, InvalidArgument for a
     bind that is none, zmq.ZMQError when a port is taken.
     """
+
+    sweep_s = 5.0  # how often it looks who is gone: a ROUTER learns that only by sending
 
     def __init__(
         self,
@@ -112,7 +113,7 @@ class Front:
         self._serve("data")
         self._flush()
         if self._clock() >= self._sweep_at_s:
-            self._sweep_at_s = self._clock() + _SWEEP_S
+            self._sweep_at_s = self._clock() + self.sweep_s
             for session in self.sessions.all():
                 self.push(session, Pong(0))
 
@@ -127,17 +128,18 @@ class Front:
             self._zap.close()
         self.desk.close()
 
-    def _serve(self, which: _Which) -> None:
+    def _serve(self, which: Which) -> None:
         for _ in range(_AT_ONCE):
             received = self.routers.receive(which)
             if received is None:
                 return
             if self.sessions.deaf(which, received.peer):
                 continue
-            for message, payload in self._answers(which, received):
+            for message, payload in self.answers(which, received):
                 self._send(which, received.peer, message, payload)
 
-    def _answers(self, which: _Which, received: Received) -> list[tuple[Message, bytes | None]]:
+    def answers(self, which: Which, received: Received) -> list[tuple[Message, bytes | None]]:
+        """What to send back for one message: messages, chunks with their bytes."""
         peer, user, frames = received
         number = codec.number_of(frames)
         try:
@@ -161,7 +163,7 @@ class Front:
                 self.sessions.invalid(which, peer)
             return [(codec.failure_of(number, error), None)]
 
-    def _send(self, which: _Which, peer: bytes, message: Message, payload: bytes | None) -> bool:
+    def _send(self, which: Which, peer: bytes, message: Message, payload: bytes | None) -> bool:
         frames: list[codec.Buffer]
         if which == "control":
             frames = [codec.encode_control(message)]
@@ -189,7 +191,7 @@ class Front:
             if not queue or sent is None:
                 del self._outbox[peer]
 
-    def _gone(self, which: _Which, peer: bytes) -> None:
+    def _gone(self, which: Which, peer: bytes) -> None:
         try:
             session = self.sessions.of(which, peer)
         except UnexpectedMessage:

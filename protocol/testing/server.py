@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Self
 
 import zmq
 
@@ -21,33 +21,30 @@ from ..messages import (
     GetJob,
     GetJobs,
     GetStatus,
-    Hello,
+    Limits,
     OneJob,
-    Ping,
-    Pong,
     Release,
     Status,
     Submit,
 )
-from ..serving import BlobDesk, Routers, Sessions, ZapHandler
+from ..serving import Front, FrontSettings
 from ..trajectory import check_job
 from .fake_jobs import FakeJobs
 from .store import FolderStore
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container
     from pathlib import Path
 
     from ..keys import KeyPair
-    from ..messages import Limits, Message
+    from ..messages import ControlMessage, Message
     from ..serving import Session
+    from ..serving.front import Which
     from ..serving.routers import Received
 
 __all__ = ["FakeServer"]
 
-_Which = Literal["control", "data"]
 _TICK_MS = 20  # how soon events of FakeJobs and `stop` are noticed
-_SWEEP_S = 0.5  # how often it looks who is gone
 
 
 class FakeServer:
@@ -69,33 +66,33 @@ class FakeServer:
     ) -> None:
         self.jobs = jobs or FakeJobs()
         self.store = FolderStore(root)
-        self.counts: Counter[str] = Counter()
-        self.silent = False  # takes messages and answers none
-        self.lose_replies = 0  # so many of the next replies to control messages get lost
-        self._keys = keys
         self._authorised = authorised
-        self._limits = limits
+        self._encrypted = keys is not None
         self._began_s = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="FakeServer", daemon=True)
         self._context: zmq.Context[Any] = zmq.Context()
-        self._zap = ZapHandler(self._context, lambda: self._authorised) if keys else None
-        bind = f"tcp://127.0.0.1:{ports[0]}"
-        self.routers = Routers(self._context, bind, keys=keys, data_port=ports[1])
-        self.endpoint = self.routers.endpoint
-        self.ports = self.routers.port, self.routers.data_port
-        self.sessions = Sessions(
+        settings = FrontSettings(
+            bind=f"tcp://127.0.0.1:{ports[0]}",
             server_name="FakeServer",
             server_version="0",
-            data_port=self.routers.data_port,
-            limits=limits,
             capabilities=["reconstruct", "conditions", "generate", "shot"],
             engines=[EngineInfo("preview", "Preview")],
+            keys=keys,
+            authorised=lambda: self._authorised,
+            data_port=ports[1],
+            limits=limits or Limits(),
         )
-        self.desk = BlobDesk(self.store, clock=time.monotonic, limits=limits)
-        self._sweep_at_s = 0.0
+        self.front = _FaultyFront(self._context, settings, self.store, self._answer)
+        self.sessions = self.front.sessions
+        self.endpoint = self.front.routers.endpoint
+        self.ports = self.front.routers.port, self.front.routers.data_port
         self._watching: dict[tuple[str, str], int] = {}  # connection, job -> sequence told
-        self._outbox: dict[bytes, deque[list[codec.Buffer]]] = {}
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many messages of each type came in."""
+        return self.front.counts
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -112,79 +109,30 @@ class FakeServer:
 
     def _run(self) -> None:
         poller = zmq.Poller()
-        for socket in (self.routers.control, self.routers.data):
+        for socket in self.front.sockets():
             poller.register(socket, zmq.POLLIN)
-        if self._zap is not None:
-            poller.register(self._zap.socket, zmq.POLLIN)
         try:
             while not self._stop.is_set():
-                ready = dict(poller.poll(0 if self._outbox else _TICK_MS))
-                if self._zap is not None and self._zap.socket in ready:
-                    self._zap.handle()
-                self._serve("control")
-                self._serve("data")
-                self._flush()
+                poller.poll(0 if self.front.is_busy else _TICK_MS)
+                self.front.serve()
                 self._push_events()
-                self._sweep()
         finally:
-            self.routers.close()
-            if self._zap is not None:
-                self._zap.close()
-            self.desk.close()
+            self.front.close()
             self._context.term()
 
-    def _serve(self, which: _Which) -> None:
-        for _ in range(16):
-            received = self.routers.receive(which)
-            if received is None:
-                return
-            if self.silent or self.sessions.deaf(which, received.peer):
-                continue
-            for message, payload in self._answer(which, received):
-                if which == "control" and self.lose_replies:
-                    self.lose_replies -= 1
-                    continue
-                self._send(which, received.peer, message, payload)
-
-    def _answer(self, which: _Which, received: Received) -> list[tuple[Message, bytes | None]]:
-        peer, user, frames = received
-        number = codec.number_of(frames)
-        try:
-            if which == "control":
-                control = codec.decode_control(frames)
-                self.sessions.valid(which, peer)
-                return [(self._control(peer, user, control), None)]
-            data, payload = codec.decode_data(frames)
-            self.sessions.valid(which, peer)
-            self.counts[type(data).__name__] += 1
-            if isinstance(data, Hello):
-                return [(self.sessions.greet(which, peer, user, data), None)]
-            answers = self.desk.handle(self.sessions.of(which, peer), data, payload)
-            return [(answer.message, answer.payload) for answer in answers]
-        except ProtocolError as error:
-            if error.code in ("invalid_message", "unknown_type", "too_large"):
-                self.sessions.invalid(which, peer)
-            return [(codec.failure_of(number, error), None)]
-
-    def _control(self, peer: bytes, user: str, message: Message) -> Message:
-        self.counts[type(message).__name__] += 1
-        if isinstance(message, Hello):
-            return self.sessions.greet("control", peer, user, message)
-        session = self.sessions.of("control", peer)
+    def _answer(self, session: Session, message: ControlMessage) -> Message:
         match message:
-            case Ping():
-                return Pong(message.id)
             case GetStatus():
                 return self._status(message)
             case Submit():
                 check_job(message.job)
-                return Accepted(message.id, *self.jobs.submit(message, user))
+                return Accepted(message.id, *self.jobs.submit(message, session.user))
             case Cancel():
-                return OneJob(message.id, self.jobs.cancel(message.job_id, user))
+                return OneJob(message.id, self.jobs.cancel(message.job_id, session.user))
             case GetJob() | Release():
-                return OneJob(message.id, self.jobs.info(message.job_id, user))
+                return OneJob(message.id, self.jobs.info(message.job_id, session.user))
             case GetJobs():
-                return codec.job_page(message.id, self.jobs.infos(user, message.after))
+                return codec.job_page(message.id, self.jobs.infos(session.user, message.after))
             case Attach():
                 return self._attach(session, message)
         raise UnexpectedMessage(f"A server takes no {type(message).__name__}.")
@@ -200,11 +148,11 @@ class FakeServer:
             uptime_s=time.monotonic() - self._began_s,
             queued=self.jobs.count(JobState.QUEUED),
             running=self.jobs.count(JobState.RUNNING),
-            transfers=self.desk.open_uploads,
+            transfers=self.front.desk.open_uploads,
             connections=len(self.sessions),
             stored_bytes=0,
             free_bytes=0,
-            encrypted=self._keys is not None,
+            encrypted=self._encrypted,
         )
 
     def _push_events(self) -> None:
@@ -214,46 +162,41 @@ class FakeServer:
                 del self._watching[connection, job_id]
                 continue
             for event in self.jobs.events(job_id, told):
-                sent = self._send("control", sessions[connection].control, event, None)
-                if not sent:
+                if not self.front.push(sessions[connection], event):
                     break
                 self._watching[connection, job_id] = event.sequence
 
-    def _sweep(self) -> None:
-        """A ROUTER learns that a peer is gone only by sending to it."""
-        if time.monotonic() >= self._sweep_at_s:
-            self._sweep_at_s = time.monotonic() + _SWEEP_S
-            for session in self.sessions.all():
-                self._send("control", session.control, Pong(0), None)
 
-    def _send(self, which: _Which, peer: bytes, message: Message, payload: bytes | None) -> bool:
-        """Send, or keep data for a peer whose queue is full; False if control's is."""
-        frames: list[codec.Buffer]
-        if which == "control":
-            frames = [codec.encode_control(message)]
-        else:
-            frames = codec.encode_data(message, payload)
-            if peer in self._outbox:
-                self._outbox[peer].append(frames)
-                return True
-        sent = self.routers.send(which, peer, frames)
-        if sent is None:
-            self._gone(which, peer)
-        elif not sent and which == "data":
-            self._outbox[peer] = deque([frames])
-        return bool(sent)
+class _FaultyFront(Front):
+    """A server's face that counts what comes, and can fall silent or lose replies."""
 
-    def _flush(self) -> None:
-        for peer, queue in list(self._outbox.items()):
-            while queue and (sent := self.routers.send("data", peer, queue[0])):
-                queue.popleft()
-            if not queue or sent is None:
-                del self._outbox[peer]
+    sweep_s = 0.5
 
-    def _gone(self, which: _Which, peer: bytes) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        settings: FrontSettings,
+        store: FolderStore,
+        answer: Callable[[Session, ControlMessage], Message],
+    ) -> None:
+        super().__init__(context, settings, store, answer)
+        self.counts: Counter[str] = Counter()
+        self.silent = False  # takes messages and answers none
+        self.lose_replies = 0  # so many of the next replies to control messages get lost
+
+    def answers(self, which: Which, received: Received) -> list[tuple[Message, bytes | None]]:
+        """The answers to one message, unless they get lost."""
+        if self.silent:
+            return []
         try:
-            session = self.sessions.of(which, peer)
-        except UnexpectedMessage:
-            return
-        self.desk.forget(session)
-        self.sessions.forget(session)
+            decode = codec.decode_control if which == "control" else codec.decode_data
+            decoded = decode(received.frames)
+            message = decoded[0] if isinstance(decoded, tuple) else decoded
+            self.counts[type(message).__name__] += 1
+        except ProtocolError:
+            pass  # the front answers it
+        answers = super().answers(which, received)
+        if which == "control" and self.lose_replies:
+            self.lose_replies -= 1
+            return []
+        return answers

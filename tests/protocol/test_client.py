@@ -51,7 +51,7 @@ def test_j2_the_same_key_with_another_job_is_refused(client):
 
 
 def test_j3_a_request_whose_reply_was_lost_is_sent_again_and_runs_once(client, server):
-    server.lose_replies = 1
+    server.front.lose_replies = 1
     info = client.submit(JOB, key="a")
     assert server.counts["Submit"] == 2
     assert [job.job_id for job in client.jobs()] == [info.job_id]

@@ -46,7 +46,7 @@ def test_c1_a_server_that_says_nothing_is_not_waited_for_longer_than_asked(serve
 
 
 def test_c1_a_server_that_hangs_is_told_apart(server):
-    server.silent = True
+    server.front.silent = True
     refusal(Address(server.endpoint), 5, TimedOut)
 
 
