@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ex4d.camera.trajectory import Trajectory, scale_intrinsics
+from ex4d.camera.trajectory import Trajectory
 from ex4d.conditions.scene import Scene
 from ex4d.convention import EXACT
 from ex4d.depth.files import read_depth
@@ -47,21 +47,14 @@ def read_scene(source: Source, clip_path: Path, depth_path: Path, angle_deg: flo
     given = read_depth(depth_path, clip)
     intrinsics = given.intrinsics
     if intrinsics is None or source.fov_deg is not None:
-        intrinsics = _assumed_intrinsics(clip, source.fov_deg)
+        n_frames, height, width = clip.frames.shape[:3]
+        size = (width, height)
+        matrix = EXACT.assumed_intrinsics(clip.native_size, size, source.fov_deg)
+        intrinsics = np.broadcast_to(matrix, (n_frames, 3, 3))
     return clip, Scene(clip.frames, given.depth, intrinsics, angle_deg, EXACT)
 
 
 _ClipScene = tuple[Clip, Scene]
-
-
-def _assumed_intrinsics(clip: Clip, fov_deg: float | None) -> np.ndarray:
-    """Intrinsics [N, 3, 3] from a field of view, or of the usual lens."""
-    n_frames, height, width = clip.frames.shape[:3]
-    matrix = EXACT.default_intrinsics(*clip.native_size)
-    if fov_deg is not None:
-        matrix[[0, 1], [0, 1]] = clip.native_size[0] / (2 * math.tan(math.radians(fov_deg) / 2))
-    matrix = scale_intrinsics(matrix, clip.native_size, (width, height))
-    return np.broadcast_to(matrix, (n_frames, 3, 3))
 
 
 def trajectory_of(arrays: TrajectoryArrays, clip: Clip) -> Trajectory:

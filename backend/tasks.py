@@ -9,16 +9,15 @@ shot          all of the last two; the engine gets the conditions from memory
 from __future__ import annotations
 
 import gc
-import json
 import sys
 from typing import TYPE_CHECKING
 
 from backend.reconstruction import reconstruct
 from backend.sources import link_blob, read_scene, safe_suffix, trajectory_of
-from ex4d import __version__
 from ex4d.camera.files import write_trajectory
 from ex4d.conditions.files import read_conditions, write_conditions
 from ex4d.conditions.render import render_conditions
+from ex4d.engines.base import result_metadata
 from ex4d.engines.choose import choose_engine
 from ex4d.errors import Ex4dError
 from ex4d.npz import write_npz
@@ -134,8 +133,7 @@ class TaskRunner:
         fps: Fraction,
     ) -> None:
         frames = engine.generate(conditions, seed=seed, progress=_reporter(context, "generate"))
-        settings = {"ex4d": __version__, "engine": engine.name, "seed": seed}
-        metadata = {"title": engine.label, "comment": json.dumps(settings)}
+        metadata = result_metadata(engine, seed)
         watched = _watched(context, frames)
         write_video(context.scratch / "result.mp4", watched, fps, metadata=metadata)
 

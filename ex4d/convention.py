@@ -42,6 +42,22 @@ class Convention:
             focal_px = max(width, height) / (2 * math.tan(math.radians(_DEFAULT_FOV_DEG) / 2))
         return np.array([[focal_px, 0, width / 2], [0, focal_px, height / 2], [0, 0, 1.0]])
 
+    def assumed_intrinsics(
+        self, native_size: tuple[int, int], size: tuple[int, int], fov_deg: float | None
+    ) -> np.ndarray:
+        """Intrinsics [3, 3] at the working `size` (W, H) of a source that tells none: those of a
+        horizontal field of view, or the default ones.
+
+        The lens is the native picture's: where the working size has another aspect, pixels are not
+        square, and fx and fy differ. The public code sees the working size only.
+        """
+        width, height = size if self.is_upstream else native_size
+        matrix = self.default_intrinsics(width, height)
+        if fov_deg is not None:
+            matrix[[0, 1], [0, 1]] = width / (2 * math.tan(math.radians(fov_deg) / 2))
+        scale = np.array([[size[0] / width], [size[1] / height], [1.0]])
+        return np.asarray(matrix * scale)
+
 
 EXACT = Convention("exact", pixel_center=0.5, is_upstream=False)
 UPSTREAM = Convention("upstream", pixel_center=0.0, is_upstream=True)

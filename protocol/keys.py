@@ -46,9 +46,12 @@ class KeyPair:
 
 
 def make_key_pair() -> KeyPair:
-    """A new pair from the system's randomness."""
-    public, secret = zmq.curve_keypair()
-    return KeyPair(public.decode("ascii"), secret.decode("ascii"))
+    """A new pair from the system's randomness, whose public key no command line takes for a flag:
+    it does not begin with a dash."""
+    while True:
+        public, secret = zmq.curve_keypair()
+        if not public.startswith(b"-"):
+            return KeyPair(public.decode("ascii"), secret.decode("ascii"))
 
 
 def check_key(text: str, *, name: str = "key") -> str:

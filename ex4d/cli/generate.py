@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ex4d import __version__
 from ex4d.cli.console import progress_bar, say
 from ex4d.conditions.backdrop import Backdrop
 from ex4d.conditions.files import read_conditions
 from ex4d.conditions.render import Conditions
+from ex4d.engines.base import result_metadata
 from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.errors import UsageError
 from ex4d.video.writer import write_video
@@ -55,8 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         name = arguments.color_video.stem.replace("color", "backdrop", 1)
         say("", f"no {name}.npz beside the colour video: holes are filled smoothly from their rim")
     started = time.monotonic()
-    settings = {"ex4d": __version__, "engine": engine.name, "seed": arguments.seed}
-    metadata = {"title": engine.label, "comment": json.dumps(settings)}
+    metadata = result_metadata(engine, arguments.seed)
     with progress_bar("generate") as progress:
 
         def frames() -> Iterator[np.ndarray]:  # the writer asks when its place has proved good

@@ -12,7 +12,7 @@ import numpy as np
 
 from ex4d.camera.files import read_trajectory, write_trajectory
 from ex4d.camera.presets import PRESETS, orbit_radius, preset_path
-from ex4d.camera.trajectory import Trajectory, scale_intrinsics
+from ex4d.camera.trajectory import Trajectory
 from ex4d.cli.console import progress_bar, say
 from ex4d.conditions.files import write_conditions, write_frames
 from ex4d.conditions.render import Conditions, render_conditions
@@ -136,18 +136,15 @@ def _intrinsics(
 ) -> tuple[np.ndarray, str]:
     """The source camera's intrinsics [N, 3, 3], and where they come from."""
     n_frames, height, width = clip.frames.shape[:3]
-    # Where the working size has another aspect, pixels are not square: fx and fy differ.
-    lens_size = (width, height) if convention.is_upstream else clip.native_size
-    matrix = convention.default_intrinsics(*lens_size)
-    reason = "not known, a 35 mm lens is assumed; give --fov"
-    if convention.is_upstream:
-        reason = "the public code's 500 px"
     if arguments.fov is not None:
-        matrix[[0, 1], [0, 1]] = lens_size[0] / (2 * math.tan(math.radians(arguments.fov) / 2))
         reason = "from --fov"
-    elif given.intrinsics is not None and not convention.is_upstream:
+    elif convention.is_upstream:
+        reason = "the public code's 500 px"
+    elif given.intrinsics is not None:
         return given.intrinsics, f"from {arguments.depth}: {_lens(given.intrinsics[0], width)}"
-    matrix = scale_intrinsics(matrix, lens_size, (width, height))
+    else:
+        reason = "not known, a 35 mm lens is assumed; give --fov"
+    matrix = convention.assumed_intrinsics(clip.native_size, (width, height), arguments.fov)
     return np.broadcast_to(matrix, (n_frames, 3, 3)), f"{reason}: {_lens(matrix, width)}"
 
 

@@ -83,3 +83,7 @@ def test_a_fingerprint_is_short_and_differs():
     first, second = fingerprint(make_key_pair().public), fingerprint(make_key_pair().public)
     assert len(first) == 19
     assert first != second
+
+
+def test_a_public_key_is_never_taken_for_a_flag():
+    assert not any(make_key_pair().public.startswith("-") for _ in range(500))
