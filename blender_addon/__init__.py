@@ -1,1 +1,11 @@
-"""EX-4D inside Blender: cameras, the animated mesh and result strips. GPL-3.0-or-later."""
+"""EX-4D inside Blender: the panel, the animated mesh, cameras and result strips. GPL-3.0-or-later."""
+
+__all__ = ["register", "unregister"]
+
+
+def register() -> None:
+    """Add classes, properties and the timer."""
+
+
+def unregister() -> None:
+    """Stop all work at once and take everything out."""
