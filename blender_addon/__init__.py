@@ -1,4 +1,4 @@
-"""EX-4D inside Blender: the panel, the animated mesh, cameras and result strips. GPL-3.0-or-later."""
+"""EX-4D inside Blender: panel, animated mesh, cameras and result strips. GPL-3.0-or-later."""
 
 __all__ = ["register", "unregister"]
 
