@@ -4,8 +4,37 @@ __all__ = ["register", "unregister"]
 
 
 def register() -> None:
-    """Add classes, properties and the timer."""
+    """Add classes and properties, and begin the session with its timer."""
+    import bpy
+
+    from . import properties, session
+
+    for class_ in _classes():
+        bpy.utils.register_class(class_)
+    properties.add_properties()
+    session.start()
 
 
 def unregister() -> None:
-    """Stop all work at once and take everything out."""
+    """Stop all work at once and take everything out; jobs go on at the server."""
+    import bpy
+
+    from . import properties, session
+
+    session.stop()
+    properties.remove_properties()
+    for class_ in reversed(_classes()):
+        bpy.utils.unregister_class(class_)
+
+
+def _classes() -> tuple[type, ...]:
+    """In the order in which they need each other."""
+    from . import operators, panels, preferences, properties, take_operators
+
+    return (
+        *preferences.CLASSES,
+        *properties.CLASSES,
+        *operators.CLASSES,
+        *take_operators.CLASSES,
+        *panels.CLASSES,
+    )

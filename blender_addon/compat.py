@@ -18,6 +18,7 @@ __all__ = [
     "show_in_sequencer",
     "strip_content_frames",
     "strip_range",
+    "strips_in",
     "strips_of",
 ]
 
@@ -61,6 +62,11 @@ def strips_of(scene: bpy.types.Scene) -> Any:
     """The strips of a scene's sequencer, which is made when there is none."""
     editor = scene.sequence_editor or scene.sequence_editor_create()
     return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def strips_in(scene: bpy.types.Scene) -> Any:
+    """The strips of a scene's sequencer; an empty tuple when it has none."""
+    return strips_of(scene) if scene.sequence_editor is not None else ()
 
 
 def strip_range(strip: Any) -> tuple[int, int]:

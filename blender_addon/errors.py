@@ -6,6 +6,8 @@ AddonError
 +-- CacheError            the files beside the scene are missing or cut; import again
 +-- MovieError            this movie cannot be read; render or choose it again
 +-- SequencerError        there is no room for the strip
++-- SettingsError         something in the panel or the preferences is missing or wrong
++-- NoPlace               the scene for a result is not open, or busy; the result is kept
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ __all__ = [
     "CacheError",
     "CameraError",
     "MovieError",
+    "NoPlace",
     "ReconstructionError",
     "SequencerError",
+    "SettingsError",
 ]
 
 
@@ -42,3 +46,11 @@ class MovieError(AddonError):
 
 class SequencerError(AddonError):
     """A sequencer that has no free channel."""
+
+
+class SettingsError(AddonError):
+    """A setting that is missing or makes no sense."""
+
+
+class NoPlace(AddonError):
+    """A result whose scene is not open, or cannot be changed at this moment."""

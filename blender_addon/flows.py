@@ -1,0 +1,165 @@
+"""The way of each request, step by step: send the files, hand in the job, wait, fetch, unpack.
+
+A flow is a generator: it yields the next step and is sent the step's value, or thrown its error.
+Every step may be done again, so a flow that was cut off by a crash or a lost server simply starts
+anew: files that the server has are not sent twice, and the request's key names the same job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..protocol.jobs import Reconstruct, Shot, Source
+from ..protocol.trajectory import Trajectory, pack_trajectory
+from .cache_files import write_cache
+from .presets import orbit_radius
+from .requests import ReconstructRequest
+from .results import read_reconstruction, read_summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from ..protocol.background import BackgroundClient
+    from ..protocol.jobs import BlobId, JobInfo, TrajectoryArrays
+    from .cache_files import CacheFiles
+    from .requests import ClipSource, RenderRequest, Request
+    from .results import ReceivedReconstruction, Summary
+
+__all__ = ["Ask", "FinishedMesh", "FinishedTake", "Flow", "Unpack", "Wait", "flow_of", "read_path"]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A command for the server."""
+
+    stage: str
+    begin: Callable[[BackgroundClient], int]  # returns the token of its news
+    is_submit: bool = False  # a job comes of it
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The end of a job; gives its JobInfo."""
+
+    job_id: str
+
+
+@dataclass(frozen=True)
+class Unpack:
+    """Work on this computer, on a thread of its own."""
+
+    stage: str
+    run: Callable[[Callable[[int, int], None]], Any]  # gets a progress that it must call
+
+
+@dataclass(frozen=True)
+class FinishedMesh:
+    """A reconstruction, ready to come into the scene."""
+
+    received: ReceivedReconstruction
+    files: CacheFiles
+    orbit_radius: float  # of the presets
+
+
+@dataclass(frozen=True)
+class FinishedTake:
+    """A re-shot clip, ready to become a strip."""
+
+    job_id: str
+    movie: Path
+    summary: Summary
+
+
+Step = Ask | Wait | Unpack
+if TYPE_CHECKING:
+    Flow = Generator[Step, Any, FinishedMesh | FinishedTake]
+
+
+def flow_of(request: Request) -> Flow:
+    """The steps of a request."""
+    if isinstance(request, ReconstructRequest):
+        return _reconstruct(request)
+    return _render(request)
+
+
+def _reconstruct(request: ReconstructRequest) -> Flow:
+    source = yield from _send(request.source)
+    job = Reconstruct(source, request.min_face_angle_deg)
+    info = yield from _finish(request, job)
+    folder = Path(request.folder)
+    path = yield from _fetch(info, "reconstruction.npz", folder)
+    mesh: FinishedMesh = yield Unpack("mesh", lambda told: _expand(path, request, told))
+    return mesh
+
+
+def _expand(
+    path: Path, request: ReconstructRequest, progress: Callable[[int, int], None]
+) -> FinishedMesh:
+    received = read_reconstruction(path)
+    files = write_cache(
+        received.reconstruction,
+        Path(request.folder),
+        "mesh",
+        stride=request.grid_stride,
+        progress=progress,
+    )
+    path.unlink()  # the mesh plays from the files just written
+    return FinishedMesh(received, files, orbit_radius(received.reconstruction.depth(0)))
+
+
+def _render(request: RenderRequest) -> Flow:
+    path = yield Unpack("camera path", lambda told: read_path(request.camera_file))
+    source = yield from _send(request.source)
+    job = Shot(source, path, request.min_face_angle_deg, engine=request.engine, seed=request.seed)
+    info = yield from _finish(request, job)
+    folder = Path(request.folder)
+    for name in ("summary.json", "color.mp4", "mask.mp4"):
+        yield from _fetch(info, name, folder)
+    movie = yield from _fetch(info, "result.mp4", folder)
+    return FinishedTake(info.job_id, movie, read_summary(folder / "summary.json"))
+
+
+def _send(source: ClipSource) -> Generator[Step, Any, Source]:
+    """Both files of a source, as far as the server lacks them."""
+    clip = yield Ask("sending the clip", lambda client: client.upload(source.clip))
+    depth = yield Ask("sending the depth", lambda client: client.upload(source.depth))
+    return Source(
+        clip,
+        Path(source.clip).name[-200:],
+        depth,
+        start_frame=source.start_frame,
+        stride=source.stride,
+        num_frames=source.num_frames,
+        fov_deg=source.fov_deg,
+    )
+
+
+def _finish(request: Request, job: Reconstruct | Shot) -> Generator[Step, Any, JobInfo]:
+    """The job's end. The key makes the server give the same job when it is handed in again."""
+    submitted = yield Ask(
+        "handing in",
+        lambda client: client.submit(job, key=request.key, label=request.label[:200]),
+        is_submit=True,
+    )
+    info: JobInfo = yield Wait(submitted.job_id)
+    return info
+
+
+def _fetch(info: JobInfo, name: str, folder: Path) -> Generator[Step, Any, Path]:
+    blob: BlobId = info.results[name]
+    target = folder / name
+    path: Path = yield Ask(f"fetching {name}", lambda client: client.download(blob, target))
+    return path
+
+
+def read_path(path: Path) -> TrajectoryArrays:
+    """The camera path of a take, packed for the wire."""
+    with np.load(path, allow_pickle=False) as arrays:
+        width, height = (int(side) for side in arrays["size"])
+        return pack_trajectory(
+            Trajectory(width, height, arrays["extrinsics"], arrays["intrinsics"])
+        )

@@ -1,0 +1,284 @@
+"""The buttons. Each starts something and returns; the timer brings the rest.
+
+For scripts `wait=True` blocks until it is done, and raises RuntimeError when it fails.
+"""
+
+# No `from __future__ import annotations` here: Blender reads the annotations.
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from .camera import render_size, sample_camera
+from .compat import sequencer_scene, strips_in
+from .endpoint import own_keys
+from .errors import AddonError, CameraError
+from .keyframes import apply_path
+from .placement import scene_id_of
+from .preferences import preferences, user_folder
+from .presets import preset_path
+from .readiness import (
+    ENGINES,
+    clip_source,
+    mesh_source,
+    seed_of,
+    why_no_path,
+    why_no_reconstruction,
+    why_no_render,
+    why_no_server,
+)
+from .requests import ClipSource, ReconstructRequest, RenderRequest
+from .session import redraw, session
+
+__all__ = ["CLASSES", "Ex4dOperator", "holds_work"]
+
+_TIMEOUT_S = 24 * 3600.0
+_UNTOUCHED = {"Cube", "Light", "Camera"}  # of a new file
+
+
+class Ex4dOperator:
+    """Refusals as sentences: grey with a reason where that is known, a report otherwise."""
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            self.run(context)
+        except (AddonError, OSError) as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        redraw()
+        return {"FINISHED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        reason = cls.why_not(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return ""
+
+
+class EX4D_OT_connect(Ex4dOperator, bpy.types.Operator):
+    """Connect to the server and say in words whether that works"""
+
+    bl_idname = "ex4d.connect"
+    bl_label = "Connect"
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return why_no_server(preferences().endpoint)
+
+    def run(self, context: bpy.types.Context) -> None:
+        session().connect()
+
+
+class EX4D_OT_copy_public_key(Ex4dOperator, bpy.types.Operator):
+    """Copy this computer's public key, for `ex4d keys authorise` on the server"""
+
+    bl_idname = "ex4d.copy_public_key"
+    bl_label = "Copy Public Key"
+
+    def run(self, context: bpy.types.Context) -> None:
+        context.window_manager.clipboard = own_keys(session().keys_folder).public
+        self.report({"INFO"}, "The public key is in the clipboard.")
+
+
+class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
+    """Have the clip's mesh made and bring it into the scene"""
+
+    bl_idname = "ex4d.reconstruct"
+    bl_label = "Reconstruct"
+
+    set_scene: bpy.props.BoolProperty(
+        name="Make the scene the clip's",
+        description="Frame rate, range, size, camera and colours (view transform Standard)",
+        options={"SKIP_SAVE"},
+    )
+    wait: bpy.props.BoolProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return why_no_reconstruction(context.scene.ex4d, preferences().endpoint)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if not holds_work(context.scene):
+            return self.execute(context)
+        return context.window_manager.invoke_props_dialog(self, width=340)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        self.layout.label(text="This scene already holds work.")
+        self.layout.prop(self, "set_scene")
+
+    def run(self, context: bpy.types.Context) -> None:
+        session().connect()
+        scene, settings = context.scene, context.scene.ex4d
+        asked = self.properties.is_property_set("set_scene")
+        source = clip_source(settings)
+        name = _name_of(source)
+        request = ReconstructRequest(
+            name,
+            source,
+            str(_folder(settings) / name),
+            scene_id_of(scene),
+            int(settings.grid_stride),
+            scene.frame_start,
+            self.set_scene if asked else not holds_work(scene),
+            settings.min_face_angle,
+        )
+        _start(request, self.wait)
+
+
+class EX4D_OT_apply_preset(Ex4dOperator, bpy.types.Operator):
+    """Key the chosen path on the camera, as keyframes that can be edited"""
+
+    bl_idname = "ex4d.apply_preset"
+    bl_label = "Apply Path"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  # Blender asks for a set
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return why_no_path(context.scene.ex4d)
+
+    def run(self, context: bpy.types.Context) -> None:
+        settings = context.scene.ex4d
+        mesh = settings.mesh
+        path = preset_path(
+            settings.preset,
+            int(mesh["ex4d_n_frames"]),
+            float(mesh["ex4d_radius"]),
+            amount=settings.amount,
+            easing=settings.easing,
+        )
+        apply_path(settings.camera, mesh, path, first_frame=int(mesh["ex4d_first_frame"]))
+
+
+class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
+    """Send the camera's path, pose by pose; the re-shot clip comes back as a strip"""
+
+    bl_idname = "ex4d.render"
+    bl_label = "Render"
+
+    wait: bpy.props.BoolProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return why_no_render(context.scene.ex4d, preferences().endpoint, session().connection)
+
+    def run(self, context: bpy.types.Context) -> None:
+        scene, settings = context.scene, context.scene.ex4d
+        mesh, first = settings.mesh, int(settings.mesh["ex4d_first_frame"])
+        source, seed = mesh_source(mesh), seed_of(settings)
+        width, height = render_size(scene)
+        if min(width, height) < 16:
+            raise CameraError(f"The scene renders {width}x{height} pixels; the least is 16x16.")
+        frames = range(first, first + int(mesh["ex4d_n_frames"]))
+        path = sample_camera(scene, settings.camera, mesh, frames)
+        session().connect()
+        label, folder = _new_take(settings, str(mesh["ex4d_name"]))
+        request = RenderRequest(
+            label,
+            source,
+            str(folder),
+            scene_id_of(scene),
+            scene_id_of(sequencer_scene(context)),
+            first,
+            settings.camera.name,
+            ENGINES[settings.quality],
+            seed,
+            float(mesh["ex4d_min_face_angle"]),
+        )
+        np.savez(
+            request.camera_file,
+            extrinsics=path.extrinsics,
+            intrinsics=path.intrinsics,
+            size=np.array(path.size),
+        )
+        _start(request, self.wait)
+
+
+class EX4D_OT_cancel(Ex4dOperator, bpy.types.Operator):
+    """Stop this request"""
+
+    bl_idname = "ex4d.cancel"
+    bl_label = "Cancel"
+
+    key: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    def run(self, context: bpy.types.Context) -> None:
+        session().runner.cancel(self.key)
+
+
+class EX4D_OT_dismiss(Ex4dOperator, bpy.types.Operator):
+    """Take this line from the list"""
+
+    bl_idname = "ex4d.dismiss"
+    bl_label = "Dismiss"
+
+    key: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    def run(self, context: bpy.types.Context) -> None:
+        session().runner.dismiss(self.key)
+
+
+def holds_work(scene: bpy.types.Scene) -> bool:
+    """Whether somebody would be sorry for changes of the scene's rate, range and size."""
+    animated = scene.animation_data is not None
+    foreign = any(
+        item.name not in _UNTOUCHED or item.animation_data is not None for item in scene.objects
+    )
+    return bool(len(strips_in(scene)) or animated or foreign)
+
+
+def _start(request: ReconstructRequest | RenderRequest, wait: bool) -> None:
+    task = session().runner.start(request)
+    if wait:
+        session().wait_for(task, _TIMEOUT_S)
+
+
+def _name_of(source: ClipSource) -> str:
+    """What a clip's mesh is called: the file's name, with a number when another clip has it."""
+    name = stem = Path(source.clip).stem
+    taken = {
+        item["ex4d_name"]: mesh_source(item).clip
+        for item in bpy.data.objects
+        if "ex4d_source" in item
+    }
+    number = 2
+    while taken.get(name, source.clip) != source.clip:
+        name, number = f"{stem} {number}", number + 1
+    return name
+
+
+def _folder(settings: bpy.types.PropertyGroup) -> Path:
+    """Where this file's meshes and takes are kept."""
+    if settings.folder.startswith("//") and not bpy.data.filepath:
+        return user_folder() / "unsaved" / settings.scene_id
+    return Path(bpy.path.abspath(settings.folder))
+
+
+def _new_take(settings: bpy.types.PropertyGroup, name: str) -> tuple[str, Path]:
+    """The label and the new folder of the next take: numbers are never used twice."""
+    base = _folder(settings) / name
+    base.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        folder = base / f"take_{number:03d}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return f"{name} take {number}", folder
+
+
+CLASSES = (
+    EX4D_OT_connect,
+    EX4D_OT_copy_public_key,
+    EX4D_OT_reconstruct,
+    EX4D_OT_apply_preset,
+    EX4D_OT_render,
+    EX4D_OT_cancel,
+    EX4D_OT_dismiss,
+)

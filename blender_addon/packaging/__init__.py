@@ -1,0 +1,1 @@
+"""How the extension zip is made, and the machine checked for bpy. Not part of the zip."""

@@ -1,0 +1,266 @@
+"""The sidebar's tab "EX-4D", from the server at the top to the takes at the bottom.
+
+Nothing here asks the network or the disk for more than a file's being there.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import bpy
+
+from .connection import LinkState
+from .preferences import preferences
+from .readiness import (
+    why_no_clip,
+    why_no_path,
+    why_no_reconstruction,
+    why_no_render,
+    why_no_server,
+)
+from .requests import ReconstructRequest
+from .session import session
+from .takes import conditions_shown
+from .tasks import TaskState
+
+if TYPE_CHECKING:
+    from .tasks import Task
+
+__all__ = ["CLASSES", "draw_connection"]
+
+_ICONS = {
+    LinkState.OFF: "UNLINKED",
+    LinkState.CONNECTING: "SORTTIME",
+    LinkState.CONNECTED: "LINKED",
+    LinkState.LOST: "ERROR",
+    LinkState.REFUSED: "CANCEL",
+}
+_STAGES = {
+    "queued": "Waiting in the queue",
+    "read": "Reading the clip",
+    "mesh": "Making the mesh",
+    "render": "Rendering conditions",
+    "generate": "Making the clip",
+    "write": "Writing the files",
+}
+
+
+def draw_connection(layout: bpy.types.UILayout) -> None:
+    """The state of the connection in words."""
+    current = session()
+    reason = current.problem or why_no_server(preferences().endpoint)
+    if reason:
+        _lines(layout, reason, "ERROR")
+    else:
+        _lines(layout, current.connection.text, _ICONS[current.connection.state])
+
+
+def _lines(layout: bpy.types.UILayout, text: str, icon: str) -> None:
+    """A sentence, broken where the sidebar ends."""
+    region = bpy.context.region
+    width = region.width if region is not None else 300
+    most = max(20, int(width / (7.2 * bpy.context.preferences.system.ui_scale)) - 5)
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    line = ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > most:
+            column.label(text=line, icon=icon)
+            line, icon = word, "BLANK1"
+        else:
+            line = f"{line} {word}".strip()
+    column.label(text=line, icon=icon)
+
+
+class _Panel:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "EX-4D"
+
+
+class EX4D_PT_server(_Panel, bpy.types.Panel):
+    """Where the work is done"""
+
+    bl_label = "Server"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        row = self.layout.row(align=True)
+        row.label(text=preferences().endpoint.removeprefix("tcp://"))
+        row.operator("ex4d.connect", text="", icon="FILE_REFRESH")
+        show = row.operator("preferences.addon_show", text="", icon="PREFERENCES")
+        show.module = preferences().bl_idname
+        draw_connection(self.layout)
+
+
+class EX4D_PT_clip(_Panel, bpy.types.Panel):
+    """What is re-shot"""
+
+    bl_label = "Clip"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, shot = self.layout, context.scene.ex4d
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(shot, "clip")
+        layout.prop(shot, "depth")
+        column = layout.column(align=True)
+        column.prop(shot, "start_frame")
+        column.prop(shot, "num_frames")
+        column.prop(shot, "stride")
+        row = layout.row(heading="Field of View")
+        row.prop(shot, "use_fov", text="")
+        field = row.row()
+        field.active = shot.use_fov
+        field.prop(shot, "fov", text="")
+        reason = why_no_clip(shot)
+        if reason:
+            _lines(layout, reason, "INFO")
+        else:
+            layout.label(text=f"{shot.clip_frames} frames in the file", icon="CHECKMARK")
+
+
+class EX4D_PT_reconstruct(_Panel, bpy.types.Panel):
+    """From the clip to its mesh"""
+
+    bl_label = "Reconstruct"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, shot = self.layout, context.scene.ex4d
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(shot, "grid_stride")
+        layout.prop(shot, "min_face_angle")
+        _button(
+            layout,
+            "ex4d.reconstruct",
+            "MESH_GRID",
+            why_no_reconstruction(shot, preferences().endpoint),
+        )
+        _draw_tasks(layout, ReconstructRequest)
+
+
+class EX4D_PT_camera(_Panel, bpy.types.Panel):
+    """The new camera"""
+
+    bl_label = "Camera"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, shot = self.layout, context.scene.ex4d
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(shot, "mesh")
+        layout.prop(shot, "camera")
+        column = layout.column(align=True)
+        column.prop(shot, "preset")
+        column.prop(shot, "amount")
+        column.prop(shot, "easing")
+        _button(layout, "ex4d.apply_preset", "CURVE_PATH", why_no_path(shot))
+
+
+class EX4D_PT_render(_Panel, bpy.types.Panel):
+    """The new shot"""
+
+    bl_label = "Render"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, shot = self.layout, context.scene.ex4d
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(shot, "quality", expand=True)
+        layout.prop(shot, "seed")
+        layout.prop(shot, "folder")
+        reason = why_no_render(shot, preferences().endpoint, session().connection)
+        _button(layout, "ex4d.render", "RENDER_ANIMATION", reason)
+        _draw_tasks(layout, None)
+
+
+class EX4D_UL_takes(bpy.types.UIList):
+    """Takes, newest last"""
+
+    def draw_item(self, context, layout, data, item, icon, active, active_name, index) -> None:
+        row = layout.row()
+        row.prop(item, "name", text="", emboss=False, icon="SEQUENCE")
+        row.label(text=f"{item.coverage:.0%} seen")
+
+
+class EX4D_PT_takes(_Panel, bpy.types.Panel):
+    """What came back"""
+
+    bl_label = "Takes"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, shot = self.layout, context.scene.ex4d
+        if not shot.takes:
+            layout.label(text="Finished clips appear here.", icon="INFO")
+            return
+        layout.template_list("EX4D_UL_takes", "", shot, "takes", shot, "active_take", rows=3)
+        if not 0 <= shot.active_take < len(shot.takes):
+            return
+        take = shot.takes[shot.active_take]
+        layout.label(text=f"{take.engine}, seed {take.seed}, {take.coverage:.1%} from the source")
+        if take.note:
+            _lines(layout, take.note, "INFO")
+        column = layout.column(align=True)
+        column.operator("ex4d.take_reuse", icon="RECOVER_LAST")
+        text = "Hide Conditions" if conditions_shown(take) else "Show Conditions"
+        column.operator("ex4d.take_conditions", text=text, icon="IMAGE_ALPHA")
+        column.operator("ex4d.take_remove", text="Remove", icon="TRASH")
+
+
+def _button(layout: bpy.types.UILayout, operator: str, icon: str, reason: str) -> None:
+    """A step's button, and under it why it is grey."""
+    row = layout.row()
+    row.scale_y = 1.3
+    row.operator(operator, icon=icon)
+    if reason:
+        _lines(layout, reason, "INFO")
+
+
+def _draw_tasks(layout: bpy.types.UILayout, kind: type | None) -> None:
+    """The requests of a step, with what can be done about each."""
+    for task in session().runner.tasks:
+        if isinstance(task.request, ReconstructRequest) == (kind is ReconstructRequest):
+            _draw_task(layout.box(), task)
+
+
+def _draw_task(layout: bpy.types.UILayout, task: Task) -> None:
+    row = layout.row()
+    row.label(text=task.request.label)
+    name = "ex4d.dismiss" if task.over else "ex4d.cancel"
+    if task.state is TaskState.HELD:
+        row.operator("ex4d.place_here", text="Place Here").key = task.request.key
+        name = "ex4d.dismiss"
+    row.operator(name, text="", icon="X").key = task.request.key
+    if task.state is TaskState.ACTIVE:
+        layout.progress(factor=task.fraction, text=_progress_text(task))
+    elif task.state is TaskState.WAITING:
+        _lines(layout, task.text or "Waiting for the server", "SORTTIME")
+    elif task.state is TaskState.DONE:
+        _lines(layout, task.text or "Done", "CHECKMARK")
+    else:
+        icon = "ERROR" if task.state is TaskState.FAILED else "INFO"
+        _lines(layout, task.text or task.state.value.capitalize(), icon)
+
+
+def _progress_text(task: Task) -> str:
+    stage = _STAGES.get(task.stage, task.stage.capitalize())
+    if task.cancelling:
+        return "Cancelling ..."
+    if not task.total:
+        return stage
+    left_s = task.left_s(time.monotonic())
+    left = "" if left_s is None else f", {_duration(left_s)} left"
+    return f"{stage}: {task.fraction:.0%}{left}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes}:{seconds:02d} min" if minutes else f"{seconds} s"
+
+
+CLASSES = (
+    EX4D_PT_server,
+    EX4D_PT_clip,
+    EX4D_PT_reconstruct,
+    EX4D_PT_camera,
+    EX4D_PT_render,
+    EX4D_UL_takes,
+    EX4D_PT_takes,
+)

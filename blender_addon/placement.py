@@ -1,0 +1,112 @@
+"""Finished results brought into the scene they were made for.
+
+Scenes are found by the id that is saved with them, so undo, File > Open and renaming do no harm.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+
+from .errors import NoPlace
+from .flows import FinishedMesh, FinishedTake
+from .requests import ReconstructRequest, RenderRequest, stored
+from .scene_import import ShotSettings, import_shot
+from .sequencer import Take, insert_take
+
+if TYPE_CHECKING:
+    from .requests import Request
+
+__all__ = ["place", "scene_id_of", "scene_of"]
+
+_ELSEWHERE = "Made for a scene that is not open. Open its file, or place it here."
+
+
+def scene_id_of(scene: bpy.types.Scene) -> str:
+    """The id of a scene, made when it has none or shares it with the scene it was copied from."""
+    others = {other.ex4d.scene_id for other in bpy.data.scenes if other != scene}
+    if not scene.ex4d.scene_id or scene.ex4d.scene_id in others:
+        scene.ex4d.scene_id = uuid.uuid4().hex
+    return scene.ex4d.scene_id
+
+
+def scene_of(scene_id: str) -> bpy.types.Scene:
+    """The scene of an id. Raises NoPlace when it is not in the open file."""
+    for scene in bpy.data.scenes:
+        if scene.ex4d.scene_id == scene_id and scene.library is None:
+            return scene
+    raise NoPlace(_ELSEWHERE)
+
+
+def place(request: Request, finished: FinishedMesh | FinishedTake) -> str:
+    """Bring a result into its scene and return what the artist should know.
+
+    Raises NoPlace while the scene is not open or Blender is not to be disturbed, CacheError,
+    MovieError or SequencerError for files that cannot be used.
+    """
+    if bpy.app.is_job_running("RENDER"):
+        raise NoPlace("Blender is rendering; this comes in afterwards.")
+    scene = scene_of(request.scene_id)
+    match request, finished:
+        case ReconstructRequest(), FinishedMesh():
+            return _place_mesh(scene, request, finished)
+        case RenderRequest(), FinishedTake():
+            return _place_take(scene, request, finished)
+    raise TypeError(f"{type(finished).__name__} does not answer {type(request).__name__}")
+
+
+def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: FinishedMesh) -> str:
+    if bpy.context.mode != "OBJECT":
+        raise NoPlace("Leave Edit Mode, and the mesh comes in.")
+    received = finished.received
+    settings = ShotSettings(
+        request.label,
+        Path(request.source.clip),
+        request.first_frame,
+        received.movie_start,
+        received.movie_stride,
+        request.set_scene,
+    )
+    made = import_shot(scene, received.reconstruction, finished.files, settings)
+    made.root["ex4d_source"] = json.dumps(asdict(request.source))
+    made.root["ex4d_min_face_angle"] = request.min_face_angle_deg
+    made.root["ex4d_radius"] = finished.orbit_radius
+    scene.ex4d.mesh = made.root
+    if scene.ex4d.camera is None:
+        scene.ex4d.camera = made.shot_camera
+    _remember("EX-4D Reconstruct")
+    return ""
+
+
+def _place_take(scene: bpy.types.Scene, request: RenderRequest, finished: FinishedTake) -> str:
+    summary = finished.summary
+    take = Take(
+        finished.movie,
+        request.label,
+        finished.job_id,
+        summary.seed,
+        summary.engine,
+        summary.n_frames,
+        summary.size,
+    )
+    inserted = insert_take(scene_of(request.sequencer_id), take, request.frame_start)
+    item = scene.ex4d.takes.add()
+    item.name, item.folder, item.job_id = request.label, request.folder, finished.job_id
+    item.request = json.dumps(stored(request))
+    item.engine, item.seed = summary.engine, str(summary.seed)
+    item.coverage = summary.coverage
+    item.note = " ".join(inserted.notes)
+    scene.ex4d.active_take = len(scene.ex4d.takes) - 1
+    _remember("EX-4D Take")
+    return item.note
+
+
+def _remember(message: str) -> None:
+    """Make one step of undo of it, as an operator would."""
+    if bpy.ops.ed.undo_push.poll():
+        bpy.ops.ed.undo_push(message=message)

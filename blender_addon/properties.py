@@ -1,0 +1,149 @@
+"""What a scene remembers of its shot, and the list of its takes. Saved in the .blend file."""
+
+# No `from __future__ import annotations` here: Blender reads the annotations.
+from pathlib import Path
+
+import bpy
+
+from .errors import MovieError
+from .movie import load_movie
+
+__all__ = ["CLASSES", "Ex4dShot", "Ex4dTake", "add_properties", "remove_properties"]
+
+PRESETS = (
+    ("30", "Orbit 30°", "Move 30 degrees around the subject"),
+    ("60", "Orbit 60°", "Move 60 degrees around the subject"),
+    ("90", "Orbit 90°", "Move 90 degrees around the subject"),
+    ("180", "Sweep", "Swing to both sides and back"),
+    ("zoom_in", "Zoom In", "Dolly towards the subject"),
+    ("zoom_out", "Zoom Out", "Dolly away from the subject"),
+)
+EASINGS = (
+    ("linear", "Linear", "The same speed all the way"),
+    ("smooth", "Smooth", "Slow at both ends"),
+    ("ease_in", "Ease In", "Slow at the start"),
+    ("ease_out", "Ease Out", "Slow at the end"),
+)
+QUALITIES = (
+    ("DRAFT", "Draft", "Holes are filled from other frames and from around them; no GPU needed"),
+    ("FINAL", "Final", "The video diffusion model invents what no frame saw; needs a GPU server"),
+)
+STRIDES = (
+    ("1", "Every Pixel", "Finest; 150 MB on disk for 49 frames of 512x512"),
+    ("2", "Every 2nd Pixel", "A quarter of the size and of the time to draw"),
+    ("4", "Every 4th Pixel", "For long or large clips"),
+)
+DEFAULT_FRAMES = 49
+
+
+def _is_camera(_settings: "Ex4dShot", item: bpy.types.Object) -> bool:
+    return item.type == "CAMERA"
+
+
+def _is_mesh_of_ours(_settings: "Ex4dShot", item: bpy.types.Object) -> bool:
+    return item.type == "MESH" and "ex4d_source" in item
+
+
+def _measure_clip(settings: "Ex4dShot", _context: bpy.types.Context) -> None:
+    """Take note of a newly chosen clip's length, so that the panel need not open it."""
+    settings.clip_frames = 0
+    if settings.clip:
+        try:
+            settings.clip_frames = load_movie(Path(bpy.path.abspath(settings.clip))).n_frames
+        except MovieError:
+            return  # the panel says that there is no such movie
+        settings.num_frames = min(settings.clip_frames, DEFAULT_FRAMES)
+
+
+class Ex4dTake(bpy.types.PropertyGroup):
+    """A finished clip and how it was made; `name` is inherited."""
+
+    folder: bpy.props.StringProperty(subtype="DIR_PATH")
+    job_id: bpy.props.StringProperty()
+    request: bpy.props.StringProperty()  # JSON of the RenderRequest
+    engine: bpy.props.StringProperty()
+    seed: bpy.props.StringProperty()  # 32 bits without a sign do not fit an IntProperty
+    coverage: bpy.props.FloatProperty()
+    note: bpy.props.StringProperty()
+
+
+class Ex4dShot(bpy.types.PropertyGroup):
+    """The shot of a scene."""
+
+    scene_id: bpy.props.StringProperty()  # made when first needed; results find the scene by it
+    clip: bpy.props.StringProperty(
+        name="Clip", subtype="FILE_PATH", description="The video to re-shoot", update=_measure_clip
+    )
+    clip_frames: bpy.props.IntProperty()  # 0: not known
+    depth: bpy.props.StringProperty(
+        name="Depth",
+        subtype="FILE_PATH",
+        description="Its depth: a .npz file with `depth` [frames, height, width]",
+    )
+    start_frame: bpy.props.IntProperty(
+        name="First Frame",
+        min=0,
+        max=100_000,
+        description="Frame of the clip to begin with",
+    )
+    num_frames: bpy.props.IntProperty(
+        name="Frames", default=DEFAULT_FRAMES, min=2, max=4096, description="How many frames"
+    )
+    stride: bpy.props.IntProperty(
+        name="Step", default=1, min=1, max=1000, description="Use every n-th frame of the clip"
+    )
+    use_fov: bpy.props.BoolProperty(
+        name="Field of View",
+        description="Say how wide the lens is, rather than use the depth file's lens or 35 mm",
+    )
+    fov: bpy.props.FloatProperty(
+        name="Horizontal Field of View",
+        subtype="ANGLE",
+        default=0.9,
+        min=0.0175,
+        max=3.05,
+    )
+    grid_stride: bpy.props.EnumProperty(name="Mesh", items=STRIDES)
+    min_face_angle: bpy.props.FloatProperty(
+        name="Hole Angle",
+        default=2.5,
+        min=0,
+        max=59,
+        description="Faces with a smaller angle, in degrees, span a depth jump and become holes",
+    )
+    mesh: bpy.props.PointerProperty(
+        name="Mesh", type=bpy.types.Object, poll=_is_mesh_of_ours, description="The reconstruction"
+    )
+    camera: bpy.props.PointerProperty(
+        name="Camera", type=bpy.types.Object, poll=_is_camera, description="The new camera"
+    )
+    preset: bpy.props.EnumProperty(name="Path", items=PRESETS)
+    amount: bpy.props.FloatProperty(
+        name="Amount", default=1, min=-10, max=10, description="Negative: to the other side"
+    )
+    easing: bpy.props.EnumProperty(name="Easing", items=EASINGS, default="smooth")
+    quality: bpy.props.EnumProperty(name="Quality", items=QUALITIES)
+    seed: bpy.props.StringProperty(
+        name="Seed", default="0", description="A whole number; another one gives another take"
+    )
+    folder: bpy.props.StringProperty(
+        name="Folder",
+        subtype="DIR_PATH",
+        default="//ex4d",
+        description="Where meshes and takes are kept; of a file not yet saved, in the user's data",
+    )
+    takes: bpy.props.CollectionProperty(type=Ex4dTake)
+    active_take: bpy.props.IntProperty()
+
+
+CLASSES = (Ex4dTake, Ex4dShot)
+
+
+def add_properties() -> None:
+    """Give scenes their shot."""
+    bpy.types.Scene.ex4d = bpy.props.PointerProperty(type=Ex4dShot)
+
+
+def remove_properties() -> None:
+    """Take it back; what is in files stays there."""
+    del bpy.types.Scene.ex4d

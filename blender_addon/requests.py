@@ -1,0 +1,83 @@
+"""What the artist asked for, as plain values that survive undo, File > Open and a restart.
+
+No datablock is named but by its name, no scene but by the id that is saved with it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["ClipSource", "ReconstructRequest", "RenderRequest", "Request", "request_from", "stored"]
+
+
+def _new_key() -> str:
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """A clip, which frames of it, and its depth."""
+
+    clip: str  # absolute path
+    depth: str  # absolute path
+    start_frame: int = 0
+    stride: int = 1
+    num_frames: int = 49
+    fov_deg: float | None = None  # horizontal; None: the depth file's lens, else 35 mm
+
+
+@dataclass(frozen=True)
+class ReconstructRequest:
+    """Make the animated mesh of a clip."""
+
+    label: str
+    source: ClipSource
+    folder: str  # for what the mesh plays from
+    scene_id: str
+    grid_stride: int = 1
+    first_frame: int = 1  # scene frame of the clip's first frame
+    set_scene: bool = False
+    min_face_angle_deg: float = 2.5
+    key: str = field(default_factory=_new_key)  # one for each intention; see SPEC.md
+
+
+@dataclass(frozen=True)
+class RenderRequest:
+    """Re-shoot a clip along the camera path in `camera.npz` of the folder."""
+
+    label: str
+    source: ClipSource
+    folder: str  # of the take
+    scene_id: str
+    sequencer_id: str  # of the scene that gets the strip
+    frame_start: int  # where the strip begins
+    camera: str  # display name of the camera that was sampled
+    engine: str = "preview"
+    seed: int = 0
+    min_face_angle_deg: float = 2.5
+    key: str = field(default_factory=_new_key)
+
+    @property
+    def camera_file(self) -> Path:
+        """The path that is sent, as `ex4d recon --camera` reads it."""
+        return Path(self.folder) / "camera.npz"
+
+
+Request = ReconstructRequest | RenderRequest
+_KINDS = {"reconstruct": ReconstructRequest, "render": RenderRequest}
+
+
+def stored(request: Request) -> dict[str, Any]:
+    """A request as a JSON object."""
+    kind = next(name for name, type_ in _KINDS.items() if isinstance(request, type_))
+    return {"kind": kind, **asdict(request)}
+
+
+def request_from(entry: dict[str, Any]) -> Request:
+    """The request that `stored` wrote. Raises KeyError and TypeError for anything else."""
+    values = dict(entry)
+    kind = _KINDS[values.pop("kind")]
+    return kind(**{**values, "source": ClipSource(**values["source"])})

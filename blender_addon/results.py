@@ -1,0 +1,90 @@
+"""The files that a finished job sends, read and checked."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import MovieError, ReconstructionError
+from .reconstruction import Reconstruction
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["ReceivedReconstruction", "Summary", "read_reconstruction", "read_summary"]
+
+
+@dataclass(frozen=True)
+class ReceivedReconstruction:
+    """What the mesh is made of, and which frames of the clip it shows."""
+
+    reconstruction: Reconstruction
+    movie_start: int  # frame of the file that comes first
+    movie_stride: int
+
+
+def read_reconstruction(path: Path) -> ReceivedReconstruction:
+    """Read `reconstruction.npz` (its format: backend/reconstruction.py). Raises
+    ReconstructionError for what is no such file, or does not fit together."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            width = int(arrays["disparity"].shape[2])
+            holes = np.unpackbits(arrays["holes"], axis=2, count=width).astype(np.bool_)
+            fps = Fraction(int(arrays["fps_numerator"]), int(arrays["fps_denominator"]))
+            frames = np.asarray(arrays["source_frames"], np.int64)
+            reconstruction = Reconstruction(
+                arrays["disparity"],
+                float(arrays["disparity_min"]),
+                float(arrays["disparity_max"]),
+                arrays["intrinsics"],
+                float(arrays["border_depth"]),
+                holes,
+                fps,
+            )
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        IndexError,
+        TypeError,
+        ZeroDivisionError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise ReconstructionError(f"{path} is no reconstruction: {error}.") from error
+    steps = np.unique(np.diff(frames))
+    if len(frames) != reconstruction.n_frames or len(steps) > 1 or (steps < 1).any():
+        raise ReconstructionError(f"{path} shows frames of the clip that are not evenly spaced.")
+    return ReceivedReconstruction(
+        reconstruction, int(frames[0]), int(steps[0]) if len(steps) else 1
+    )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the server tells of a finished clip."""
+
+    n_frames: int
+    size: tuple[int, int]  # (W, H)
+    engine: str
+    seed: int
+    coverage: float  # mean share of the picture that the source's pixels cover, 0 to 1
+
+
+def read_summary(path: Path) -> Summary:
+    """Read `summary.json` of a shot. Raises MovieError when it is damaged."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return Summary(
+            int(values["n_frames"]),
+            (int(values["width"]), int(values["height"])),
+            str(values["engine"]),
+            int(values["seed"]),
+            float(np.mean(values["coverage"])),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MovieError(f"{path} is damaged: {error}.") from error

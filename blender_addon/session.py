@@ -1,0 +1,151 @@
+"""The add-on at work: one runner and one timer, from register to unregister."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+import bpy
+
+from .connection import Connection
+from .endpoint import address_of, why_offline
+from .errors import AddonError, SettingsError
+from .ledger import Ledger
+from .placement import place
+from .preferences import preferences, user_folder
+from .runner import JobRunner
+from .tasks import TaskState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .tasks import Task
+
+__all__ = ["Session", "redraw", "session", "start", "stop"]
+
+VERSION = "0.1.0"
+_BUSY_S, _IDLE_S = 0.1, 1.0  # from one tick to the next
+
+
+class Session:
+    """What the operators and panels talk to. Belongs to the main thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self.keys_folder = folder / "keys"
+        self.connection = Connection(version=VERSION)
+        self.runner = JobRunner(self.connection, Ledger(folder / "jobs.json"), place)
+        self.problem = ""  # of the settings, in words
+
+    def connect(self) -> None:
+        """Open the connection that the preferences describe, or try again at once.
+
+        Raises SettingsError when they describe none, or Blender is offline.
+        """
+        settings = preferences()
+        reason = why_offline(settings.endpoint, online_access=bpy.app.online_access)
+        if reason:
+            self.problem = reason
+            raise SettingsError(reason)
+        try:
+            address = address_of(settings.endpoint, settings.server_key, self.keys_folder)
+        except SettingsError as error:
+            self.problem = str(error)
+            raise
+        self.problem = ""
+        if self.connection.open(address):
+            self.runner.begin_anew()
+
+    def disconnect(self) -> None:
+        """Close the connection; what is under way waits for the next one."""
+        self.connection.close()
+        self.runner.begin_anew()
+
+    def tick(self) -> bool:
+        """Do what is due; whether anything changed."""
+        settings = preferences()
+        if self.connection.client is not None:
+            self.problem = why_offline(settings.endpoint, online_access=bpy.app.online_access)
+            if self.problem:
+                self.disconnect()
+        return self.runner.pump()
+
+    def wait_for(self, task: Task, timeout_s: float) -> None:
+        """For scripts: drive everything until a request is over or held. Blocks Blender.
+
+        Raises AddonError when it does not end well or not in time.
+        """
+        end_s = time.monotonic() + timeout_s
+        while not task.over and task.state is not TaskState.HELD:
+            if time.monotonic() > end_s:
+                raise AddonError(f"{task.request.label}: not over after {timeout_s:g} s.")
+            if self.problem:
+                raise SettingsError(self.problem)
+            if not self.tick():
+                time.sleep(0.02)
+        if task.state is not TaskState.DONE:
+            raise AddonError(f"{task.request.label}: {task.text or task.state.value}")
+
+    def close(self) -> None:
+        """Stop everything here at once; jobs go on at the server."""
+        self.runner.close()
+
+
+_session: Session | None = None  # between register and unregister: Blender has no better place
+
+
+def session() -> Session:
+    """The one that is running. Raises SettingsError when the add-on is not registered."""
+    if _session is None:
+        raise SettingsError("The add-on is not enabled.")
+    return _session
+
+
+def start() -> None:
+    """Begin a session and its timer, which survives File > Open."""
+    global _session
+    _session = Session(user_folder())
+    bpy.app.timers.register(_tick, first_interval=_IDLE_S, persistent=True)
+
+
+def stop() -> None:
+    """End both."""
+    global _session
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    if _session is not None:
+        _session.close()
+        _session = None
+
+
+def _tick() -> float | None:
+    """The timer. An error must not end it: Blender would never call it again."""
+    if _session is None:
+        return None
+    try:
+        if _session.runner.busy and _session.connection.client is None:
+            _reconnect(_session)
+        if _session.tick():
+            redraw()
+    except Exception:
+        traceback.print_exc()
+        return _IDLE_S
+    return _BUSY_S if _session.connection.client is not None else _IDLE_S
+
+
+def _reconnect(current: Session) -> None:
+    """Connect for what the ledger has; the panel shows why it cannot be."""
+    try:
+        current.connect()
+    except SettingsError:
+        return
+
+
+def redraw() -> None:
+    """Have the sidebars and preferences of all windows drawn again."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in {"VIEW_3D", "PREFERENCES"}:
+                for region in area.regions:
+                    if region.type in {"UI", "WINDOW"}:
+                        region.tag_redraw()

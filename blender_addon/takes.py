@@ -1,0 +1,108 @@
+"""What can be done with a finished take."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+
+from .compat import strips_in
+from .errors import AddonError, SettingsError
+from .readiness import ENGINES
+from .requests import RenderRequest, request_from
+from .sequencer import Take, insert_take
+
+if TYPE_CHECKING:
+    from .properties import Ex4dShot, Ex4dTake
+
+__all__ = [
+    "conditions_shown",
+    "hide_conditions",
+    "remove_take",
+    "request_of",
+    "reuse_settings",
+    "show_conditions",
+]
+
+_CONDITIONS = {"color.mp4": "colour", "mask.mp4": "mask"}
+_FILES = ("result.mp4", "color.mp4", "mask.mp4", "camera.npz", "summary.json")
+
+
+def request_of(take: Ex4dTake) -> RenderRequest:
+    """What was asked for. Raises SettingsError when the file does not say."""
+    try:
+        request = request_from(json.loads(take.request))
+        if isinstance(request, RenderRequest):
+            return request
+    except (KeyError, TypeError, ValueError) as error:
+        raise SettingsError(f"{take.name}: its settings cannot be read.") from error
+    raise SettingsError(f"{take.name} is no take.")
+
+
+def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> None:
+    """Set the panel as it was for this take; the camera too, where it still is."""
+    request = request_of(take)
+    source = request.source
+    shot.clip, shot.depth = source.clip, source.depth
+    shot.start_frame, shot.stride = source.start_frame, source.stride
+    shot.num_frames = source.num_frames
+    shot.use_fov = source.fov_deg is not None
+    if source.fov_deg is not None:
+        shot.fov = math.radians(source.fov_deg)
+    shot.min_face_angle = request.min_face_angle_deg
+    shot.seed = take.seed
+    names = {engine: quality for quality, engine in ENGINES.items()}
+    shot.quality = names.get(request.engine, shot.quality)
+    camera = bpy.data.objects.get(request.camera)
+    if camera is not None and camera.type == "CAMERA":
+        shot.camera = camera
+
+
+def conditions_shown(take: Ex4dTake) -> bool:
+    """Whether the take's conditions are strips now."""
+    return any("ex4d_condition" in strip for _, strip in _strips_of(take))
+
+
+def show_conditions(take: Ex4dTake) -> None:
+    """Put colour and mask as strips over the take's own. Raises AddonError when that is gone."""
+    own = [(scene, s) for scene, s in _strips_of(take) if "ex4d_condition" not in s]
+    if not own:
+        raise AddonError(f"{take.name} has no strip any more; render it again.")
+    scene, request = own[0][0], request_of(take)
+    for file, word in _CONDITIONS.items():
+        path = Path(take.folder) / file
+        given = Take(path, f"{take.name} {word}", take.job_id, request.seed, take.engine)
+        insert_take(scene, given, request.frame_start).strip["ex4d_condition"] = word
+
+
+def hide_conditions(take: Ex4dTake) -> None:
+    """Take these strips away again; the files stay."""
+    for scene, strip in _strips_of(take):
+        if "ex4d_condition" in strip:
+            strips_in(scene).remove(strip)
+
+
+def remove_take(shot: Ex4dShot, index: int) -> None:
+    """Remove a take with its strips and files; nothing else in its folder is touched."""
+    take = shot.takes[index]
+    for scene, strip in _strips_of(take):
+        strips_in(scene).remove(strip)
+    folder = Path(take.folder)
+    for name in _FILES:
+        (folder / name).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+    shot.takes.remove(index)
+    shot.active_take = max(0, min(index, len(shot.takes) - 1))
+
+
+def _strips_of(take: Ex4dTake) -> list[tuple[bpy.types.Scene, bpy.types.bpy_struct]]:
+    return [
+        (scene, strip)
+        for scene in bpy.data.scenes
+        for strip in list(strips_in(scene))
+        if strip.get("ex4d_job_id") == take.job_id
+    ]

@@ -1,0 +1,66 @@
+"""A request under way, as the panel shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .requests import Request
+
+__all__ = ["OVER", "Task", "TaskState"]
+
+
+class TaskState(Enum):
+    """How far a request is."""
+
+    WAITING = "waiting for the server"
+    ACTIVE = "active"
+    HELD = "held"  # finished, but there is no place for it now
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+OVER = frozenset({TaskState.DONE, TaskState.FAILED, TaskState.CANCELLED})
+
+
+@dataclass
+class Task:
+    """What is known of a request; changed by the runner only."""
+
+    request: Request
+    state: TaskState = TaskState.WAITING
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    text: str = ""  # why it failed or is held, or what to know about its result
+    job_id: str = ""
+    cancelling: bool = False
+    stage_began_s: float = 0.0  # monotonic
+    stage_began_at: int = 0  # `done` at that time
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in OVER
+
+    @property
+    def fraction(self) -> float:
+        """How much of its stage is done, 0 to 1."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+    def left_s(self, now_s: float) -> float | None:
+        """Seconds until the stage's end if it goes on as it has; None: not known yet."""
+        steps = self.done - self.stage_began_at
+        elapsed_s = now_s - self.stage_began_s
+        if steps <= 0 or elapsed_s < 1:
+            return None
+        return elapsed_s * (self.total - self.done) / steps
+
+    def enter(self, stage: str, now_s: float, done: int = 0, total: int = 0) -> None:
+        """Take note of progress; a new stage begins its own clock."""
+        if stage != self.stage or done < self.done:
+            self.stage_began_s, self.stage_began_at = now_s, done
+        self.stage, self.done, self.total = stage, done, total
