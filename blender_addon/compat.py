@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "PATH_OPTIONS",
     "eevee_engine",
     "enable_nodes",
     "fcurves_of",
@@ -21,6 +22,10 @@ __all__ = [
     "strips_in",
     "strips_of",
 ]
+
+
+# of properties with paths that may be relative to the file; 4.5 and later warn without it
+PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 
 
 def eevee_engine() -> str:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "LinkState"]
 
+_REMEDIES = {
+    "not_authorised": "Copy this computer's public key in the preferences, for the server's "
+    "administrator: `ex4d keys authorise`.",
+    "wrong_server_key": "Ask its administrator for the key, or whether this is the right server.",
+}
+
 
 class LinkState(Enum):
     """Where the connection is."""
@@ -37,8 +43,7 @@ class Connection:
         self.client: BackgroundClient | None = None
         self._version = version
         self._address: Address | None = None
-        self._error = ""
-        self._retry_s: float | None = None
+        self._error, self._code = "", ""
 
     @property
     def text(self) -> str:
@@ -48,7 +53,7 @@ class Connection:
         if self.state is LinkState.LOST:
             return f"{self._error} Trying again."
         if self.state is LinkState.REFUSED:
-            return self._error
+            return f"{self._error} {_REMEDIES.get(self._code, '')}".strip()
         return "Connecting ..." if self.state is LinkState.CONNECTING else "Not connected"
 
     @property
@@ -90,5 +95,5 @@ class Connection:
             self.state, self.welcome = LinkState.CONNECTED, news.welcome
         elif isinstance(news, Disconnected):
             self.state = LinkState.REFUSED if news.retry_s is None else LinkState.LOST
-            self._error, self._retry_s = news.error.text, news.retry_s
+            self._error, self._code = news.error.text, news.error.code
         return news

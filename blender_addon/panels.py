@@ -129,6 +129,8 @@ class EX4D_PT_reconstruct(_Panel, bpy.types.Panel):
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(shot, "grid_stride")
         layout.prop(shot, "min_face_angle")
+        if not bpy.data.filepath and shot.folder.startswith("//"):
+            _lines(layout, "Save the file first, and its mesh and takes lie beside it.", "INFO")
         _button(
             layout,
             "ex4d.reconstruct",

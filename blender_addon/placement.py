@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import bpy
 
 from .errors import NoPlace
 from .flows import FinishedMesh, FinishedTake
+from .paths import stored_path
 from .requests import ReconstructRequest, RenderRequest, stored
 from .scene_import import ShotSettings, import_shot
 from .sequencer import Take, insert_take
@@ -73,7 +74,9 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
         request.set_scene,
     )
     made = import_shot(scene, received.reconstruction, finished.files, settings)
-    made.root["ex4d_source"] = json.dumps(asdict(request.source))
+    clip, depth = request.source.clip, request.source.depth
+    source = replace(request.source, clip=stored_path(clip), depth=stored_path(depth))
+    made.root["ex4d_source"] = json.dumps(asdict(source))
     made.root["ex4d_min_face_angle"] = request.min_face_angle_deg
     made.root["ex4d_radius"] = finished.orbit_radius
     scene.ex4d.mesh = made.root
@@ -96,7 +99,11 @@ def _place_take(scene: bpy.types.Scene, request: RenderRequest, finished: Finish
     )
     inserted = insert_take(scene_of(request.sequencer_id), take, request.frame_start)
     item = scene.ex4d.takes.add()
-    item.name, item.folder, item.job_id = request.label, request.folder, finished.job_id
+    item.name, item.folder, item.job_id = (
+        request.label,
+        stored_path(request.folder),
+        finished.job_id,
+    )
     item.request = json.dumps(stored(request))
     item.engine, item.seed = summary.engine, str(summary.seed)
     item.coverage = summary.coverage

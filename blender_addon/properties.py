@@ -5,6 +5,7 @@ from pathlib import Path
 
 import bpy
 
+from .compat import PATH_OPTIONS
 from .errors import MovieError
 from .movie import load_movie
 
@@ -58,7 +59,7 @@ def _measure_clip(settings: "Ex4dShot", _context: bpy.types.Context) -> None:
 class Ex4dTake(bpy.types.PropertyGroup):
     """A finished clip and how it was made; `name` is inherited."""
 
-    folder: bpy.props.StringProperty(subtype="DIR_PATH")
+    folder: bpy.props.StringProperty(subtype="DIR_PATH", options=PATH_OPTIONS)
     job_id: bpy.props.StringProperty()
     request: bpy.props.StringProperty()  # JSON of the RenderRequest
     engine: bpy.props.StringProperty()
@@ -72,12 +73,17 @@ class Ex4dShot(bpy.types.PropertyGroup):
 
     scene_id: bpy.props.StringProperty()  # made when first needed; results find the scene by it
     clip: bpy.props.StringProperty(
-        name="Clip", subtype="FILE_PATH", description="The video to re-shoot", update=_measure_clip
+        name="Clip",
+        subtype="FILE_PATH",
+        options=PATH_OPTIONS,
+        description="The video to re-shoot",
+        update=_measure_clip,
     )
     clip_frames: bpy.props.IntProperty()  # 0: not known
     depth: bpy.props.StringProperty(
         name="Depth",
         subtype="FILE_PATH",
+        options=PATH_OPTIONS,
         description="Its depth: a .npz file with `depth` [frames, height, width]",
     )
     start_frame: bpy.props.IntProperty(
@@ -129,6 +135,7 @@ class Ex4dShot(bpy.types.PropertyGroup):
     folder: bpy.props.StringProperty(
         name="Folder",
         subtype="DIR_PATH",
+        options=PATH_OPTIONS,
         default="//ex4d",
         description="Where meshes and takes are kept; of a file not yet saved, in the user's data",
     )

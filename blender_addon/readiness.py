@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,7 +113,9 @@ def clip_source(settings: bpy.types.PropertyGroup) -> ClipSource:
 def mesh_source(mesh: bpy.types.Object) -> ClipSource:
     """The clip that a mesh was made of, whatever the panel says now. Raises SettingsError."""
     try:
-        return ClipSource(**json.loads(mesh["ex4d_source"]))
+        source = ClipSource(**json.loads(mesh["ex4d_source"]))
+        clip, depth = (bpy.path.abspath(path) for path in (source.clip, source.depth))
+        return replace(source, clip=clip, depth=depth)
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(
             f"{mesh.name!r} does not say which clip it was made of: reconstruct again."

@@ -18,6 +18,7 @@ from .errors import MovieError
 from .holes import HOLES_MODIFIER, add_cells, build_hole_nodes
 from .material import SourceClip, build_hole_material, build_source_material
 from .movie import load_movie
+from .paths import stored_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -171,7 +172,7 @@ def _fill_mesh(mesh: bpy.types.Mesh, grid: Grid, positions: np.ndarray) -> None:
 def _add_modifiers(root: bpy.types.Object, name: str, files: CacheFiles, first_frame: int) -> None:
     cache = root.modifiers.get(_CACHE_MODIFIER)
     cache = cache or root.modifiers.new(_CACHE_MODIFIER, "MESH_CACHE")
-    cache.cache_format, cache.filepath = "PC2", str(files.positions)
+    cache.cache_format, cache.filepath = "PC2", stored_path(files.positions)
     cache.frame_start, cache.interpolation = first_frame, "NONE"
     cache.deform_mode = "OVERWRITE"
     masks = _image("holes", name, files.masks[0])
@@ -188,10 +189,10 @@ def _image(part: str, name: str, path: Path) -> bpy.types.Image:
     tag = f"{part}:{name}"
     for image in bpy.data.images:
         if image.get(_TAG) == tag and image.library is None:
-            image.filepath = str(path)
+            image.filepath = stored_path(path)
             image.reload()
             return image
-    image = bpy.data.images.load(str(path), check_existing=False)
+    image = bpy.data.images.load(stored_path(path), check_existing=False)
     image.name, image[_TAG] = f"EX-4D {name} {part.title()}", tag
     return image
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .compat import show_in_sequencer, strip_content_frames, strip_range, strips_of
 from .errors import MovieError, SequencerError
 from .movie import load_movie
+from .paths import stored_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,7 @@ def insert_take(scene: bpy.types.Scene, take: Take, frame_start: int) -> Inserte
     channel = _free_channel(strips, frame_start, frame_start + movie.n_frames)
     strip = strips.new_movie(
         name=take.name,
-        filepath=str(take.path),
+        filepath=stored_path(take.path),
         channel=channel,
         frame_start=frame_start,
         fit_method="FIT",

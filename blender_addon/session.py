@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from .compat import show_in_sequencer
 from .connection import Connection
 from .endpoint import address_of, why_offline
 from .errors import AddonError, SettingsError
@@ -36,6 +37,7 @@ class Session:
         self.connection = Connection(version=VERSION)
         self.runner = JobRunner(self.connection, Ledger(folder / "jobs.json"), place)
         self.problem = ""  # of the settings, in words
+        self._seen: set[str] = set()  # workspaces that were looked after
 
     def connect(self) -> None:
         """Open the connection that the preferences describe, or try again at once.
@@ -69,6 +71,15 @@ class Session:
             if self.problem:
                 self.disconnect()
         return self.runner.pump()
+
+    def show_strips(self) -> None:
+        """Let a workspace that is opened after the strips were made show them (5.x: it shows none
+        by itself). Once for each: the artist may choose otherwise."""
+        for window in bpy.context.window_manager.windows:
+            scene, workspace = window.scene, window.workspace
+            if len(scene.ex4d.takes) and workspace.name not in self._seen:
+                self._seen.add(workspace.name)
+                show_in_sequencer(scene, [workspace])
 
     def wait_for(self, task: Task, timeout_s: float) -> None:
         """For scripts: drive everything until a request is over or held. Blocks Blender.
@@ -127,6 +138,7 @@ def _tick() -> float | None:
             _reconnect(_session)
         if _session.tick():
             redraw()
+        _session.show_strips()
     except Exception:
         traceback.print_exc()
         return _IDLE_S

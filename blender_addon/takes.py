@@ -11,6 +11,7 @@ import bpy
 
 from .compat import strips_in
 from .errors import AddonError, SettingsError
+from .paths import stored_path
 from .readiness import ENGINES
 from .requests import RenderRequest, request_from
 from .sequencer import Take, insert_take
@@ -46,7 +47,7 @@ def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> None:
     """Set the panel as it was for this take; the camera too, where it still is."""
     request = request_of(take)
     source = request.source
-    shot.clip, shot.depth = source.clip, source.depth
+    shot.clip, shot.depth = stored_path(source.clip), stored_path(source.depth)
     shot.start_frame, shot.stride = source.start_frame, source.stride
     shot.num_frames = source.num_frames
     shot.use_fov = source.fov_deg is not None
@@ -73,7 +74,7 @@ def show_conditions(take: Ex4dTake) -> None:
         raise AddonError(f"{take.name} has no strip any more; render it again.")
     scene, request = own[0][0], request_of(take)
     for file, word in _CONDITIONS.items():
-        path = Path(take.folder) / file
+        path = Path(bpy.path.abspath(take.folder)) / file
         given = Take(path, f"{take.name} {word}", take.job_id, request.seed, take.engine)
         insert_take(scene, given, request.frame_start).strip["ex4d_condition"] = word
 
@@ -90,7 +91,7 @@ def remove_take(shot: Ex4dShot, index: int) -> None:
     take = shot.takes[index]
     for scene, strip in _strips_of(take):
         strips_in(scene).remove(strip)
-    folder = Path(take.folder)
+    folder = Path(bpy.path.abspath(take.folder))
     for name in _FILES:
         (folder / name).unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
