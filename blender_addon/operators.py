@@ -4,19 +4,18 @@ For scripts `wait=True` blocks until it is done, and raises RuntimeError when it
 """
 
 # No `from __future__ import annotations` here: Blender reads the annotations.
-from pathlib import Path
 
 import bpy
 import numpy as np
 
 from .camera import render_size, sample_camera
-from .compat import sequencer_scene, strips_in
+from .compat import sequencer_scene
 from .endpoint import own_keys
 from .errors import AddonError, CameraError
 from .keyframes import apply_path
-from .placement import scene_id_of
-from .preferences import preferences, user_folder
+from .preferences import preferences
 from .presets import preset_path
+from .project import folder_of, holds_work, mesh_name_of, new_take
 from .readiness import (
     ENGINES,
     clip_source,
@@ -27,13 +26,13 @@ from .readiness import (
     why_no_render,
     why_no_server,
 )
-from .requests import ClipSource, ReconstructRequest, RenderRequest
+from .requests import ReconstructRequest, RenderRequest
 from .session import redraw, session
+from .viewport import show_shot
 
-__all__ = ["CLASSES", "Ex4dOperator", "holds_work"]
+__all__ = ["CLASSES", "Ex4dOperator"]
 
 _TIMEOUT_S = 24 * 3600.0
-_UNTOUCHED = {"Cube", "Light", "Camera"}  # of a new file
 
 
 class Ex4dOperator:
@@ -115,19 +114,33 @@ class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
         session().connect()
         scene, settings = context.scene, context.scene.ex4d
         asked = self.properties.is_property_set("set_scene")
-        source = clip_source(settings)
-        name = _name_of(source)
+        source, scene_id = clip_source(settings), session().placement.scene_id_of(scene)
+        name = mesh_name_of(source)
         request = ReconstructRequest(
             name,
             source,
-            str(_folder(settings) / name),
-            scene_id_of(scene),
+            str(folder_of(settings) / name),
+            scene_id,
             int(settings.grid_stride),
             scene.frame_start,
             self.set_scene if asked else not holds_work(scene),
             settings.min_face_angle,
         )
         _start(request, self.wait)
+
+
+class EX4D_OT_show_shot(Ex4dOperator, bpy.types.Operator):
+    """Draw the clip on the mesh in the 3D views, and look through the scene's camera"""
+
+    bl_idname = "ex4d.show_shot"
+    bl_label = "Show the Clip on the Mesh"
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "" if context.scene.ex4d.mesh is not None else "Reconstruct the clip first."
+
+    def run(self, context: bpy.types.Context) -> None:
+        show_shot(context.scene)
 
 
 class EX4D_OT_apply_preset(Ex4dOperator, bpy.types.Operator):
@@ -170,19 +183,21 @@ class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
         scene, settings = context.scene, context.scene.ex4d
         mesh, first = settings.mesh, int(settings.mesh["ex4d_first_frame"])
         source, seed = mesh_source(mesh), seed_of(settings)
+        placement = session().placement
+        scene_id = placement.scene_id_of(scene)
         width, height = render_size(scene)
         if min(width, height) < 16:
             raise CameraError(f"The scene renders {width}x{height} pixels; the least is 16x16.")
         frames = range(first, first + int(mesh["ex4d_n_frames"]))
         path = sample_camera(scene, settings.camera, mesh, frames)
         session().connect()
-        label, folder = _new_take(settings, str(mesh["ex4d_name"]))
+        label, folder = new_take(settings, str(mesh["ex4d_name"]))
         request = RenderRequest(
             label,
             source,
             str(folder),
-            scene_id_of(scene),
-            scene_id_of(sequencer_scene(context)),
+            scene_id,
+            placement.scene_id_of(sequencer_scene(context)),
             first,
             settings.camera.name,
             ENGINES[settings.quality],
@@ -222,61 +237,17 @@ class EX4D_OT_dismiss(Ex4dOperator, bpy.types.Operator):
         session().runner.dismiss(self.key)
 
 
-def holds_work(scene: bpy.types.Scene) -> bool:
-    """Whether somebody would be sorry for changes of the scene's rate, range and size."""
-    animated = scene.animation_data is not None
-    foreign = any(
-        item.name not in _UNTOUCHED or item.animation_data is not None for item in scene.objects
-    )
-    return bool(len(strips_in(scene)) or animated or foreign)
-
-
 def _start(request: ReconstructRequest | RenderRequest, wait: bool) -> None:
     task = session().runner.start(request)
     if wait:
         session().wait_for(task, _TIMEOUT_S)
 
 
-def _name_of(source: ClipSource) -> str:
-    """What a clip's mesh is called: the file's name, with a number when another clip has it."""
-    name = stem = Path(source.clip).stem
-    taken = {
-        item["ex4d_name"]: mesh_source(item).clip
-        for item in bpy.data.objects
-        if "ex4d_source" in item
-    }
-    number = 2
-    while taken.get(name, source.clip) != source.clip:
-        name, number = f"{stem} {number}", number + 1
-    return name
-
-
-def _folder(settings: bpy.types.PropertyGroup) -> Path:
-    """Where this file's meshes and takes are kept."""
-    if settings.folder.startswith("//") and not bpy.data.filepath:
-        return user_folder() / "unsaved" / settings.scene_id
-    return Path(bpy.path.abspath(settings.folder))
-
-
-def _new_take(settings: bpy.types.PropertyGroup, name: str) -> tuple[str, Path]:
-    """The label and the new folder of the next take: numbers are never used twice."""
-    base = _folder(settings) / name
-    base.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        folder = base / f"take_{number:03d}"
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return f"{name} take {number}", folder
-
-
 CLASSES = (
     EX4D_OT_connect,
     EX4D_OT_copy_public_key,
     EX4D_OT_reconstruct,
+    EX4D_OT_show_shot,
     EX4D_OT_apply_preset,
     EX4D_OT_render,
     EX4D_OT_cancel,

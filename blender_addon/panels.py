@@ -23,6 +23,7 @@ from .requests import ReconstructRequest
 from .session import session
 from .takes import conditions_shown
 from .tasks import TaskState
+from .viewport import shows_texture
 
 if TYPE_CHECKING:
     from .tasks import Task
@@ -138,6 +139,8 @@ class EX4D_PT_reconstruct(_Panel, bpy.types.Panel):
             why_no_reconstruction(shot, preferences().endpoint),
         )
         _draw_tasks(layout, ReconstructRequest)
+        if shot.mesh is not None and not shows_texture(context.space_data):
+            layout.operator("ex4d.show_shot", icon="TEXTURE")
 
 
 class EX4D_PT_camera(_Panel, bpy.types.Panel):

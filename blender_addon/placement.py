@@ -19,46 +19,59 @@ from .paths import stored_path
 from .requests import ReconstructRequest, RenderRequest, stored
 from .scene_import import ShotSettings, import_shot
 from .sequencer import Take, insert_take
+from .viewport import show_shot
 
 if TYPE_CHECKING:
     from .requests import Request
 
-__all__ = ["place", "scene_id_of", "scene_of"]
+__all__ = ["Placement"]
 
 _ELSEWHERE = "Made for a scene that is not open. Open its file, or place it here."
 
 
-def scene_id_of(scene: bpy.types.Scene) -> str:
-    """The id of a scene, made when it has none or shares it with the scene it was copied from."""
-    others = {other.ex4d.scene_id for other in bpy.data.scenes if other != scene}
-    if not scene.ex4d.scene_id or scene.ex4d.scene_id in others:
-        scene.ex4d.scene_id = uuid.uuid4().hex
-    return scene.ex4d.scene_id
+class Placement:
+    """Finds scenes and fills them. Belongs to one session of Blender."""
 
+    def __init__(self) -> None:
+        self._session_uids: dict[str, int] = {}  # an undo may take a scene's id away, not this
 
-def scene_of(scene_id: str) -> bpy.types.Scene:
-    """The scene of an id. Raises NoPlace when it is not in the open file."""
-    for scene in bpy.data.scenes:
-        if scene.ex4d.scene_id == scene_id and scene.library is None:
-            return scene
-    raise NoPlace(_ELSEWHERE)
+    def scene_id_of(self, scene: bpy.types.Scene) -> str:
+        """The id of a scene, made when it has none or shares it with the one it was copied from."""
+        others = {other.ex4d.scene_id for other in bpy.data.scenes if other != scene}
+        if not scene.ex4d.scene_id or scene.ex4d.scene_id in others:
+            scene.ex4d.scene_id = uuid.uuid4().hex
+        self._session_uids[scene.ex4d.scene_id] = scene.session_uid
+        return scene.ex4d.scene_id
 
+    def scene_of(self, scene_id: str) -> bpy.types.Scene:
+        """The scene of an id. Raises NoPlace when it is not in the open file."""
+        uid = self._session_uids.get(scene_id)
+        own = [scene for scene in bpy.data.scenes if scene.library is None]
+        for scene in own:
+            if scene.ex4d.scene_id == scene_id:
+                return scene
+        for scene in own:
+            if scene.session_uid == uid and not scene.ex4d.scene_id:
+                scene.ex4d.scene_id = scene_id
+                return scene
+        raise NoPlace(_ELSEWHERE)
 
-def place(request: Request, finished: FinishedMesh | FinishedTake) -> str:
-    """Bring a result into its scene and return what the artist should know.
+    def place(self, request: Request, finished: FinishedMesh | FinishedTake) -> str:
+        """Bring a result into its scene and return what the artist should know.
 
-    Raises NoPlace while the scene is not open or Blender is not to be disturbed, CacheError,
-    MovieError or SequencerError for files that cannot be used.
-    """
-    if bpy.app.is_job_running("RENDER"):
-        raise NoPlace("Blender is rendering; this comes in afterwards.")
-    scene = scene_of(request.scene_id)
-    match request, finished:
-        case ReconstructRequest(), FinishedMesh():
-            return _place_mesh(scene, request, finished)
-        case RenderRequest(), FinishedTake():
-            return _place_take(scene, request, finished)
-    raise TypeError(f"{type(finished).__name__} does not answer {type(request).__name__}")
+        Raises NoPlace while the scene is not open or Blender is not to be disturbed, CacheError,
+        MovieError or SequencerError for files that cannot be used.
+        """
+        if bpy.app.is_job_running("RENDER"):
+            raise NoPlace("Blender is rendering; this comes in afterwards.")
+        scene = self.scene_of(request.scene_id)
+        match request, finished:
+            case ReconstructRequest(), FinishedMesh():
+                return _place_mesh(scene, request, finished)
+            case RenderRequest(), FinishedTake():
+                target = self.scene_of(request.sequencer_id)
+                return _place_take(scene, target, request, finished)
+        raise TypeError(f"{type(finished).__name__} does not answer {type(request).__name__}")
 
 
 def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: FinishedMesh) -> str:
@@ -82,11 +95,18 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
     scene.ex4d.mesh = made.root
     if scene.ex4d.camera is None:
         scene.ex4d.camera = made.shot_camera
+    if request.set_scene:
+        show_shot(scene)
     _remember("EX-4D Reconstruct")
     return ""
 
 
-def _place_take(scene: bpy.types.Scene, request: RenderRequest, finished: FinishedTake) -> str:
+def _place_take(
+    scene: bpy.types.Scene,
+    target: bpy.types.Scene,  # gets the strip
+    request: RenderRequest,
+    finished: FinishedTake,
+) -> str:
     summary = finished.summary
     take = Take(
         finished.movie,
@@ -97,7 +117,7 @@ def _place_take(scene: bpy.types.Scene, request: RenderRequest, finished: Finish
         summary.n_frames,
         summary.size,
     )
-    inserted = insert_take(scene_of(request.sequencer_id), take, request.frame_start)
+    inserted = insert_take(target, take, request.frame_start)
     item = scene.ex4d.takes.add()
     item.name, item.folder, item.job_id = (
         request.label,

@@ -13,7 +13,7 @@ from .connection import Connection
 from .endpoint import address_of, why_offline
 from .errors import AddonError, SettingsError
 from .ledger import Ledger
-from .placement import place
+from .placement import Placement
 from .preferences import preferences, user_folder
 from .runner import JobRunner
 from .tasks import TaskState
@@ -35,7 +35,9 @@ class Session:
     def __init__(self, folder: Path) -> None:
         self.keys_folder = folder / "keys"
         self.connection = Connection(version=VERSION)
-        self.runner = JobRunner(self.connection, Ledger(folder / "jobs.json"), place)
+        self.placement = Placement()
+        ledger = Ledger(folder / "jobs.json")
+        self.runner = JobRunner(self.connection, ledger, self.placement.place)
         self.problem = ""  # of the settings, in words
         self._seen: set[str] = set()  # workspaces that were looked after
 

@@ -5,7 +5,6 @@ import bpy
 
 from .connection import LinkState
 from .operators import Ex4dOperator
-from .placement import scene_id_of
 from .session import session
 from .takes import conditions_shown, hide_conditions, remove_take, reuse_settings, show_conditions
 
@@ -79,7 +78,8 @@ class EX4D_OT_place_here(Ex4dOperator, bpy.types.Operator):
     key: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
 
     def run(self, context: bpy.types.Context) -> None:
-        session().runner.place_at(self.key, scene_id_of(context.scene))
+        current = session()
+        current.runner.place_at(self.key, current.placement.scene_id_of(context.scene))
 
 
 CLASSES = (

@@ -125,7 +125,7 @@ def main() -> int:
     try:
         path = build()
     except BuildError as error:
-        print(f"No extension zip: {error}.", file=sys.stderr)
+        print(f"No extension zip: {str(error).rstrip('.')}.", file=sys.stderr)
         return 2
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e6:.1f} MB")
     return 0
