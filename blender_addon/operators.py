@@ -91,8 +91,8 @@ class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
     bl_label = "Reconstruct"
 
     set_scene: bpy.props.BoolProperty(
-        name="Make the scene the clip's",
-        description="Frame rate, range, size, camera and colours (view transform Standard)",
+        name="Give it the clip's rate, range, size and colours",
+        description="Also the shot camera; colours: view transform Standard",
         options={"SKIP_SAVE"},
     )
     wait: bpy.props.BoolProperty(options={"HIDDEN", "SKIP_SAVE"})

@@ -19,7 +19,7 @@ from .readiness import (
     why_no_render,
     why_no_server,
 )
-from .requests import ReconstructRequest
+from .requests import ReconstructRequest, RenderRequest
 from .session import session
 from .takes import conditions_shown
 from .tasks import TaskState
@@ -173,7 +173,7 @@ class EX4D_PT_render(_Panel, bpy.types.Panel):
         layout.prop(shot, "folder")
         reason = why_no_render(shot, preferences().endpoint, session().connection)
         _button(layout, "ex4d.render", "RENDER_ANIMATION", reason)
-        _draw_tasks(layout, None)
+        _draw_tasks(layout, RenderRequest)
 
 
 class EX4D_UL_takes(bpy.types.UIList):
@@ -218,10 +218,11 @@ def _button(layout: bpy.types.UILayout, operator: str, icon: str, reason: str) -
         _lines(layout, reason, "INFO")
 
 
-def _draw_tasks(layout: bpy.types.UILayout, kind: type | None) -> None:
+def _draw_tasks(layout: bpy.types.UILayout, kind: type) -> None:
     """The requests of a step, with what can be done about each."""
     for task in session().runner.tasks:
-        if isinstance(task.request, ReconstructRequest) == (kind is ReconstructRequest):
+        listed = task.state is TaskState.DONE and kind is RenderRequest  # among the takes
+        if isinstance(task.request, kind) and not listed:
             _draw_task(layout.box(), task)
 
 

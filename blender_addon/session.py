@@ -27,6 +27,7 @@ __all__ = ["Session", "redraw", "session", "start", "stop"]
 
 VERSION = "0.1.0"
 _BUSY_S, _IDLE_S = 0.1, 1.0  # from one tick to the next
+_SHOWN_IN = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}  # kinds of areas: of their regions
 
 
 class Session:
@@ -156,10 +157,11 @@ def _reconnect(current: Session) -> None:
 
 
 def redraw() -> None:
-    """Have the sidebars and preferences of all windows drawn again."""
+    """Have the sidebars and preferences of all windows drawn again, but no 3D view: a large mesh
+    takes its time."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "PREFERENCES"}:
-                for region in area.regions:
-                    if region.type in {"UI", "WINDOW"}:
-                        region.tag_redraw()
+            kind = _SHOWN_IN.get(area.type)
+            for region in area.regions:
+                if region.type == kind:
+                    region.tag_redraw()

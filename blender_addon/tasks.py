@@ -55,7 +55,7 @@ class Task:
         """Seconds until the stage's end if it goes on as it has; None: not known yet."""
         steps = self.done - self.stage_began_at
         elapsed_s = now_s - self.stage_began_s
-        if steps <= 0 or elapsed_s < 1:
+        if steps <= 0 or elapsed_s < 1 or self.done >= self.total:
             return None
         return elapsed_s * (self.total - self.done) / steps
 

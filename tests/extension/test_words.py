@@ -1,0 +1,93 @@
+"""What is wrong is said in words, before and after it is tried."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.extension.rig import SHOT, strips
+
+pytestmark = pytest.mark.blender
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"endpoint": "tcp://127.0.0.1:9"}, "No EX-4D server answers"),
+        ({"server_key": "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"}, "differs from the one"),
+        ({"server_key": ""}, "is encrypted, and the settings name no key"),
+    ],
+)
+def test_the_connection_test_says_in_words_what_is_wrong(addon, server, change, words):
+    addon.use(server)
+    for name, value in change.items():
+        setattr(addon.preferences, name, value)
+    assert addon.bpy.ops.ex4d.connect() == {"FINISHED"}
+    addon.until(lambda: words in addon.session.connection.text, words)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"endpoint": "nonsense"}, "Online Access|is not of the form"),
+        ({"endpoint": "tcp://127.0.0.1"}, "is not of the form"),
+        ({"server_key": "short"}, "has 5 characters"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_in_words(addon, server, change, words):
+    addon.use(server)
+    for name, value in change.items():
+        setattr(addon.preferences, name, value)
+    with pytest.raises(RuntimeError, match=words):
+        addon.bpy.ops.ex4d.connect()
+
+
+def test_an_unknown_key_is_told_and_works_once_it_is_authorised(addon, server, ex4d):
+    addon.preferences.endpoint, addon.preferences.server_key = server.endpoint, server.server_key
+    folder = addon.session.keys_folder
+    for path in folder.glob("client.*"):
+        path.unlink()
+    addon.bpy.ops.ex4d.connect()
+    addon.until(lambda: "does not know" in addon.session.connection.text, "a refusal")
+    keys = server.client_keys.parent / "server"
+    public = (folder / "client.key").read_text().strip()
+    command = ["keys", "authorise", "--keys", keys, "--name", "blender", "--public_key", public]
+    assert ex4d(*command, stdout=subprocess.DEVNULL).wait(60) == 0
+    addon.bpy.ops.ex4d.connect()
+    addon.until(lambda: "Connected" in addon.session.connection.text, "a connection")
+
+
+def test_what_steps_need_is_said(addon, server):
+    bpy, shot = addon.bpy, addon.shot
+    readiness = addon.part("readiness")
+    assert readiness.why_no_clip(shot) == "Choose a clip."
+    shot.clip = str(Path(__file__))
+    assert readiness.why_no_clip(shot) == "Blender cannot read the clip."
+    shot.clip = str(SHOT / "input.mp4")
+    assert readiness.why_no_clip(shot) == "Choose the clip's depth file."
+    shot.depth = str(SHOT / "depth.npz")
+    assert readiness.why_no_clip(shot) == ""
+    shot.start_frame = 10
+    assert "ends at frame 48" in readiness.why_no_clip(shot)
+    assert not bpy.ops.ex4d.render.poll()
+    assert "Reconstruct" in readiness.why_no_render(shot, "tcp://127.0.0.1:1", None)
+    addon.use(server)
+    shot.start_frame = 0
+    addon.reconstruct(num_frames=2)
+    shot.quality = "FINAL"
+    said = readiness.why_no_render(shot, server.endpoint, addon.session.connection)
+    assert said.startswith("The server cannot:")
+    shot.quality, shot.seed = "DRAFT", "-1"
+    assert "seed" in readiness.why_no_render(shot, server.endpoint, addon.session.connection)
+    assert strips(bpy.context.scene) == []
+
+
+def test_a_camera_that_cannot_be_is_refused_in_words(addon, server):
+    addon.use(server)
+    addon.reconstruct(num_frames=2)
+    addon.shot.camera.data.type = "ORTHO"
+    with pytest.raises(RuntimeError, match="orthographic"):
+        addon.bpy.ops.ex4d.render(wait=True)
+    assert [task.over for task in addon.tasks] == [True]
