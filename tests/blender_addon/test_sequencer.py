@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
@@ -38,6 +39,27 @@ def test_strip_has_the_clips_length_and_start_at_each_rate(scene, make_movie, ra
     assert inserted.strip["ex4d_engine"] == "preview"
     assert int(inserted.strip["ex4d_seed"]) == (1 << 32) - 1
     assert sequencer_scene(bpy.context) == scene
+    for workspace in bpy.data.workspaces:  # 5.x shows no strips otherwise
+        assert getattr(workspace, "sequencer_scene", scene) == scene
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_the_first_and_the_last_picture_are_the_clips(scene, make_movie, tmp_path, rate):
+    path = make_movie(fps=RATES[rate])
+    render = scene.render
+    render.fps, render.fps_base = RATES[rate]
+    render.resolution_x, render.resolution_y = 64, 48
+    scene.view_settings.view_transform = "Standard"
+    insert_take(scene, take_of(path), 101)
+    for frame, grey in ((101, 20), (110, 20 + 8 * 9)):
+        scene.frame_set(frame)
+        render.filepath = str(tmp_path / "picture.png")
+        render.image_settings.file_format = "PNG"
+        bpy.ops.render.render(write_still=True)
+        image = bpy.data.images.load(render.filepath, check_existing=False)
+        shown = 255 * np.mean(np.array(image.pixels[:]).reshape(-1, 4)[:, :3])
+        assert shown == pytest.approx(grey, abs=3)
+        bpy.data.images.remove(image)
 
 
 @pytest.mark.parametrize(("clip", "scene_rate"), [("30", "29.97"), ("24", "25"), ("60", "30")])
