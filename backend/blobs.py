@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections import Counter, OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from backend.checkpoints import Checkpoint, no_checkpoint
 from backend.disk import allocate, as_disk_full, disk_full, free_bytes, sync_folder
+from backend.staging import TEMPORARY, Staging
 from protocol.errors import ChecksumMismatch, UnknownBlob
 from protocol.jobs import BlobId
 
@@ -27,7 +27,6 @@ __all__ = ["BlobStore", "BlobWriter", "hash_file"]
 
 _BLOCK = 1 << 20
 _SPARE_BYTES = 64 << 20  # of the disk, left to the journal and to everybody else
-_TEMPORARY = ".tmp"  # of this process; a later one removes them
 
 
 def hash_file(path: Path) -> BlobId:
@@ -64,12 +63,9 @@ class BlobStore:
         self._sizes: OrderedDict[str, int] = OrderedDict()  # of each hash, last used last
         self._pins: dict[str, frozenset[str]] = {}  # of each job
         self._n_pins: Counter[str] = Counter()  # of each hash
-        self._reserved: dict[str, int] = {}  # bytes promised to each transfer
-        self.staging = root / "staging"
-        for folder in (root / "blobs", self.staging):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for path in self.staging.glob(f"*{_TEMPORARY}"):
-            path.unlink()
+        (root / "blobs").mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._staged = Staging(root / "staging")
+        self.staging = self._staged.folder
         self._find_blobs()
 
     @property
@@ -80,13 +76,12 @@ class BlobStore:
     @property
     def reserved_bytes(self) -> int:
         """Bytes promised to what is still being written."""
-        return sum(self._reserved.values())
+        return self._staged.promised_bytes
 
-    def room_bytes(self) -> int:
-        """Bytes that could be stored now, by the quota and by the disk."""
-        in_quota = self.quota_bytes - self.used_bytes - self.reserved_bytes
-        on_disk = self._free_space(self._root) - self.reserved_bytes - _SPARE_BYTES
-        return max(0, min(in_quota, on_disk))
+    def room_bytes(self, holder: str = "") -> int:
+        """Bytes that could be stored now, by the quota and by the disk; what the holder's file has
+        taken already is room for it."""
+        return max(0, min(self._room_in_quota(holder), self._room_on_disk(holder)))
 
     def has(self, blob: BlobId) -> bool:
         """Whether the store holds a blob of this hash and size."""
@@ -102,23 +97,25 @@ class BlobStore:
             os.utime(path)
         return path
 
-    def reserve(self, holder: str, size_bytes: int) -> None:
-        """Promise room for a staged file until `release`, and remove old blobs to make it.
-        `holder` is the file's name in the staging folder.
+    def reserve(self, holder: str, size_bytes: int, *, is_written: bool = False) -> None:
+        """Promise room for a staged file until `release`, and remove old blobs to make it, then
+        what interrupted transfers have left. `holder` is the file's name in the staging folder;
+        `is_written`: its bytes lie on this disk already, and only the quota is asked.
 
         Raises DiskFull with need and have; what is pinned stays. Again for the same holder, the
         new size counts.
         """
         self.release(holder)
-        self.collect(self.quota_bytes - self.reserved_bytes - size_bytes)
-        have = self.room_bytes()
-        if size_bytes > have:
-            raise disk_full(size_bytes, have, "a file")
-        self._reserved[holder] = size_bytes
+        room = self._room_in_quota if is_written else self.room_bytes
+        self.collect(self.used_bytes + room(holder) - size_bytes)
+        self._staged.make_room(size_bytes - room(holder), except_for=holder)
+        if size_bytes > room(holder):
+            raise disk_full(size_bytes, room(holder), "a file")
+        self._staged.promise(holder, size_bytes, is_written=is_written)
 
     def release(self, holder: str) -> None:
         """Take a promise back, or forget it because the bytes are there. Never fails."""
-        self._reserved.pop(holder, None)
+        self._staged.release(holder)
 
     def partial_path(self, blob: BlobId) -> Path:
         """Where a transfer that can be resumed collects a blob; `adopt` it when it is whole."""
@@ -191,16 +188,16 @@ class BlobStore:
         return before - used
 
     def clean_staging(self, older_than_s: float, *, now_s: float | None = None) -> list[Path]:
-        """Remove what dead transfers have left: staged files that nobody reserved room for and
-        that have not been written for so long. Returns them. `now_s`: the time of the files'."""
-        now_s = time.time() if now_s is None else now_s
-        removed = []
-        for path in self.staging.iterdir():
-            with suppress(FileNotFoundError):
-                if path.name not in self._reserved and now_s - path.stat().st_mtime > older_than_s:
-                    path.unlink()
-                    removed.append(path)
-        return removed
+        """Remove what dead transfers have left and not written for so long. Returns it."""
+        return self._staged.clean(older_than_s, now_s=now_s)
+
+    def _room_in_quota(self, holder: str) -> int:
+        staged = self._staged.promised_bytes + self._staged.left_bytes(except_for=holder)
+        return max(0, self.quota_bytes - self.used_bytes - staged)
+
+    def _room_on_disk(self, holder: str) -> int:
+        free = self._free_space(self._root) + self._staged.taken_bytes(holder)
+        return free - self._staged.pending_bytes() - _SPARE_BYTES
 
     def _path(self, sha256: str) -> Path:
         return self._root / "blobs" / sha256[:2] / sha256[2:]
@@ -229,7 +226,7 @@ class BlobWriter:
         self._most_bytes = size_bytes
         self._digest = hashlib.sha256()
         self._size = 0
-        self._path = store.staging / f"{os.urandom(8).hex()}{_TEMPORARY}"
+        self._path = store.staging / f"{os.urandom(8).hex()}{TEMPORARY}"
         store.reserve(self._path.name, size_bytes)
         self._file = self._path.open("xb")
         try:

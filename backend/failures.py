@@ -1,12 +1,4 @@
-"""Why a job failed: a stable code, and a text that fits into a message.
-
-out_of_memory    fewer frames or a smaller size may work
-device_error     the GPU refuses to go on in this process; another process may work
-worker_died      the worker's process ended by itself
-timeout          a stage made no progress for too long
-internal_error   a fault of ours or of a library
-anything else    the code of an Ex4dError: what was given is wrong, and the text says what
-"""
+"""Why a job ended badly: a stable code, and a text that fits into a message."""
 
 from __future__ import annotations
 
@@ -16,8 +8,26 @@ from backend.disk import FULL
 from backend.text import trimmed
 from ex4d.errors import Ex4dError
 
-__all__ = ["POISONED", "code_of", "text_of"]
+__all__ = ["FAILURES", "POISONED", "code_of", "text_of"]
 
+FAILURES = {
+    "out_of_memory": "There was not enough memory; fewer frames or a smaller size may work.",
+    "device_error": "The GPU refused to go on; the worker was replaced.",
+    "worker_died": "The worker's process ended by itself.",
+    "timeout": "A stage made no progress for too long; the worker was replaced.",
+    "disk_full": "The server has no room for the results.",
+    "unknown_blob": "A file of the job is no longer on the server.",
+    "internal_error": "A fault of the server or of a library.",
+    "interrupted": "The server ended again and again while the job ran.",
+    "invalid_input": "Something that was given is wrong; the text says what.",
+    "invalid_usage": "Settings do not fit together, or a name is not known.",
+    "invalid_video": "A video file is wrong.",
+    "invalid_depth": "Depths or their file are wrong.",
+    "invalid_camera": "A camera path does not fit the clip.",
+    "output_failed": "The results could not be written.",
+    "missing_part": "The server lacks an optional part that the job needs.",
+    "error": "Anything else; the text says what.",
+}
 POISONED = frozenset({"device_error"})  # the process that reported it cannot go on
 _OUT_OF_MEMORY = ("out of memory", "cannot allocate memory", "unable to allocate")
 _DEVICE_ERRORS = ("cuda error", "device-side assert", "illegal memory access", "cublas_status")

@@ -23,7 +23,7 @@ def adopt_results(blobs: BlobStore, scratch: Path, results: dict[str, BlobId]) -
     """
     new = {blob for blob in results.values() if not blobs.has(blob)}
     try:
-        blobs.reserve(scratch.name, sum(blob.size for blob in new))
+        blobs.reserve(scratch.name, sum(blob.size for blob in new), is_written=True)
         for name, blob in results.items():
             blobs.adopt(scratch / name, blob)
     except (ProtocolError, OSError) as error:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -22,6 +25,7 @@ from protocol.messages import (
     GetStatus,
     OneJob,
     Release,
+    Resume,
     Status,
     Submit,
     WorkerInfo,
@@ -38,8 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 _LOCAL = "local"  # owner of the jobs of clients without keys, on the loopback
-_BUSY_MS = 1  # between two tries to send to a peer whose queue was full
-_IDLE_MS = 1000  # how late a signal may be noticed
+_BUSY_S = 0.001  # between two tries to send to a peer whose queue was full
 
 
 class Server:
@@ -53,12 +56,15 @@ class Server:
         self._attached: dict[tuple[str, str], int] = {}  # connection, job -> sequence told
         self._news: set[str] = set()  # jobs with events that somebody may wait for
         self._stops_asked = 0
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
         service.on_event = self._note
         self._context: zmq.Context[Any] = zmq.Context()
         try:
             self._front = Front(self._context, settings, UploadStore(service.blobs), self._answer)
         except BaseException:
-            self._context.destroy(linger=0)
+            self._close()
             raise
         self.endpoint = self._front.routers.endpoint
 
@@ -66,6 +72,8 @@ class Server:
         """Ask the server to end; may be called from a signal handler. The first time running jobs
         are stopped and queued again for the next server, the second time they are killed."""
         self._stops_asked += 1
+        with suppress(BlockingIOError):  # full of earlier ones
+            self._wake_in.send(b"!")
 
     def run(self) -> None:
         """Serve until `stop`, then end the workers and close."""
@@ -87,17 +95,26 @@ class Server:
         finally:
             self._service.close()
             self._front.close()
-            self._context.destroy(linger=0)
+            self._close()
             self._log.info("stopped")
+
+    def _close(self) -> None:
+        self._context.destroy(linger=0)
+        self._wake_in.close()
+        self._wake_out.close()
 
     def _wait(self) -> None:
         poller = zmq.Poller()
-        for socket in self._front.sockets():
-            poller.register(socket, zmq.POLLIN)
-        for number in self._service.filenos():
+        for router in self._front.sockets():
+            poller.register(router, zmq.POLLIN)
+        for number in (self._wake_out.fileno(), *self._service.filenos()):
             poller.register(number, zmq.POLLIN)
-        longest_ms = _BUSY_MS if self._front.is_busy or self._news else _IDLE_MS
-        poller.poll(min(longest_ms, int(self._service.timeout_s() * 1000)))
+        wait_s = min(self._front.timeout_s(), self._service.timeout_s())
+        if self._front.is_busy or self._news:
+            wait_s = min(wait_s, _BUSY_S)
+        poller.poll(math.ceil(wait_s * 1000))
+        with suppress(BlockingIOError):
+            self._wake_out.recv(64)
 
     def _answer(self, session: Session, message: ControlMessage) -> Message:
         owner = session.user or _LOCAL
@@ -108,6 +125,8 @@ class Server:
                 return Accepted(message.id, info, again=not is_new)
             case Cancel():
                 return OneJob(message.id, self._service.cancel(owner, message.job_id))
+            case Resume():
+                return OneJob(message.id, self._service.resume(owner, message.job_id))
             case GetJob():
                 return OneJob(message.id, self._service.get(owner, message.job_id))
             case Release():

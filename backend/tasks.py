@@ -1,7 +1,7 @@
 """The job kinds, done with the library.
 
 reconstruct   reconstruction.npz
-conditions    color.mp4, mask.mp4, backdrop.npz, camera.npz
+conditions    color.mp4, mask.mp4, backdrop.npz, camera.npz, summary.json
 generate      result.mp4
 shot          all of the last two; the engine gets the conditions from memory
 """
@@ -12,8 +12,10 @@ import gc
 import sys
 from typing import TYPE_CHECKING
 
+from backend.devices import check_device
 from backend.reconstruction import reconstruct
 from backend.sources import link_blob, read_scene, safe_suffix, trajectory_of
+from backend.summary import write_summary
 from ex4d.camera.files import write_trajectory
 from ex4d.conditions.files import read_conditions, write_conditions
 from ex4d.conditions.render import render_conditions
@@ -41,14 +43,18 @@ if TYPE_CHECKING:
 
 __all__ = ["TaskRunner"]
 
+_SUMMARY = "summary.json"
 _NAME = "shot"  # of the camera path, inside the file names that the library makes
 
 
 class TaskRunner:
-    """Does jobs on one device; engines and the rasteriser are made once."""
+    """Does jobs on one device; engines and the rasteriser are made once.
+
+    Raises RuntimeError when the device does not work.
+    """
 
     def __init__(self, device: str) -> None:
-        self._device = device  # the process sees no other
+        check_device(device)  # the process sees no other
         self._rasterizer = make_rasterizer()
         self._engines: dict[str, Engine] = {}
 
@@ -77,7 +83,8 @@ class TaskRunner:
             case Reconstruct():
                 return self._reconstruct(context, job, inputs)
             case Conditions():
-                self._conditions(context, job, inputs)
+                conditions, fps = self._conditions(context, job, inputs)
+                write_summary(context.scratch / _SUMMARY, conditions.mask, fps)
                 return _condition_names(context)
             case Generate():
                 self._generate(context, job, inputs)
@@ -85,6 +92,8 @@ class TaskRunner:
                 engine = self._engine(job.engine)  # one that cannot run costs no rendering
                 conditions, fps = self._conditions(context, job, inputs)
                 self._finish(context, engine, job.seed, conditions, fps)
+                settings: dict[str, str | int] = {"engine": engine.name, "seed": job.seed}
+                write_summary(context.scratch / _SUMMARY, conditions.mask, fps, settings)
                 return [*_condition_names(context), "result.mp4"]
         return ["result.mp4"]
 
@@ -93,6 +102,7 @@ class TaskRunner:
         arrays = reconstruct(scene, clip, _reporter(context, "mesh"))
         context.progress("write", 0, 1)
         write_npz(context.scratch / "reconstruction.npz", arrays)
+        context.progress("write", 1, 1)
         return ["reconstruction.npz"]
 
     def _conditions(
@@ -112,6 +122,7 @@ class TaskRunner:
         for path in context.scratch.glob(f"*_{_NAME}.*"):
             path.rename(path.with_name(path.name.replace(f"_{_NAME}", "")))
         write_trajectory(context.scratch / "camera.npz", trajectory)
+        context.progress("write", 1, 1)
         return conditions, clip.fps
 
     def _generate(self, context: JobContext, job: Generate, inputs: Path) -> None:
@@ -154,7 +165,7 @@ def _scene(
 
 
 def _condition_names(context: JobContext) -> list[str]:
-    names = ("color.mp4", "mask.mp4", "backdrop.npz", "camera.npz")
+    names = ("color.mp4", "mask.mp4", "backdrop.npz", "camera.npz", _SUMMARY)
     return [name for name in names if (context.scratch / name).exists()]
 
 
@@ -170,6 +181,7 @@ def _watched(context: JobContext, frames: np.ndarray) -> Iterator[np.ndarray]:
     for number, frame in enumerate(frames):
         context.progress("write", number, len(frames))
         yield frame
+    context.progress("write", len(frames), len(frames))
 
 
 def _shown_names(job: Job, inputs: Path, scratch: Path) -> list[tuple[str, str]]:

@@ -25,11 +25,16 @@ class UploadStore:
         return self._blobs.path_of(blob) if self._blobs.has(blob) else None
 
     def part(self, blob: BlobId) -> Path:
-        """Where it is collected. Raises DiskFull when there is no room for it."""
-        part = self._blobs.partial_path(blob)
-        self._blobs.reserve(part.name, blob.size)  # makes room; the part itself then takes it
-        self._blobs.release(part.name)
-        return part
+        """Where it is collected."""
+        return self._blobs.partial_path(blob)
+
+    def reserve(self, blob: BlobId) -> None:
+        """Promise room for its part until it is `stored` or `left`. Raises DiskFull."""
+        self._blobs.reserve(self.part(blob).name, blob.size)
+
+    def left(self, blob: BlobId) -> None:
+        """Take the promise back; what is there of the part stays, and counts until it is old."""
+        self._blobs.release(self.part(blob).name)
 
     def final(self, blob: BlobId) -> Path:
         """What its part is renamed to when it is whole and checked."""
@@ -37,6 +42,7 @@ class UploadStore:
 
     def stored(self, blob: BlobId) -> None:
         """Move it into the store."""
+        self.left(blob)
         self._blobs.adopt(self.final(blob), blob)
 
     def open_for_reading(self, blob: BlobId, user: str) -> int:

@@ -26,6 +26,7 @@ from msgspec import msgpack
 
 from backend.blobs import hash_file
 from backend.failures import POISONED, code_of, text_of
+from backend.text import trimmed
 from backend.worker_messages import (
     Cancel,
     Cancelled,
@@ -38,6 +39,7 @@ from backend.worker_messages import (
     Report,
     Run,
     Stop,
+    Unfit,
     encode,
 )
 
@@ -73,7 +75,10 @@ class JobContext:
 
 
 class Runner(Protocol):
-    """Does jobs. Made once for a process with its device's name; keeps models between jobs."""
+    """Does jobs. Made once for a process with its device's name; keeps models between jobs.
+
+    What making it raises says why no job can be done on this device now.
+    """
 
     def run(self, context: JobContext) -> list[str]:
         """Do one job and return the names of the results in the scratch folder."""
@@ -158,8 +163,12 @@ def main() -> int:
     _die_with(arguments.parent)
     faulthandler.enable()
     link = _Link(arguments.descriptor)
-    module, _, name = arguments.runner.partition(":")
-    runner: Runner = getattr(importlib.import_module(module), name)(arguments.device)
+    try:
+        module, _, name = arguments.runner.partition(":")
+        runner: Runner = getattr(importlib.import_module(module), name)(arguments.device)
+    except Exception as error:
+        link.send(Unfit(trimmed(f"{type(error).__name__}: {error}", 2_000)))
+        return 1
     link.send(Ready())
     while (run := link.runs.get()) is not None:
         report = _do(runner, run, link)

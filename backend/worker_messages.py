@@ -20,6 +20,7 @@ __all__ = [
     "Report",
     "Run",
     "Stop",
+    "Unfit",
     "encode",
 ]
 
@@ -47,6 +48,12 @@ class Stop(Struct, frozen=True, tag=True):
 
 class Ready(Struct, frozen=True, tag=True):
     """The worker has loaded what it needs."""
+
+
+class Unfit(Struct, frozen=True, tag=True):
+    """The worker cannot work, and ends: its device is gone, or a library does not load."""
+
+    text: str
 
 
 class Progressed(Struct, frozen=True, tag=True):
@@ -80,7 +87,7 @@ class Cancelled(Struct, frozen=True, tag=True):
 
 
 Command = Run | Cancel | Stop
-Report = Ready | Progressed | Finished | Failed | Cancelled
+Report = Ready | Unfit | Progressed | Finished | Failed | Cancelled
 
 
 def encode(message: Command | Report) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_npz", "write_npz"]
 
+_MOST_BYTES = 8 << 30  # of all arrays: the depth of a thousand frames of 1920 x 1080 (M8)
 _ZIP, _NPY = b"PK", b"\x93NUMPY"  # how the files begin
 
 
@@ -48,8 +50,17 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], bytes]:
         file.seek(0)
         if not start.startswith(_ZIP):
             return {}, start
+        with zipfile.ZipFile(file) as members:
+            _check_size(sum(member.file_size for member in members.infolist()))
+        file.seek(0)
         with np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}, start
+
+
+def _check_size(n_bytes: int) -> None:
+    """Refuse what grows beyond all measure when it is unpacked; zip reads no more than it says."""
+    if n_bytes > _MOST_BYTES:
+        raise ValueError(f"it has {n_bytes} bytes when unpacked; at most {_MOST_BYTES} are read")
 
 
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -26,6 +26,7 @@ from .messages import (
     Ping,
     Pong,
     Release,
+    Resume,
     Status,
     Submit,
 )
@@ -110,6 +111,11 @@ class Client:
     def cancel(self, job_id: str) -> JobInfo:
         """Ask that a job stop; return it as it is now. Raises UnknownJob."""
         return self.conversation.ask(Cancel(self.conversation.number(), job_id), OneJob).info
+
+    def resume(self, job_id: str) -> JobInfo:
+        """Queue an interrupted job again, any other stays as it is; return it. Raises
+        UnknownJob."""
+        return self.conversation.ask(Resume(self.conversation.number(), job_id), OneJob).info
 
     def release(self, job_id: str) -> JobInfo:
         """Let the server remove a finished job's results. Raises UnknownJob."""

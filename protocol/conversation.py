@@ -96,8 +96,13 @@ class Conversation:
                 client_version=self._version,
                 capabilities=_CAPABILITIES,
             )
-            timeout_s = self.timeouts.connect_s
-            self.current = Link(self._context, self._address, hello, timeout_s=timeout_s)
+            self.current = Link(
+                self._context,
+                self._address,
+                hello,
+                timeout_s=self.timeouts.connect_s,
+                on_wait=self.idle,
+            )
             if self._descriptor is not None:
                 self.current.watch(self._descriptor)
             self.backoff.reset()

@@ -20,9 +20,11 @@ from .limits import (
     MAJOR,
 )
 from .messages import Failure, Hello, Welcome
-from .wire import Wire
+from .wire import WAIT_MS, Wire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .codec import Buffer
     from .messages import ControlMessage, DataMessage, Message
     from .wire import Address
@@ -44,9 +46,15 @@ class Link:
     """
 
     def __init__(
-        self, context: zmq.Context[Any], address: Address, hello: Hello, *, timeout_s: float
+        self,
+        context: zmq.Context[Any],
+        address: Address,
+        hello: Hello,
+        *,
+        timeout_s: float,
+        on_wait: Callable[[], None],
     ) -> None:
-        """Connect and greet on both sockets.
+        """Connect and greet on both sockets; `on_wait` is called often, and may raise.
 
         Raises NotReachable, TimedOut, WrongServerKey, NotAuthorised, EncryptionRequired,
         VersionMismatch.
@@ -55,15 +63,16 @@ class Link:
         self.data: deque[DataFrame] = deque()
         self.heard_s = time.monotonic()  # when anything came last
         self._address = address
+        self._on_wait = on_wait
         self._wires: list[Wire] = []
         self._poller = zmq.Poller()
         deadline_s = time.monotonic() + timeout_s
         try:
             control = self._open(context, CONTROL_BYTES, CONTROL_HWM)
-            control.connect(address.endpoint, deadline_s)
+            control.connect(address.endpoint, deadline_s, on_wait)
             self.welcome = self._greet(control, hello, deadline_s)
             data = self._open(context, CHUNK_BYTES_MOST + DATA_HEADER_BYTES, DATA_HWM)
-            data.connect(address.data(self.welcome.data_port), deadline_s)
+            data.connect(address.data(self.welcome.data_port), deadline_s, on_wait)
             joining = msgspec.structs.replace(hello, connection=self.welcome.connection)
             self._greet(data, joining, deadline_s)
         except BaseException:
@@ -125,7 +134,8 @@ class Link:
     def _greet(self, wire: Wire, hello: Hello, deadline_s: float) -> Welcome:
         wire.send([codec.encode_control(hello)])
         while time.monotonic() < deadline_s:
-            if dict(self._poller.poll(100)).get(wire.socket):
+            self._on_wait()
+            if dict(self._poller.poll(WAIT_MS)).get(wire.socket):
                 answer = codec.decode_control(wire.receive() or [])
                 if isinstance(answer, Failure):
                     raise codec.error_of(answer)

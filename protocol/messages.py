@@ -72,6 +72,7 @@ __all__ = [
     "Ping",
     "Pong",
     "Release",
+    "Resume",
     "Status",
     "Stored",
     "Submit",
@@ -179,6 +180,13 @@ class Cancel(Message, frozen=True, tag="cancel"):
     job_id: Id
 
 
+class Resume(Message, frozen=True, tag="resume"):
+    """Asks that an interrupted job run again; any other stays as it is. Answered by `job`."""
+
+    id: Number
+    job_id: Id
+
+
 class GetJob(Message, frozen=True, tag="get_job"):
     """Asks for one job. Answered by `job`."""
 
@@ -253,6 +261,7 @@ ControlMessage = (
     | Submit
     | Accepted
     | Cancel
+    | Resume
     | GetJob
     | Release
     | OneJob

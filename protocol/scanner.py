@@ -78,7 +78,8 @@ def _map(data: bytes, at: int, count: int, path: str, depth: int) -> int:
         begin = at + 1 + _SIZED.get(data[at], 0)
         key = data[begin:end].decode("utf-8", "replace")  # a string: msgspec takes no other
         if key in seen:
-            raise InvalidMessage(f"{path}: the key {key[:50]!r} comes twice", field=path)
+            field = f"{path}.{key[:50]}"
+            raise InvalidMessage(f"{path}: the key {key[:50]!r} comes twice", field=field)
         seen.add(key)
         at = _value(data, end, f"{path}.{key[:50]}", depth + 1)
     return at

@@ -22,10 +22,14 @@ from .errors import (
 from .limits import HEARTBEAT_IVL_MS, HEARTBEAT_TIMEOUT_MS, HEARTBEAT_TTL_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .codec import Buffer
     from .keys import KeyPair
 
-__all__ = ["Address", "Wire"]
+__all__ = ["WAIT_MS", "Address", "Wire"]
+
+WAIT_MS = 100  # at most, between two calls of `on_wait`
 
 _NO_DETAIL = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 _PROTOCOL = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -89,7 +93,7 @@ class Wire:
             self.socket.curve_secretkey = address.keys.secret.encode("ascii")
         self.monitor: zmq.Socket[Any] = self.socket.get_monitor_socket()
 
-    def connect(self, endpoint: str, deadline_s: float) -> None:
+    def connect(self, endpoint: str, deadline_s: float, on_wait: Callable[[], None]) -> None:
         """Connect and shake hands before the deadline (monotonic).
 
         Raises NotReachable, WrongServerKey, NotAuthorised, EncryptionRequired.
@@ -101,7 +105,8 @@ class Wire:
             raise self._not_reachable(str(error)) from None
         connected = False
         while (left_s := deadline_s - time.monotonic()) > 0:
-            if not self.monitor.poll(max(1, round(left_s * 1000))):
+            on_wait()
+            if not self.monitor.poll(max(1, min(WAIT_MS, round(left_s * 1000)))):
                 continue
             event = recv_monitor_message(self.monitor)
             kind = event["event"]

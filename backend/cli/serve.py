@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from backend.cli.link import as_command_errors
+from backend.devices import local_devices
 from backend.errors import StartError
 from backend.executors.local import LocalExecutor
 from backend.log import log_to
@@ -35,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--bind", default="tcp://127.0.0.1:5570", help="tcp://HOST:PORT; data takes the next port")
     add("--data_dir", type=Path, default=Path("ex4d-data"), help="folder of jobs and files")
+    each = "cpu, cuda:0, ...: a worker for it; may come again (default: every GPU, or cpu)"
+    add("--device", action="append", help=each)
     add("--keys", type=Path, help="folder of `ex4d keys`; without it only this computer is served")
 
 
@@ -65,7 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _make_server(arguments: argparse.Namespace, settings: FrontSettings) -> Server:
     try:
-        service = JobService(arguments.data_dir, [LocalExecutor()])
+        executors = [LocalExecutor(device) for device in arguments.device or local_devices()]
+        service = JobService(arguments.data_dir, executors)
     except (StartError, OSError) as error:
         raise OutputError(f"{arguments.data_dir} cannot be used: {error}") from None
     try:

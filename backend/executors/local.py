@@ -23,6 +23,7 @@ from backend.worker_messages import (
     Ready,
     Report,
     Run,
+    Unfit,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class TimeLimits:
     terminate_s: float = 5.0  # to obey it; then SIGKILL
     stage_s: float = 600.0  # between two reports of progress
     start_s: float = 120.0  # to load its libraries
+    restart_s: float = 2.0  # until the next try after one that failed; doubles up to 30 s
 
 
 @dataclass
@@ -97,6 +99,7 @@ class LocalExecutor:
         self._is_wanted = False
         self._assignment: _Assignment | None = None
         self._n_failed_starts = 0
+        self._unfit = ""  # why the last one that started could not work
         self._n_out_of_memory = 0
         self._started_s = self._start_at_s = 0.0
 
@@ -195,7 +198,7 @@ class LocalExecutor:
 
     def _spawn(self) -> None:
         self._started_s = self._clock()
-        self._has_loaded = False
+        self._has_loaded, self._unfit = False, ""
         try:
             self._worker = WorkerProcess(self.device, self._runner)
         except OSError as error:
@@ -205,7 +208,8 @@ class LocalExecutor:
 
     def _note_failed_start(self, problem: str) -> None:
         self._n_failed_starts += 1
-        wait_s = min(2.0**self._n_failed_starts, _SLOWEST_RESTART_S)
+        wait_s = self._limits.restart_s * 2.0 ** (self._n_failed_starts - 1)
+        wait_s = min(wait_s, _SLOWEST_RESTART_S)
         self._start_at_s = self._clock() + wait_s
         self.problem = f"the worker on {self.device} does not start: {problem}"
         self._log.warning(self.problem, again_in_s=wait_s)
@@ -220,6 +224,9 @@ class LocalExecutor:
         if isinstance(report, Ready):
             self._is_ready = self._has_loaded = True
             self._n_failed_starts, self.problem = 0, ""
+            return []
+        if isinstance(report, Unfit):
+            self._unfit = report.text
             return []
         now = self._assignment
         if now is None or report.job_id != now.run.job_id:
@@ -278,7 +285,7 @@ class LocalExecutor:
         self._log.warning("worker ended", job=job_id, device=self.device, how=how)
         if now is None:
             if self._is_wanted and not self._has_loaded:
-                self._note_failed_start(how)
+                self._note_failed_start(self._unfit or how)
             return []
         return self._end_of_job(self._verdict(now, how))
 

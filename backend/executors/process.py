@@ -41,6 +41,7 @@ def _environment(device: str) -> Mapping[str, str]:
     changes = {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
     kind, _, number = device.partition(":")
     changes["CUDA_VISIBLE_DEVICES"] = number or "0" if kind == "cuda" else ""
+    changes["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # that of the names
     return {**os.environ, **changes}
 
 

@@ -12,6 +12,7 @@ from ex4d.errors import UsageError, VideoError
 from ex4d.video.picture import Display, show, to_rgb
 from ex4d.video.size import working_size
 from ex4d.video.source import (
+    MOST_PIXELS,
     PacketTally,
     VideoInfo,
     decoded_frames,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Clip", "FrameRange", "VideoInfo", "probe", "read_clip", "read_whole"]
+
+_MOST_CLIP_PIXELS = 1 << 31  # of all frames: 6 GB; a thousand frames of 1920 x 1080
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,9 @@ def read_clip(
     frame by frame as stored, rotated upright, pixels made square, colours by the file's tags.
     A file that ends early gives a shorter clip.
 
-    Raises UsageError for a start beyond the end or a bad size, and VideoError for a file that
-    cannot be read, is damaged before the last chosen frame, or gives fewer than `min_frames`.
+    Raises UsageError for a start beyond the end, a bad size, or more pixels than a clip may have,
+    and VideoError for a file that cannot be read, is damaged before the last chosen frame, or
+    gives fewer than `min_frames`.
     """
     if frames.num_frames is not None and frames.num_frames < min_frames:
         raise UsageError(f"num_frames is {frames.num_frames}; a clip needs at least {min_frames}")
@@ -115,8 +119,10 @@ def _read(
                 display = Display.of(frame, stream.sample_aspect_ratio)
                 native_size, size = display.size, size_for(display.size)
                 n_expected = max(1, chosen.count(tally.n_frames))
+                _check_pixels(path, n_expected, size)
                 frames = np.empty((n_expected, size[1], size[0], 3), np.uint8)
             elif len(indices) == len(frames):  # a codec that packs several frames together
+                _check_pixels(path, 2 * len(frames), size)
                 frames.resize((2 * len(frames), *frames.shape[1:]), refcheck=False)
             frames[len(indices)] = show(to_rgb(frame), display, size)
             indices.append(index)
@@ -129,13 +135,23 @@ def _read(
     return Clip(frames, fps, np.array(indices, np.int64), n_decoded, native_size, path)
 
 
+def _check_pixels(path: Path, n_frames: int, size: tuple[int, int]) -> None:
+    """Refuse a clip that no memory could hold, before it is decoded (M8)."""
+    if n_frames * size[0] * size[1] > _MOST_CLIP_PIXELS:
+        raise UsageError(
+            f"{_frames(n_frames)} of {size[0]} x {size[1]} from {path} are more than the "
+            f"{_MOST_CLIP_PIXELS} pixels that a clip may have: choose fewer or a smaller size"
+        )
+
+
 def _check_end(path: Path, chosen: FrameRange, tally: PacketTally, n_decoded: int) -> None:
     """Raise what fits a file that ended after `n_decoded` frames, before the clip was full."""
     if tally.is_cut:
         declared = f"declares {_frames(tally.n_declared)}" if tally.n_declared else "is cut short"
         raise VideoError(f"{path} is damaged: it {declared} but only {n_decoded} could be read")
     if n_decoded == 0:
-        raise VideoError(f"{path} has no frames that can be decoded")
+        limit = f"or its pictures have more than {MOST_PIXELS} pixels"
+        raise VideoError(f"{path} has no frames that can be decoded: it is damaged, {limit}")
     if chosen.start >= n_decoded:
         raise UsageError(
             f"frame {chosen.start} is beyond the end of {path}, which has {_frames(n_decoded)}:"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 from av.stream import Disposition
@@ -22,9 +22,20 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-__all__ = ["PacketTally", "VideoInfo", "decoded_frames", "frame_rate", "open_video", "probe"]
+__all__ = [
+    "MOST_PIXELS",
+    "PacketTally",
+    "VideoInfo",
+    "decoded_frames",
+    "frame_rate",
+    "open_video",
+    "probe",
+]
 
+MOST_PIXELS = 1 << 27  # of one picture: 16384 x 8192; a bomb of a few kB claims more (M8)
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails  # cover art
+_LIMIT = {"max_pixels": str(MOST_PIXELS)}  # FFmpeg decodes no larger picture
+_MOST_STREAMS = 64  # that are probed with the limit
 _USUAL_RATE = Fraction(25)  # what FFmpeg takes for a stream without any times
 
 
@@ -75,12 +86,14 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open `path` and choose the stream that a player would show: never a cover picture.
 
     Raises VideoError when there is no such file, it may not be read, it holds no video, or
-    nothing here can decode it.
+    nothing here can decode it. Pictures of more than MOST_PIXELS cannot be decoded.
     """
     _check_file(path)
     try:
-        # "file:" keeps FFmpeg from reading a colon or a % in the name as a protocol or a pattern
-        container = av.open(f"file:{path}", metadata_errors="replace")
+        # "file:" keeps FFmpeg from reading a colon or a % in the name as a protocol or a pattern.
+        # Opening decodes the first pictures; the limit is for what their own headers say.
+        limits: Any = [dict(_LIMIT)] * _MOST_STREAMS  # PyAV's stub says that these are texts
+        container = av.open(f"file:{path}", metadata_errors="replace", stream_options=limits)
     except (av.FFmpegError, ValueError) as error:
         raise VideoError(
             f"{path} cannot be read as a video: it is damaged, cut short, or not a video at all"
@@ -156,6 +169,7 @@ def _choose_stream(path: Path, container: InputContainer) -> VideoStream:
     stream = next((video for video in videos if video == best), videos[0])
     if stream.codec_context is None:
         raise VideoError(f"{path} is compressed in a way that cannot be decoded here")
+    stream.codec_context.options = dict(_LIMIT)
     return stream
 
 

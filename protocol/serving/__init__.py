@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .blob_desk import BlobDesk, BlobStore
 from .front import Front, FrontSettings
-from .routers import Routers, check_bind
+from .routers import Heartbeat, Routers, check_bind
 from .sessions import Session, Sessions
 from .zap import ZapHandler
 
@@ -13,6 +13,7 @@ __all__ = [
     "BlobStore",
     "Front",
     "FrontSettings",
+    "Heartbeat",
     "Routers",
     "Session",
     "Sessions",

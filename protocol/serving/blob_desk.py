@@ -49,8 +49,14 @@ class BlobStore(Protocol):
         ...
 
     def part(self, blob: BlobId) -> Path:
-        """Where it is collected. Raises DiskFull when a quota forbids it."""
+        """Where it is collected."""
         ...
+
+    def reserve(self, blob: BlobId) -> None:
+        """Promise room for its part until it is `stored` or `left`. Raises DiskFull."""
+
+    def left(self, blob: BlobId) -> None:
+        """Take note that its part is not written any more, and not whole."""
 
     def final(self, blob: BlobId) -> Path:
         """What its part is renamed to, in the same file system."""
@@ -171,7 +177,12 @@ class BlobDesk:
             if other.session.client_id != session.client_id and silent_s < self._stall_s:
                 raise Busy("Another client is sending this file just now.", sha256=blob.sha256)
             self._drop(other)
-        receiver = Receiver(self._store.part(blob), blob)
+        self._store.reserve(blob)
+        try:
+            receiver = Receiver(self._store.part(blob), blob)
+        except BaseException:
+            self._store.left(blob)
+            raise
         window = Window(self._clock, most=min(self._limits.window_bytes, WINDOW_BYTES_MOST))
         upload = _Upload(session, message.id, receiver, window, self._clock())
         self._uploads[blob.sha256] = upload
@@ -192,8 +203,8 @@ class BlobDesk:
         blob = upload.receiver.blob
         with self._dropping(upload):
             upload.receiver.finish(self._store.final(blob))
-        self._drop(upload)
         self._store.stored(blob)
+        self._drop(upload)
         return Answer(Stored(message.id, blob))
 
     def _fetch(self, session: Session, message: Fetch) -> Answer:
@@ -238,4 +249,5 @@ class BlobDesk:
 
     def _drop(self, upload: _Upload) -> None:
         upload.receiver.close()
+        self._store.left(upload.receiver.blob)
         self._uploads.pop(upload.receiver.blob.sha256, None)

@@ -7,6 +7,7 @@ the server's own: it gives a function that answers them.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -14,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .. import codec
 from ..errors import ProtocolError, UnexpectedMessage
-from ..limits import OPEN_FETCHES
+from ..limits import OPEN_FETCHES, STALL_S
 from ..messages import Hello, Limits, Ping, Pong
 from .blob_desk import BlobDesk
-from .routers import Routers
+from .routers import Heartbeat, Routers
 from .sessions import Sessions
 from .zap import ZapHandler
 
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Front", "FrontSettings", "Which"]
 
+_log = logging.getLogger("ex4d.server.front")
 Which = Literal["control", "data"]
 _AT_ONCE = 16  # messages of one socket before the other has its turn
+_FORGET_S = 3 * STALL_S  # T8: a sender that is connected and silent keeps nothing open for longer
 _UNREADABLE = frozenset({"invalid_message", "unknown_type", "too_large"})
 
 
@@ -52,6 +55,8 @@ class FrontSettings:
     authorised: Callable[[], Container[str]] = field(default=lambda: frozenset())
     data_port: int | None = None  # default: the port after control's
     limits: Limits = field(default_factory=Limits)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    sweep_s: float = 2.0  # how often it looks who is gone: a ROUTER learns that only by sending
 
 
 class Front:
@@ -60,8 +65,6 @@ class Front:
     Raises EncryptionRequired for a bind that others can reach without keys, InvalidArgument for a
     bind that is none, zmq.ZMQError when a port is taken.
     """
-
-    sweep_s = 5.0  # how often it looks who is gone: a ROUTER learns that only by sending
 
     def __init__(
         self,
@@ -74,13 +77,19 @@ class Front:
     ) -> None:
         self._answer_control = answer
         self._clock = clock
+        self._sweep_s = settings.sweep_s
         self._sweep_at_s = 0.0
         self._outbox: dict[bytes, deque[list[codec.Buffer]]] = {}
         keys = settings.keys
         self._zap = ZapHandler(context, settings.authorised) if keys else None
         try:
-            port = settings.data_port
-            self.routers = Routers(context, settings.bind, keys=keys, data_port=port)
+            self.routers = Routers(
+                context,
+                settings.bind,
+                keys=keys,
+                data_port=settings.data_port,
+                heartbeat=settings.heartbeat,
+            )
         except BaseException:
             if self._zap is not None:
                 self._zap.close()
@@ -105,6 +114,10 @@ class Front:
         """Whether data waits to be sent: then poll for a short time only."""
         return bool(self._outbox)
 
+    def timeout_s(self) -> float:
+        """How long `serve` need not be called while nothing arrives."""
+        return max(0.0, self._sweep_at_s - self._clock())
+
     def serve(self) -> None:
         """Handle what has arrived; never waits."""
         if self._zap is not None and self._zap.socket.poll(0):
@@ -113,7 +126,8 @@ class Front:
         self._serve("data")
         self._flush()
         if self._clock() >= self._sweep_at_s:
-            self._sweep_at_s = self._clock() + self.sweep_s
+            self._sweep_at_s = self._clock() + self._sweep_s
+            self.desk.close_stalled(_FORGET_S)
             for session in self.sessions.all():
                 self.push(session, Pong(0))
 
@@ -159,23 +173,23 @@ class Front:
             answers = self.desk.handle(self.sessions.of(which, peer), data, payload)
             return [(answer.message, answer.payload) for answer in answers]
         except ProtocolError as error:
-            if error.code in _UNREADABLE:
-                self.sessions.invalid(which, peer)
+            if error.code in _UNREADABLE and not self.sessions.invalid(which, peer):
+                self._gone(which, peer)
             return [(codec.failure_of(number, error), None)]
+        except Exception:  # the one handler of the connection: no request may end the server
+            _log.exception("a request could not be answered")
+            fault = ProtocolError("The server could not do this; its log says why.")
+            return [(codec.failure_of(number, fault), None)]
 
     def _send(self, which: Which, peer: bytes, message: Message, payload: bytes | None) -> bool:
-        frames: list[codec.Buffer]
-        if which == "control":
-            frames = [codec.encode_control(message)]
-        else:
-            frames = codec.encode_data(message, payload)
-            if peer in self._outbox:
-                if len(self._outbox[peer]) >= OPEN_FETCHES:  # asks on and on, and does not read
-                    self._gone(which, peer)
-                    del self._outbox[peer]
-                    return False
-                self._outbox[peer].append(frames)
-                return True
+        frames = _encoded(which, message, payload)
+        if which == "data" and peer in self._outbox:
+            if len(self._outbox[peer]) >= OPEN_FETCHES:  # asks on and on, and does not read
+                self._gone(which, peer)
+                del self._outbox[peer]
+                return False
+            self._outbox[peer].append(frames)
+            return True
         sent = self.routers.send(which, peer, frames)
         if sent is None:
             self._gone(which, peer)
@@ -198,3 +212,15 @@ class Front:
             return
         self.desk.forget(session)
         self.sessions.forget(session)
+
+
+def _encoded(which: Which, message: Message, payload: bytes | None) -> list[codec.Buffer]:
+    """The frames of a message; of one that breaks a limit, those of a failure."""
+    try:
+        if which == "control":
+            return [codec.encode_control(message)]
+        return codec.encode_data(message, payload)
+    except ProtocolError as error:
+        _log.error("an answer cannot be sent: %s", error.text)
+        failure = codec.failure_of(getattr(message, "reply_to", 0), error)
+        return [codec.encode_control(failure)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -27,7 +28,17 @@ if TYPE_CHECKING:
     from ..codec import Buffer
     from ..keys import KeyPair
 
-__all__ = ["Received", "Routers", "check_bind"]
+__all__ = ["Heartbeat", "Received", "Routers", "check_bind"]
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """After how many milliseconds of silence libzmq asks a peer whether it is there, how long it
+    waits for the answer, and when the peer shall take us for gone."""
+
+    ivl_ms: int = HEARTBEAT_IVL_MS
+    timeout_ms: int = HEARTBEAT_TIMEOUT_MS
+    ttl_ms: int = HEARTBEAT_TTL_MS
 
 
 class Received(NamedTuple):
@@ -68,6 +79,7 @@ class Routers:
         *,
         keys: KeyPair | None,
         data_port: int | None = None,
+        heartbeat: Heartbeat = Heartbeat(),
     ) -> None:
         """Bind. With keys every connection is encrypted and must pass the ZapHandler.
 
@@ -75,6 +87,7 @@ class Routers:
         """
         host, port = check_bind(bind, encrypted=keys is not None)
         self._keys = keys
+        self._heartbeat = heartbeat
         self._ipv6 = ":" in host
         self._host = f"[{host}]" if self._ipv6 else host
         self.control = self._open(context, CONTROL_BYTES, CONTROL_HWM)
@@ -132,9 +145,9 @@ class Routers:
         socket.ipv6 = self._ipv6
         socket.router_mandatory = True
         socket.handshake_ivl = 10_000
-        socket.heartbeat_ivl = HEARTBEAT_IVL_MS
-        socket.heartbeat_timeout = HEARTBEAT_TIMEOUT_MS
-        socket.heartbeat_ttl = HEARTBEAT_TTL_MS
+        socket.heartbeat_ivl = self._heartbeat.ivl_ms
+        socket.heartbeat_timeout = self._heartbeat.timeout_ms
+        socket.heartbeat_ttl = self._heartbeat.ttl_ms
         if self._keys is not None:
             socket.curve_server = True
             socket.curve_secretkey = self._keys.secret.encode("ascii")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "Sessions"]
 
+_MOST_INVALID = 1000  # peers that are remembered for what could not be read
+
 
 @dataclass
 class Session:
@@ -104,25 +106,21 @@ class Sessions:
         self._of["control"].pop(session.control, None)
         if session.data is not None:
             self._of["data"].pop(session.data, None)
-        for key in [k for k in self._invalid if k[1] in (session.control, session.data)]:
-            del self._invalid[key]
 
     def valid(self, which: str, peer: bytes) -> None:
         """Note that a message could be read."""
         self._invalid.pop((which, peer), None)
 
     def invalid(self, which: str, peer: bytes) -> bool:
-        """Note that one could not; whether this peer is still to be answered (M1).
+        """Note that one could not; False when it was the last that this peer had (M1).
 
-        After INVALID_IN_A_ROW in a row its session is closed and it is heard no more: a ROUTER
-        cannot cut a connection itself.
+        After INVALID_IN_A_ROW in a row it is heard no more: a ROUTER cannot cut a connection
+        itself. Its session must be closed then.
         """
         count = self._invalid[which, peer] = self._invalid.get((which, peer), 0) + 1
-        if count == INVALID_IN_A_ROW and peer in self._of[which]:
-            session = self._of[which][peer]
-            self.forget(session)
-            self._invalid[which, peer] = count
-        return count <= INVALID_IN_A_ROW
+        if len(self._invalid) > _MOST_INVALID:  # nobody tells when one that never greeted has gone
+            del self._invalid[next(iter(self._invalid))]
+        return count < INVALID_IN_A_ROW
 
     def deaf(self, which: str, peer: bytes) -> bool:
         """Whether the peer is heard no more."""

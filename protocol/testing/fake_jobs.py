@@ -66,6 +66,12 @@ class FakeJobs:
             self.advance(job_id, JobState.CANCELLED)
         return self.info(job_id, user)
 
+    def resume(self, job_id: str, user: str) -> JobInfo:
+        """Queue a job again if it was interrupted. Raises UnknownJob."""
+        if self.info(job_id, user).state is JobState.INTERRUPTED:
+            self.advance(job_id, JobState.QUEUED)
+        return self.info(job_id, user)
+
     def info(self, job_id: str, user: str) -> JobInfo:
         """A job of this user. Raises UnknownJob."""
         with self._lock:

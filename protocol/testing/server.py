@@ -24,6 +24,7 @@ from ..messages import (
     Limits,
     OneJob,
     Release,
+    Resume,
     Status,
     Submit,
 )
@@ -82,6 +83,7 @@ class FakeServer:
             authorised=lambda: self._authorised,
             data_port=ports[1],
             limits=limits or Limits(),
+            sweep_s=0.5,
         )
         self.front = _FaultyFront(self._context, settings, self.store, self._answer)
         self.sessions = self.front.sessions
@@ -129,6 +131,8 @@ class FakeServer:
                 return Accepted(message.id, *self.jobs.submit(message, session.user))
             case Cancel():
                 return OneJob(message.id, self.jobs.cancel(message.job_id, session.user))
+            case Resume():
+                return OneJob(message.id, self.jobs.resume(message.job_id, session.user))
             case GetJob() | Release():
                 return OneJob(message.id, self.jobs.info(message.job_id, session.user))
             case GetJobs():
@@ -169,8 +173,6 @@ class FakeServer:
 
 class _FaultyFront(Front):
     """A server's face that counts what comes, and can fall silent or lose replies."""
-
-    sweep_s = 0.5
 
     def __init__(
         self,

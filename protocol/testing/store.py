@@ -42,6 +42,12 @@ class FolderStore:
         """Where it is collected."""
         return self.staging / f"{blob.sha256}.part"
 
+    def reserve(self, blob: BlobId) -> None:
+        """Nothing to promise: there is no quota."""
+
+    def left(self, blob: BlobId) -> None:
+        """Nothing to note."""
+
     def final(self, blob: BlobId) -> Path:
         """Where it lies when it is complete."""
         return self.blobs / blob.sha256

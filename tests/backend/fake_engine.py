@@ -38,6 +38,9 @@ class FakeRunner:
     def free_memory(self) -> None:
         self.n_freed += 1
 
+    def comment(self, context, *words) -> None:
+        """Nothing; makes one job's file differ from another's."""
+
     def note(self, context, path) -> None:
         """Add a line to a file: who did it, and what this process did before."""
         with open(path, "a") as file:
@@ -50,10 +53,10 @@ class FakeRunner:
         for done in range(count):
             context.progress(stage, done, count + 1)
 
-    def gate(self, context, path) -> None:
+    def gate(self, context, path, stage="gate") -> None:
         """Wait until a file is there, and listen for a cancel."""
         while not Path(path).exists():
-            context.progress("gate", 0, 1)
+            context.progress(stage, 0, 1)
             time.sleep(0.002)
 
     def deaf_gate(self, context, path) -> None:
@@ -86,6 +89,11 @@ class FakeRunner:
 
     def kill_server(self, context) -> None:
         os.kill(os.getppid(), signal.SIGKILL)
+
+    def kill_server_unless(self, context, path) -> None:
+        if not Path(path).exists():
+            self.kill_server(context)
+            time.sleep(600)  # this process dies with it
 
     def garble(self, context) -> None:
         """Send what is no message."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import numpy as np
@@ -200,12 +201,36 @@ def test_a_shot_goes_to_the_engine_without_a_detour_by_video(real, shot, tmp_pat
     frames = PreviewEngine().generate(Rendered(arrays["color"], arrays["mask"], backdrop))
     made = result(real, Shot(source_of(real, shot), arrays_of(path_of())), tmp_path)
     assert sorted(path.name for path in made.iterdir()) == [
-        *("backdrop.npz", "camera.npz", "color.mp4", "mask.mp4", "result.mp4")
+        *("backdrop.npz", "camera.npz", "color.mp4", "mask.mp4", "result.mp4", "summary.json")
     ]
     clip = read_clip(shot / "clip.mp4", FrameRange())
     write_video(tmp_path / "plain.mp4", frames, clip.fps)
     assert_same_clip(made / "result.mp4", tmp_path / "plain.mp4")
     assert (made / "color.mp4").read_bytes() == (expected / "color_camera.mp4").read_bytes()
+
+
+def test_a_summary_says_how_much_each_frame_shows_of_the_source(real, shot, tmp_path):
+    job = Shot(source_of(real, shot), arrays_of(path_of()), seed=7)
+    made = result(real, job, tmp_path)
+    summary = json.loads((made / "summary.json").read_text("utf-8"))
+    mask, _ = read_mask(made / "mask.mp4")
+    coverage = summary.pop("coverage")
+    assert coverage == pytest.approx(mask.mean(axis=(1, 2)), abs=1e-6)
+    assert coverage[0] > coverage[-1] > 0.1
+    size = {"n_frames": 6, "width": SIZE[0], "height": SIZE[1], "fps": "30000/1001"}
+    assert summary == {**size, "engine": "preview", "seed": 7}
+    made = result(real, Conditions(job.source, job.trajectory), tmp_path)
+    summary = json.loads((made / "summary.json").read_text("utf-8"))
+    assert summary == {"coverage": coverage, **size}
+
+
+@pytest.mark.parametrize("kind", [Reconstruct, Conditions, Shot])
+def test_the_last_progress_of_a_job_says_that_all_is_done(real, shot, tmp_path, kind):
+    source, path = source_of(real, shot), arrays_of(path_of())
+    job = kind(source) if kind is Reconstruct else kind(source, path)
+    result(real, job, tmp_path)
+    assert (real.events[-1].stage, real.events[-1].state) == ("write", JobState.DONE)
+    assert real.events[-1].done == real.events[-1].total == (6 if kind is Shot else 1)
 
 
 def broken_jobs(harness, shot):

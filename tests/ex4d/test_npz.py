@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as npst
 
 from ex4d.errors import CameraError, DepthError, OutputError
 from ex4d.npz import read_npz, write_npz
+from tests.ex4d.video.bombs import npz_bomb
 
 DTYPES = st.sampled_from(["u1", "u2", "i8", "f2", "f4", "f8", "?"])
 
@@ -27,6 +28,12 @@ def refusal(path: Path) -> str:
     assert str(path) in text
     assert "\n" not in text
     return text
+
+
+def test_m8_what_unpacks_to_more_than_any_memory_is_refused_before_it_is(tmp_path):
+    bomb = npz_bomb(tmp_path / "depth.npz")
+    assert bomb.stat().st_size < 10_000
+    assert "bytes when unpacked" in refusal(bomb)
 
 
 def with_header(path: Path, header: str) -> Path:

@@ -50,6 +50,7 @@ CONTROL = [
     m.Submit(1, "key", shot(), "A shot"),
     m.Accepted(1, INFO),
     m.Cancel(1, "job-1"),
+    m.Resume(1, "job-1"),
     m.GetJob(1, "job-1"),
     m.Release(1, "job-1"),
     m.OneJob(1, INFO),

@@ -7,6 +7,7 @@ import typing
 
 import msgspec
 
+from backend.failures import FAILURES
 from protocol import jobs, limits, messages
 from protocol.errors import ERRORS
 from protocol.jobs import MOVES, JobState
@@ -86,6 +87,11 @@ def errors_table() -> str:
     for code, error in ERRORS.items():
         lines.append(f"| `{code}` | {(error.__doc__ or '').strip().splitlines()[0]} |")
     return "\n".join(lines)
+
+
+def failures_table() -> str:
+    lines = ["| code | means |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{code}` | {text} |" for code, text in FAILURES.items())])
 
 
 def limits_table() -> str:

@@ -45,6 +45,10 @@ def test_commands_are_answered_by_token(background, server):
     assert wait_for(background, Done, token=background.job(info.job_id)).value == info
     assert wait_for(background, Done, token=background.jobs()).value == [info]
     assert wait_for(background, Done, token=background.status()).value.queued == 1
+    server.jobs.advance(info.job_id, JobState.RUNNING)
+    server.jobs.advance(info.job_id, JobState.INTERRUPTED)
+    resumed = wait_for(background, Done, token=background.resume(info.job_id)).value
+    assert resumed.state is JobState.QUEUED
     cancelled = wait_for(background, Done, token=background.cancel(info.job_id)).value
     assert cancelled.state is JobState.CANCELLED
     assert wait_for(background, Done, token=background.release(info.job_id))
@@ -162,11 +166,73 @@ def test_a_command_given_while_disconnected_is_done_once_there_is_a_server(tmp_p
             wait_for(background, Done, token=token)
 
 
-@pytest.mark.parametrize("moment", ["connecting", "idle", "transfer", "never started"])
+@pytest.mark.parametrize("way", ["upload", "download"])
+def test_a_dropped_transfer_ends_at_once_and_the_next_one_begins(server, file, tmp_path, way):
+    small = tmp_path / "small"
+    small.write_bytes(b"small")
+    blob = server.store.add(file.read_bytes()) if way == "download" else None
+    with Proxy(server.ports[1], rate=2e6) as slow:  # a window needs 2 s
+        address = Address(server.endpoint, data_endpoint=slow.endpoint)
+        with BackgroundClient(address, timeouts=QUICK) as background:
+            target = tmp_path / "x"
+            dropped = background.download(blob, target) if blob else background.upload(file)
+            wait_for(background, Progress, token=dropped)
+            began_s = time.monotonic()
+            background.drop(dropped)
+            told = background.news.qsize()
+            done = wait_for(background, Done, token=background.upload(small))
+            assert time.monotonic() - began_s < 1
+            assert done.value.size == 5
+            assert told <= 1
+            assert not target.exists()
+            again = background.download(blob, target) if blob else background.upload(file)
+            first = wait_for(background, Progress, token=again)  # what was verified has stayed
+            assert first.done >= 2 << 20
+
+
+def test_a_dropped_transfer_has_no_more_news(server, file, tmp_path):
+    with (
+        Proxy(server.ports[1], rate=3e6) as slow,
+        BackgroundClient(
+            Address(server.endpoint, data_endpoint=slow.endpoint), timeouts=QUICK
+        ) as background,
+    ):
+        running, waiting = background.upload(file), background.upload(tmp_path / "no such file")
+        wait_for(background, Progress, token=running)
+        background.drop(running)
+        background.drop(waiting)
+        while not background.news.empty():  # those of the time before
+            background.news.get()
+        last = background.upload(tmp_path / "no other")
+        news = [background.news.get(timeout=10)]
+        while not isinstance(news[-1], Failed):
+            news.append(background.news.get(timeout=10))
+        assert {n.token for n in news if not isinstance(n, Connected)} == {last}
+
+
+def test_a_transfer_that_waits_for_the_server_can_be_dropped(server, file):
+    with Proxy(server.ports[1], rate=3e6) as slow:
+        address = Address(server.endpoint, data_endpoint=slow.endpoint)
+        with BackgroundClient(address, timeouts=QUICK) as background:
+            token = background.upload(file)
+            wait_for(background, Progress, token=token)
+            server.stop()
+            while background.news.qsize():
+                background.news.get()
+            background.drop(token)
+            began_s = time.monotonic()
+            wait_for(background, Disconnected)  # nothing else is to be done
+            assert time.monotonic() - began_s < 1
+
+
+@pytest.mark.parametrize(
+    "moment", ["connecting", "black hole", "idle", "transfer", "never started"]
+)
 def test_b1_stop_ends_the_thread_within_a_second(server, file, tmp_path, moment):
     blob = server.store.add(file.read_bytes())
-    with Proxy(server.ports[1], rate=4e6) as slow:
-        endpoint = server.endpoint
+    with Proxy(server.ports[1], rate=4e6) as slow, Proxy(server.ports[0]) as silent:
+        silent.blackhole = True
+        endpoint = silent.endpoint if moment == "black hole" else server.endpoint
         if moment == "connecting":
             endpoint = f"tcp://127.0.0.1:{free_port()}"
         background = BackgroundClient(
@@ -174,6 +240,10 @@ def test_b1_stop_ends_the_thread_within_a_second(server, file, tmp_path, moment)
         )
         if moment != "never started":
             background.start()
+        if moment == "black hole":
+            while not silent.connections:
+                assert background.news.empty()
+        elif moment != "never started":
             wait_for(background, Disconnected if moment == "connecting" else Connected)
         if moment == "transfer":
             background.download(blob, tmp_path / "x")

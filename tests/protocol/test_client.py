@@ -67,6 +67,19 @@ def test_a_job_can_be_asked_for_cancelled_and_released(client):
         client.cancel("job-99")
 
 
+def test_an_interrupted_job_is_queued_again_and_any_other_stays_as_it_is(client, server):
+    job_id = client.submit(JOB, key="a").job_id
+    server.jobs.advance(job_id, JobState.RUNNING)
+    assert client.resume(job_id).state is JobState.RUNNING
+    server.jobs.advance(job_id, JobState.INTERRUPTED)
+    server.front.lose_replies = 1  # so it is asked twice
+    assert client.resume(job_id).state is JobState.QUEUED
+    assert [event.state for event in server.jobs.events(job_id, 3)] == [JobState.QUEUED]
+    assert client.cancel(job_id).state is client.resume(job_id).state is JobState.CANCELLED
+    with pytest.raises(UnknownJob):
+        client.resume("job-99")
+
+
 def test_all_jobs_are_listed_over_several_messages(client, server):
     for number in range(250):
         server.jobs.submit(Submit(1, str(number), JOB), "")

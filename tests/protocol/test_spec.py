@@ -13,6 +13,7 @@ from protocol import limits
 from .spec_tables import (
     ALL_STRUCTS,
     errors_table,
+    failures_table,
     heading_of,
     limits_table,
     moves_table,
@@ -43,6 +44,10 @@ def test_job_states_and_moves_are_those_of_the_code():
 
 def test_error_codes_are_those_of_the_code():
     assert errors_table() in SPEC
+
+
+def test_failures_of_jobs_are_those_of_the_code():
+    assert failures_table() in SPEC
 
 
 def test_limits_are_those_of_the_code():

@@ -10,7 +10,7 @@ import pytest
 from protocol import codec
 from protocol import messages as m
 from protocol.client import Client
-from protocol.jobs import Generate
+from protocol.jobs import Generate, JobState
 from protocol.limits import CONTROL_BYTES, INVALID_IN_A_ROW
 from protocol.testing import RawPeer, raw_tcp
 from protocol.transfer import blob_of
@@ -180,3 +180,23 @@ def test_m7_a_name_in_an_address_never_becomes_a_path(server, data_peer):
     trick["blob"]["sha256"] = "../" * 21 + "x"
     assert data_peer.data(msgspec.msgpack.encode(trick)).code == "invalid_message"
     assert not list(server.store.staging.iterdir())
+
+
+def test_a_file_that_cannot_be_read_costs_its_request_and_not_the_server(server, data_peer, caplog):
+    folder = server.store.final(BLOB)
+    folder.mkdir()  # reading it is an error that nobody has foreseen
+    blob = type(BLOB)(BLOB.sha256, folder.stat().st_size)
+    answer = data_peer.data(*codec.encode_data(m.Fetch(5, blob, 0, 100)))
+    assert (answer.code, answer.reply_to) == ("error", 5)
+    assert "IsADirectoryError" in caplog.text
+
+
+def test_an_answer_beyond_the_limit_is_told_and_not_the_end_of_the_server(server, peer, caplog):
+    peer.hello()
+    info, _ = server.jobs.submit(m.Submit(5, "key", Generate(BLOB, BLOB)), "")
+    server.jobs.advance(info.job_id, JobState.RUNNING)
+    results = {str(number): BLOB for number in range(20_000)}
+    server.jobs.advance(info.job_id, JobState.DONE, results=results)
+    answer = peer.control(codec.encode_control(m.GetJob(6, info.job_id)))
+    assert (answer.code, answer.reply_to) == ("too_large", 6)
+    assert "cannot be sent" in caplog.text

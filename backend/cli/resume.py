@@ -1,0 +1,25 @@
+"""resume: let an interrupted job run again"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backend.cli.link import add_link_arguments, connected, describe
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    parser.add_argument("job_id")
+    add_link_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Queue an interrupted job again; any other stays as it is."""
+    with connected(arguments) as client:
+        print(describe(client.resume(arguments.job_id)))
+    return 0

@@ -1,0 +1,96 @@
+"""The folder where files are written before they have their names, and the room promised to them.
+
+A `.part` belongs to a transfer, which can be resumed, also by the next server; it takes room until
+it is whole or removed. A `.tmp` belongs to this process; a later one removes it.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+__all__ = ["TEMPORARY", "Staging"]
+
+TEMPORARY = ".tmp"
+_BLOCK = 512  # bytes, the unit of st_blocks
+
+
+class _Promise(NamedTuple):
+    size_bytes: int
+    is_written: bool  # the bytes lie on this disk, somewhere
+
+
+class Staging:
+    """Counts bytes; holds no file open."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._promises: dict[str, _Promise] = {}  # by the file's name
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in folder.glob(f"*{TEMPORARY}"):
+            path.unlink()
+
+    def promise(self, name: str, size_bytes: int, *, is_written: bool = False) -> None:
+        """Keep room for a file until `release`."""
+        self._promises[name] = _Promise(size_bytes, is_written)
+
+    def release(self, name: str) -> None:
+        """Take a promise back; never fails."""
+        self._promises.pop(name, None)
+
+    @property
+    def promised_bytes(self) -> int:
+        """Bytes that were promised, written or not."""
+        return sum(promise.size_bytes for promise in self._promises.values())
+
+    def pending_bytes(self) -> int:
+        """Bytes that what was promised will still take from the disk."""
+        return sum(
+            max(0, promise.size_bytes - self.taken_bytes(name))
+            for name, promise in self._promises.items()
+            if not promise.is_written
+        )
+
+    def taken_bytes(self, name: str) -> int:
+        """Bytes that a file has taken from the disk; 0 for one that is not there."""
+        try:
+            status = (self.folder / name).stat()
+        except FileNotFoundError:
+            return 0
+        return getattr(status, "st_blocks", 0) * _BLOCK or status.st_size
+
+    def left_bytes(self, except_for: str = "") -> int:
+        """Bytes of what interrupted transfers have left."""
+        return sum(status.st_size for _, status in self._left(except_for))
+
+    def make_room(self, n_bytes: int, except_for: str) -> None:
+        """Remove what interrupted transfers have left, the oldest first, until so many bytes are
+        free or nothing is left."""
+        for path, status in self._left(except_for):
+            if n_bytes <= 0:
+                return
+            path.unlink(missing_ok=True)
+            n_bytes -= status.st_size
+
+    def clean(self, older_than_s: float, *, now_s: float | None = None) -> list[Path]:
+        """Remove what was left and not been written for so long. Returns it. `now_s`: the time of
+        the files'."""
+        now_s = time.time() if now_s is None else now_s
+        old = [path for path, status in self._left() if now_s - status.st_mtime > older_than_s]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return old
+
+    def _left(self, except_for: str = "") -> list[tuple[Path, os.stat_result]]:
+        """Files that nobody was promised room for, the oldest first."""
+        found = []
+        for path in self.folder.iterdir():
+            if path.name not in self._promises and path.name != except_for:
+                with suppress(FileNotFoundError):
+                    found.append((path, path.stat()))
+        return sorted(found, key=lambda each: each[1].st_mtime)
