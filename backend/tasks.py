@@ -17,7 +17,7 @@ from backend.sources import link_blob, read_scene, safe_suffix, trajectory_of
 from ex4d.camera.files import write_trajectory
 from ex4d.conditions.files import read_conditions, write_conditions
 from ex4d.conditions.render import render_conditions
-from ex4d.engines.base import result_metadata
+from ex4d.engines.base import GenerateSettings, Watcher, result_metadata
 from ex4d.engines.choose import choose_engine
 from ex4d.errors import Ex4dError
 from ex4d.npz import write_npz
@@ -132,8 +132,11 @@ class TaskRunner:
         conditions: RenderedConditions,
         fps: Fraction,
     ) -> None:
-        frames = engine.generate(conditions, seed=seed, progress=_reporter(context, "generate"))
-        metadata = result_metadata(engine, seed)
+        settings = GenerateSettings()
+        watcher = _JobWatcher(context)
+        frames = engine.generate(conditions, seed=seed, settings=settings, watcher=watcher)
+        used = None if engine.name == "preview" else settings
+        metadata = result_metadata(engine, seed, used)
         watched = _watched(context, frames)
         write_video(context.scratch / "result.mp4", watched, fps, metadata=metadata)
 
@@ -156,6 +159,16 @@ def _scene(
 def _condition_names(context: JobContext) -> list[str]:
     names = ("color.mp4", "mask.mp4", "backdrop.npz", "camera.npz")
     return [name for name in names if (context.scratch / name).exists()]
+
+
+class _JobWatcher(Watcher):
+    """Tells a job's client what its engine does, and stops the engine when the job is cancelled."""
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        self._context.progress(stage, done, total)
 
 
 def _reporter(context: JobContext, stage: str) -> Callable[[int, int], None]:

@@ -1,0 +1,159 @@
+"""From files of weights to models that are ready to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from ex4d.engines.wan.architecture import (
+    make_image_encoder,
+    make_text_encoder,
+    make_transformer,
+    make_vae,
+)
+from ex4d.engines.wan.checkpoint import read_checkpoint
+from ex4d.engines.wan.geometry import GeometryEncoder, make_geometry_encoder
+from ex4d.engines.wan.lora import LORA_ALPHA, add_beside, fuse
+from ex4d.engines.wan.memory import MemoryPlan, plan_memory, profile_for
+from ex4d.engines.wan.prompts import PromptCache, TextEncoder, fingerprint
+from ex4d.engines.wan.streaming import BlockStream
+from ex4d.engines.wan.transformer import Transformer, compute_dtype
+from ex4d.engines.wan.vae import VideoAutoencoder
+from ex4d.engines.wan.weights import (
+    Shapes,
+    StoredTensor,
+    WeightsError,
+    assign,
+    open_tensors,
+    shapes_of,
+    with_names,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import Tensor
+
+    from ex4d.engines.base import EngineOptions
+    from ex4d.engines.wan.checkpoint import LoraPair
+    from ex4d.engines.wan.folder import ModelFiles
+
+__all__ = ["Models", "load_geometry", "load_models", "load_transformer", "place_transformer"]
+
+
+@dataclass(frozen=True)
+class Models:
+    """All that makes a clip, on one device."""
+
+    device: torch.device
+    plan: MemoryPlan
+    transformer: Transformer
+    geometry: GeometryEncoder
+    vae: VideoAutoencoder
+    image_encoder: Any  # a VisionTransformer
+    encode_prompts: Callable[[tuple[str, ...]], list[Tensor]]  # [L, text_dim] each
+
+
+def load_models(files: ModelFiles, options: EngineOptions, device: torch.device) -> Models:
+    """Load all models but the text encoder, which only a new prompt needs. Raises WeightsError."""
+    tensors = open_tensors(files.transformer)
+    checkpoint = read_checkpoint(files.checkpoint, shapes_of(tensors))
+    geometry = load_geometry(checkpoint.encoder, device)
+    vae = _load(make_vae, files.vae, "the VAE", "model.", device)
+    image_encoder = _load(make_image_encoder, files.image_encoder, "the image encoder", "", device)
+    plan = _plan(shapes_of(tensors), options.vram_gib, device)
+    transformer = load_transformer(
+        tensors, checkpoint.lora, device=device, plan=plan, lora_mode=options.lora
+    )
+    if plan.keeps_encoders:
+        vae.to(device)
+        image_encoder.to(device)
+    cache = PromptCache(files.prompts, fingerprint(files.text_encoder))
+
+    def encode_prompts(prompts: tuple[str, ...]) -> list[Tensor]:
+        loaded: list[TextEncoder] = []
+
+        def encode(prompt: str) -> Tensor:
+            if not loaded:
+                encoder = _load(
+                    make_text_encoder, files.text_encoder, "the text encoder", "", device
+                )
+                loaded.append(TextEncoder(encoder, files.tokenizer, device))
+            return loaded[0].encode(prompt)
+
+        return [cache.get(prompt, partial(encode, prompt)) for prompt in prompts]
+
+    autoencoder = VideoAutoencoder(vae, device, plan.tile_px)
+    return Models(device, plan, transformer, geometry, autoencoder, image_encoder, encode_prompts)
+
+
+def load_transformer(
+    tensors: Mapping[str, StoredTensor],
+    lora: Mapping[str, LoraPair],
+    *,
+    device: torch.device,
+    plan: MemoryPlan,
+    lora_mode: Literal["fused", "unfused"] = "fused",
+    alpha: float = LORA_ALPHA,
+) -> Transformer:
+    """Load the transformer with EX-4D's changes. Raises WeightsError."""
+    model = make_transformer(shapes_of(tensors))
+    dtype = compute_dtype(device)
+
+    def change(name: str, weight: Tensor) -> Tensor:
+        if lora_mode == "unfused" or name not in lora:
+            return weight
+        return fuse(weight, lora[name], alpha=alpha, device=device).to(dtype).cpu()
+
+    assign(model, tensors, "the transformer", dtype, change)
+    if lora_mode == "unfused":
+        add_beside(model, lora, device=device, dtype=dtype, alpha=alpha)
+    return place_transformer(model, device, plan)
+
+
+def place_transformer(model: Any, device: torch.device, plan: MemoryPlan) -> Transformer:
+    """Bring a WanModel to the device as the plan says."""
+    blocks = BlockStream(
+        model.blocks, device=device, n_resident=plan.n_resident, storage=plan.storage
+    )
+    return Transformer(model, blocks, device)
+
+
+def load_geometry(tensors: Mapping[str, StoredTensor], device: torch.device) -> GeometryEncoder:
+    """Load the geometry encoder. Raises WeightsError."""
+    encoder = make_geometry_encoder(shapes_of(tensors))
+    assign(encoder, tensors, "the geometry encoder", compute_dtype(device))
+    encoder.to(device)
+    return encoder
+
+
+def _load(
+    make: Callable[[Shapes], Any], path: Any, what: str, prefix: str, device: torch.device
+) -> Any:
+    """Load one of Wan's other models onto the CPU, in the device's format."""
+    stored = open_tensors([path])
+    # The file of CLIP holds its text part too, and a scale, which Wan has no use for.
+    stored = with_names(stored, lambda n: None if n.startswith(("textual.", "log_scale")) else n)
+    module = make(shapes_of(stored))
+    named = with_names(stored, lambda name: prefix + name.removeprefix("visual."))
+    try:
+        assign(module, named, what, compute_dtype(device))
+    except WeightsError as error:
+        raise WeightsError(str(error).replace(f"{prefix}encoder", "encoder")) from None
+    return module
+
+
+def _plan(shapes: Shapes, vram_gib: int | None, device: torch.device) -> MemoryPlan:
+    item = compute_dtype(device).itemsize
+    first = [shape for name, shape in shapes.items() if name.startswith("blocks.0.")]
+    block_bytes = item * sum(torch.Size(shape).numel() for shape in first)
+    n_blocks = 1 + max(int(n.split(".")[1]) for n in shapes if n.startswith("blocks."))
+    if vram_gib is None:
+        free = 1 << 40
+        if device.type == "cuda":
+            free = torch.cuda.mem_get_info(device)[0]
+        vram_gib = profile_for(free)
+    return plan_memory(vram_gib, n_blocks, block_bytes, shapes["patch_embedding.weight"][0])
