@@ -54,7 +54,8 @@ class ModelInput:
         first frame, so what is not seen there is filled as in a draft, or it would stay black.
         """
         if frame == 0 or not self.mask[frame].any():
-            return self.color[frame]
+            picture: np.ndarray = self.color[frame]
+            return picture
         one = slice(frame, frame + 1)
         backdrop = self.backdrop and Backdrop(self.backdrop.color[one], self.backdrop.mask[one])
         alone = Conditions(self.color[one], self.mask[one], backdrop)
