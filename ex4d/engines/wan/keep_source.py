@@ -52,7 +52,8 @@ def soft_matte(
     padded = cv2.copyMakeBorder(
         mask.astype(np.uint8), border, border, border, border, cv2.BORDER_REPLICATE
     )
-    speck = np.ones((max(2, round(side * _SPECK)),) * 2, np.uint8)
+    # An odd side: opening by an even square moves what it keeps, into the holes.
+    speck = np.ones((1 + 2 * max(1, round(side * _SPECK / 2)),) * 2, np.uint8)
     solid = cv2.morphologyEx(padded, cv2.MORPH_OPEN, speck)
     distance = cv2.distanceTransform(solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     share = np.clip((distance - 1) / feather, 0, 1)[border:-border, border:-border]
