@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -79,8 +82,12 @@ def test_tiles_give_nearly_the_same(model):
     assert (in_tiles - latents).abs().mean() < 0.1 * latents.std()
     progress = []
     ours = tiled.decode(latents, lambda done, total: progress.append((done, total)))
-    theirs = whole.decode(latents, mute)
-    likeness = np.corrcoef(ours.ravel(), theirs.ravel())[0, 1]
-    assert likeness > 0.95  # not 1: a random VAE makes much of a tile's zero padding
-    assert progress[-1] == (8, 8)  # two tiles by two, two latents each
+    expected = whole.decode(latents, mute)
+    with contextlib.redirect_stderr(io.StringIO()):
+        theirs = model.decode(latents, CPU, tiled=True, tile_size=(8, 8), tile_stride=(4, 4))
+    theirs = (theirs[0].permute(1, 2, 3, 0).numpy() + 1) * 127.5
+    # A random VAE makes much of a tile's edges; diffsynth's own tiles show how much.
+    assert np.abs(ours - expected.astype(float)).mean() < 1.1 * np.abs(theirs - expected).mean()
+    assert np.corrcoef(ours.ravel(), expected.ravel())[0, 1] > 0.8
+    assert progress[-1] == (12, 12)  # two tiles by three, two latents each
     assert [done for done, _ in progress] == sorted(done for done, _ in progress)
