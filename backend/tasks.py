@@ -142,7 +142,9 @@ class TaskRunner:
 
     def _engine(self, name: str) -> Engine:
         if name not in self._engines:
-            self._engines[name] = choose_engine(name)[0]
+            engine = choose_engine(name)[0]
+            # One that was made under another name is the same, and its models fit only once.
+            self._engines[name] = self._engines.setdefault(engine.name, engine)
         return self._engines[name]
 
 
