@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -198,6 +199,8 @@ class BlockStream:
         address, runtime = data.data_ptr(), torch.cuda.cudart()
         if int(runtime.cudaHostRegister(address, data.numel(), 0)) != 0:
             _log.info("weights in the host's memory cannot be pinned; they stream more slowly")
+            with suppress(RuntimeError):  # the next launch would report this failure as its own
+                torch.zeros(1, device=self._device)
             return data
         weakref.finalize(data, runtime.cudaHostUnregister, address)
         return data

@@ -76,6 +76,11 @@ class Transformer:
         return int(self._model.head.head.out_features // torch.Size(self.patch_size).numel())
 
     @property
+    def n_blocks(self) -> int:
+        """How many blocks the transformer has."""
+        return len(self._model.blocks)
+
+    @property
     def patch_size(self) -> tuple[int, int, int]:
         """How many latents make a token: along time, rows and columns."""
         frames, rows, columns = self._model.patch_size
