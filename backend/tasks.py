@@ -19,7 +19,7 @@ from ex4d.conditions.files import read_conditions, write_conditions
 from ex4d.conditions.render import render_conditions
 from ex4d.engines.base import GenerateSettings, Watcher, result_metadata
 from ex4d.engines.choose import choose_engine
-from ex4d.errors import Ex4dError
+from ex4d.errors import Ex4dError, UsageError
 from ex4d.npz import write_npz
 from ex4d.raster.choose import make_rasterizer
 from ex4d.video.writer import write_video
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ex4d.conditions.scene import Scene
     from ex4d.engines.base import Engine
     from ex4d.video.reader import Clip
-    from protocol.jobs import Job, Source
+    from protocol.jobs import EngineSettings, Job, Source
 
 __all__ = ["TaskRunner"]
 
@@ -84,7 +84,7 @@ class TaskRunner:
             case Shot():
                 engine = self._engine(job.engine)  # one that cannot run costs no rendering
                 conditions, fps = self._conditions(context, job, inputs)
-                self._finish(context, engine, job.seed, conditions, fps)
+                self._finish(context, engine, job, conditions, fps)
                 return [*_condition_names(context), "result.mp4"]
         return ["result.mp4"]
 
@@ -122,21 +122,21 @@ class TaskRunner:
         if job.backdrop is not None:
             link_blob(context.inputs, job.backdrop, inputs / "backdrop.npz")
         conditions, fps = read_conditions(color, mask)
-        self._finish(context, engine, job.seed, conditions, fps)
+        self._finish(context, engine, job, conditions, fps)
 
     def _finish(
         self,
         context: JobContext,
         engine: Engine,
-        seed: int,
+        job: Generate | Shot,
         conditions: RenderedConditions,
         fps: Fraction,
     ) -> None:
-        settings = GenerateSettings()
+        settings = _settings(job.settings)
         watcher = _JobWatcher(context)
-        frames = engine.generate(conditions, seed=seed, settings=settings, watcher=watcher)
+        frames = engine.generate(conditions, seed=job.seed, settings=settings, watcher=watcher)
         used = None if engine.name == "preview" else settings
-        metadata = result_metadata(engine, seed, used)
+        metadata = result_metadata(engine, job.seed, used)
         watched = _watched(context, frames)
         write_video(context.scratch / "result.mp4", watched, fps, metadata=metadata)
 
@@ -161,6 +161,23 @@ def _scene(
 def _condition_names(context: JobContext) -> list[str]:
     names = ("color.mp4", "mask.mp4", "backdrop.npz", "camera.npz")
     return [name for name in names if (context.scratch / name).exists()]
+
+
+def _settings(given: EngineSettings | None) -> GenerateSettings:
+    """What a job asks of an engine, with the engine's own prompts where it names none."""
+    if given is None:
+        return GenerateSettings()
+    if (given.width is None) != (given.height is None):
+        raise UsageError("width and height of the engine's settings are given both or neither")
+    prompts = {"prompt": given.prompt, "negative_prompt": given.negative_prompt}
+    return GenerateSettings(
+        num_inference_steps=given.num_inference_steps,
+        guidance_scale=given.guidance_scale,
+        shift=given.shift,
+        size=None if given.width is None or given.height is None else (given.width, given.height),
+        keep_source=given.keep_source,
+        **{name: text for name, text in prompts.items() if text is not None},
+    )
 
 
 class _JobWatcher(Watcher):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
 
 from backend.executors.local import TimeLimits
 from ex4d.video.reader import probe
-from protocol.jobs import JobState, Shot
+from ex4d.video.writer import read_metadata
+from protocol.jobs import EngineSettings, JobState, Shot
 from tests.ex4d.cli.conftest import make_shot
 from tests.ex4d.engines.wan import tiny
 
@@ -34,8 +36,9 @@ def wan(make_service, models, monkeypatch):
     return make_service(runner=REAL, limits=TimeLimits())
 
 
-def submit(harness, shot) -> str:
-    job = Shot(source_of(harness, shot, num_frames=5), arrays_of(path_of(5)), engine="wan")
+def submit(harness, shot, settings=None) -> str:
+    source = source_of(harness, shot, num_frames=5)
+    job = Shot(source, arrays_of(path_of(5)), engine="wan", settings=settings)
     return harness.service.submit(OWNER, uuid.uuid4().hex, job)[0].job_id
 
 
@@ -84,3 +87,16 @@ def test_weights_that_do_not_fit_fail_the_job_in_a_sentence(wan, shot, models, m
         checkpoint.write_bytes(whole)
     assert (info.state, info.error_code) == (JobState.FAILED, "invalid_weights")
     assert "ex4d.ckpt is not a readable file of weights" in info.error_text
+
+
+def test_a_jobs_settings_reach_the_engine(wan, shot):
+    asked = EngineSettings(num_inference_steps=2, prompt="a red room", width=48, height=32)
+    one_side = EngineSettings(width=48)
+    [info, refused] = wan.ended(submit(wan, shot, asked), submit(wan, shot, one_side))
+    assert info.state is JobState.DONE, info.error_text
+    result = wan.service.blobs.path_of(info.results["result.mp4"])
+    assert probe(result).native_size == (48, 32)
+    made = json.loads(read_metadata(result)["comment"])["settings"]
+    assert (made["num_inference_steps"], made["prompt"]) == (2, "a red room")
+    assert made["negative_prompt"].startswith("Bright tones")
+    assert (refused.state, refused.error_code) == (JobState.FAILED, "invalid_usage")
