@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ex4d.engines.base import EngineOptions
@@ -34,12 +35,12 @@ def choose_engine(name: str = "auto", options: EngineOptions | None = None) -> t
     if name == "wan":
         if problem:
             raise MissingPartError(f"the engine wan cannot run: {problem}; or use --engine preview")
-        return WanEngine(lambda: load_from_files(options)), "as asked"
+        return WanEngine(partial(load_from_files, options)), "as asked"
     if not problem and not _has_gpu():
         problem = "there is no GPU for the diffusion engine"
     if problem:
         return PreviewEngine(), problem
-    return WanEngine(lambda: load_from_files(options)), "its weights and a GPU are here"
+    return WanEngine(partial(load_from_files, options)), "its weights and a GPU are here"
 
 
 def wan_problem(options: EngineOptions) -> str:

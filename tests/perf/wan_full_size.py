@@ -168,7 +168,7 @@ def run_one(arguments):
         started = time.monotonic()
         models = make_models(arguments.only, device, folder, is_tiny=arguments.tiny)
         made = time.monotonic() - started
-        engine = WanEngine(lambda: models)
+        engine = WanEngine(lambda report: models)
         conditions, fps = read_conditions(folder / "color_perf.mp4", folder / "mask_perf.mp4")
         settings = GenerateSettings(num_inference_steps=arguments.steps)
         begun = time.monotonic()

@@ -57,8 +57,14 @@ class Models:
     encode_prompts: Callable[[tuple[str, ...]], list[Tensor]]  # [L, text_dim] each
 
 
-def load_models(files: ModelFiles, options: EngineOptions, device: torch.device) -> Models:
-    """Load all models but the text encoder, which only a new prompt needs. Raises WeightsError."""
+def load_models(
+    files: ModelFiles,
+    options: EngineOptions,
+    device: torch.device,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Models:
+    """Load all models but the text encoder, which only a new prompt needs. `report` gets how much
+    of the transformer is loaded, and may raise. Raises WeightsError."""
     tensors = open_tensors(files.transformer)
     checkpoint = read_checkpoint(files.checkpoint, shapes_of(tensors))
     geometry = load_geometry(checkpoint.encoder, device)
@@ -66,7 +72,7 @@ def load_models(files: ModelFiles, options: EngineOptions, device: torch.device)
     image_encoder = _load(make_image_encoder, files.image_encoder, "the image encoder", "", device)
     plan = _plan(shapes_of(tensors), options.vram_gib, device)
     transformer = load_transformer(
-        tensors, checkpoint.lora, device=device, plan=plan, lora_mode=options.lora
+        tensors, checkpoint.lora, device=device, plan=plan, lora_mode=options.lora, report=report
     )
     if plan.keeps_encoders:
         vae.to(device)
@@ -98,6 +104,7 @@ def load_transformer(
     plan: MemoryPlan,
     lora_mode: Literal["fused", "unfused"] = "fused",
     alpha: float = LORA_ALPHA,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Transformer:
     """Load the transformer with EX-4D's changes. Raises WeightsError."""
     model = make_transformer(shapes_of(tensors))
@@ -108,7 +115,7 @@ def load_transformer(
             return weight
         return fuse(weight, lora[name], alpha=alpha, device=device).to(dtype).cpu()
 
-    assign(model, tensors, "the transformer", dtype, change)
+    assign(model, tensors, "the transformer", dtype, change, report)
     if lora_mode == "unfused":
         add_beside(model, lora, device=device, dtype=dtype, alpha=alpha)
     return place_transformer(model, device, plan)

@@ -153,17 +153,21 @@ def assign(
     what: str,
     dtype: torch.dtype,
     change: Callable[[str, torch.Tensor], torch.Tensor] | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Give a module made `without_values` its weights, in `dtype` on the CPU, ready to run.
 
-    `change` may alter a tensor between the file and the module. Raises WeightsError.
+    `change` may alter a tensor between the file and the module; `report` gets the tensors done and
+    those in all. Raises WeightsError.
     """
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     check_names(tensors, expected, what)
-    for name in expected:
+    for done, name in enumerate(expected):
+        report(done, len(expected))
         stored = tensors[name].load()
-        value = stored.to(dtype) if change is None else change(name, stored).to(dtype)
+        # A copy: what a file was mapped to must not stay in use, it may be replaced.
+        value = (stored if change is None else change(name, stored)).to(dtype, copy=True)
         if not torch.isfinite(value).all():
             raise WeightsError(f"{name} in {tensors[name].path} is not finite: the file is damaged")
-        module.load_state_dict({name: value.clone()}, strict=False, assign=True)
+        module.load_state_dict({name: value}, strict=False, assign=True)
     module.eval().requires_grad_(False)

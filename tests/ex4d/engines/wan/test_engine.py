@@ -130,3 +130,16 @@ def test_an_engine_without_weights_says_which_file_is_missing(tmp_path):
 def test_settings_that_cannot_be_are_refused(wrong):
     with pytest.raises(UsageError):
         GenerateSettings(**wrong)
+
+
+def test_loading_can_be_stopped_and_begins_anew(models):
+    engine = choose_engine("wan", EngineOptions(models))[0]
+    watcher = Recorder(("load", 7))
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            engine.generate(make_conditions(), seed=0, settings=FAST, watcher=watcher)
+    assert watcher.stages[-1][:2] == ("load", 7)
+    done = Recorder()
+    engine.generate(make_conditions(), seed=0, settings=FAST, watcher=done)
+    loading = [done for stage, done, _ in done.stages if stage == "load"]
+    assert loading == list(range(len(loading)))
