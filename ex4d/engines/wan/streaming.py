@@ -200,13 +200,16 @@ class BlockStream:
         if self._copying is None:
             return data
         address, runtime = data.data_ptr(), torch.cuda.cudart()
-        if int(runtime.cudaHostRegister(address, data.numel(), 0)) != 0:
-            _log.info("weights in the host's memory cannot be pinned; they stream more slowly")
-            with suppress(RuntimeError):  # the next launch would report this failure as its own
-                torch.zeros(1, device=self._device)
+        if int(runtime.cudaHostRegister(address, data.numel(), 0)) == 0:
+            weakref.finalize(data, runtime.cudaHostUnregister, address)
             return data
-        weakref.finalize(data, runtime.cudaHostUnregister, address)
-        return data
+        with suppress(RuntimeError):  # the next launch would report this failure as its own
+            torch.zeros(1, device=self._device)
+        try:
+            return data.pin_memory()
+        except RuntimeError:
+            _log.info("weights in the host's memory cannot be pinned; they stream more slowly")
+            return data
 
 
 def _spread(n_resident: int, n_blocks: int) -> set[int]:
