@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,15 +26,14 @@ from ex4d.engines.wan.vae import VideoAutoencoder
 from ex4d.engines.wan.weights import (
     Shapes,
     StoredTensor,
-    WeightsError,
     assign,
     open_tensors,
     shapes_of,
-    with_names,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from torch import Tensor
 
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from ex4d.engines.wan.folder import ModelFiles
 
 __all__ = ["Models", "load_geometry", "load_models", "load_transformer", "place_transformer"]
+
+_UNUSED = ("textual.", "log_scale")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,10 @@ def load_models(
     tensors = open_tensors(files.transformer)
     checkpoint = read_checkpoint(files.checkpoint, shapes_of(tensors))
     geometry = load_geometry(checkpoint.encoder, device)
-    vae = _load(make_vae, files.vae, "the VAE", "model.", device)
-    image_encoder = _load(make_image_encoder, files.image_encoder, "the image encoder", "", device)
+    vae = _load_vae(files.vae, device)
+    image_encoder = _load_image_encoder(files.image_encoder, device)
     plan = _plan(shapes_of(tensors), options.vram_gib, device)
+    _log.info("memory: %s", plan.describe(_n_blocks(shapes_of(tensors))))
     transformer = load_transformer(
         tensors, checkpoint.lora, device=device, plan=plan, lora_mode=options.lora, report=report
     )
@@ -84,9 +88,7 @@ def load_models(
 
         def encode(prompt: str) -> Tensor:
             if not loaded:
-                encoder = _load(
-                    make_text_encoder, files.text_encoder, "the text encoder", "", device
-                )
+                encoder = _load_text_encoder(files.text_encoder, device)
                 loaded.append(TextEncoder(encoder, files.tokenizer, device))
             return loaded[0].encode(prompt)
 
@@ -137,30 +139,43 @@ def load_geometry(tensors: Mapping[str, StoredTensor], device: torch.device) -> 
     return encoder
 
 
-def _load(
-    make: Callable[[Shapes], Any], path: Any, what: str, prefix: str, device: torch.device
-) -> Any:
-    """Load one of Wan's other models onto the CPU, in the device's format."""
+def _load_text_encoder(path: Path, device: torch.device) -> Any:
+    """Load the text encoder onto the CPU, in the device's format."""
     stored = open_tensors([path])
-    # The file of CLIP holds its text part too, and a scale, which Wan has no use for.
-    stored = with_names(stored, lambda n: None if n.startswith(("textual.", "log_scale")) else n)
-    module = make(shapes_of(stored))
-    named = with_names(stored, lambda name: prefix + name.removeprefix("visual."))
-    try:
-        assign(module, named, what, compute_dtype(device))
-    except WeightsError as error:
-        raise WeightsError(str(error).replace(f"{prefix}encoder", "encoder")) from None
-    return module
+    encoder = make_text_encoder(shapes_of(stored))
+    assign(encoder, stored, "the text encoder", compute_dtype(device))
+    return encoder
+
+
+def _load_vae(path: Path, device: torch.device) -> Any:
+    stored = open_tensors([path])
+    vae = make_vae(shapes_of(stored))
+    assign(vae.model, stored, "the VAE", compute_dtype(device))
+    return vae.eval()
+
+
+def _load_image_encoder(path: Path, device: torch.device) -> Any:
+    """The file holds CLIP's text part too, and a scale, which Wan has no use for."""
+    stored = open_tensors([path])
+    visual = {name: tensor for name, tensor in stored.items() if not name.startswith(_UNUSED)}
+    named_as_stored = torch.nn.Module()
+    named_as_stored.visual = make_image_encoder(shapes_of(visual))
+    assign(named_as_stored, visual, "the image encoder", compute_dtype(device))
+    return named_as_stored.visual
 
 
 def _plan(shapes: Shapes, vram_gib: int | None, device: torch.device) -> MemoryPlan:
     item = compute_dtype(device).itemsize
     first = [shape for name, shape in shapes.items() if name.startswith("blocks.0.")]
     block_bytes = item * sum(torch.Size(shape).numel() for shape in first)
-    n_blocks = 1 + max(int(n.split(".")[1]) for n in shapes if n.startswith("blocks."))
+    n_blocks = _n_blocks(shapes)
     if vram_gib is None:
         free = 1 << 40
         if device.type == "cuda":
             free = torch.cuda.mem_get_info(device)[0]
         vram_gib = profile_for(free)
     return plan_memory(vram_gib, n_blocks, block_bytes, shapes["patch_embedding.weight"][0])
+
+
+def _n_blocks(shapes: Shapes) -> int:
+    return 1 + max(int(n.split(".")[1]) for n in shapes if n.startswith("blocks."))
