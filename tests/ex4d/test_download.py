@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from ex4d.cli.main import main
 from ex4d.download import PARTS, DownloadError, fetch
 from ex4d.errors import OutputError
 
@@ -166,3 +167,13 @@ def test_without_a_network_the_files_and_their_places_are_listed(tmp_path, name)
     assert PARTS[name].repository in text
     for file in PARTS[name].files:
         assert str(tmp_path / PARTS[name].folder / file) in text
+
+
+def test_the_command_lists_what_belongs_where_and_names_the_licences(tmp_path, capsys):
+    assert main(["download", "--list", f"--models={tmp_path}"]) == 0
+    out = capsys.readouterr().out
+    assert "Apache-2.0" in out
+    assert f"{tmp_path}/EX-4D/ex4d.ckpt   from huggingface.co/yihouxiang/EX-4D" in out
+    assert f"{tmp_path}/Wan2.1-I2V-14B-480P/Wan2.1_VAE.pth" in out
+    assert main(["download", "everything"]) == 2
+    assert "choose from wan, ex4d" in capsys.readouterr().err

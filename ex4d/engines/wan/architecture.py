@@ -1,13 +1,14 @@
 """Wan's models, made to the sizes that their weights have.
 
-Everything is read from the tensors' shapes, but for what all of Wan's models share: heads are 128
-wide in the transformer, and there are 16 of them in the image encoder.
+Everything is read from the tensors' shapes, but for what all of Wan's models share and no tensor
+tells: see `Family`; and there are 16 heads in the image encoder.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,19 +19,39 @@ from ex4d.engines.wan.weights import Shapes, WeightsError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["make_image_encoder", "make_text_encoder", "make_transformer", "make_vae"]
+__all__ = [
+    "WAN",
+    "Family",
+    "make_image_encoder",
+    "make_text_encoder",
+    "make_transformer",
+    "make_vae",
+]
 
-_HEAD_WIDTH = 128  # of all published Wan2.1 transformers
 _IMAGE_HEADS = 16
 _IMAGE_WIDTH = 1280  # fixed in WanModel's class
 _FULL_VAE_WIDTH = 96
 
 
-def make_transformer(shapes: Shapes) -> Any:
+@dataclass(frozen=True)
+class Family:
+    """What models that were trained alike have in common."""
+
+    head_width: int = 128  # of the transformer's attention
+    text_tokens: int = 512  # prompts are padded with zeros to this length
+    lora_alpha: float = 16  # the public EX-4D code's; a change counts alpha / rank
+
+
+WAN = Family()  # all published Wan2.1 transformers, and EX-4D's adapter
+
+
+def make_transformer(shapes: Shapes, family: Family = WAN) -> Any:
     """Make the image-to-video transformer (diffsynth's WanModel), without values."""
     dim, in_dim, *patch_size = _shape(shapes, "patch_embedding.weight", 5, "the transformer")
-    if dim % _HEAD_WIDTH:
-        raise WeightsError(f"the transformer is {dim} wide; it must be a multiple of {_HEAD_WIDTH}")
+    if dim % family.head_width:
+        raise WeightsError(
+            f"the transformer is {dim} wide; it must be a multiple of {family.head_width}"
+        )
     out_width = _shape(shapes, "head.head.weight", 2, "the transformer")[0]
     config: dict[str, Any] = {
         "dim": dim,
@@ -41,7 +62,7 @@ def make_transformer(shapes: Shapes) -> Any:
         "freq_dim": _shape(shapes, "time_embedding.0.weight", 2, "the transformer")[1],
         "eps": 1e-6,
         "patch_size": tuple(patch_size),
-        "num_heads": dim // _HEAD_WIDTH,
+        "num_heads": dim // family.head_width,
         "num_layers": _count(shapes, r"blocks\.(\d+)\."),
         "has_image_input": True,
     }

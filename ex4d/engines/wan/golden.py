@@ -14,9 +14,9 @@ import torch
 from safetensors import safe_open
 
 from ex4d.engines.base import GenerateSettings
+from ex4d.engines.wan.architecture import Family
 from ex4d.engines.wan.checkpoint import split_checkpoint
 from ex4d.engines.wan.load import load_geometry, load_transformer
-from ex4d.engines.wan.lora import LORA_ALPHA
 from ex4d.engines.wan.memory import EVERYTHING_STAYS, MemoryPlan
 from ex4d.engines.wan.sampling import Prompts, noise_levels, sample
 from ex4d.engines.wan.transformer import Conditioning, autocast
@@ -62,9 +62,13 @@ def compare_with_golden(
     given = {n: t.load() for n, t in with_names(stored, _inside("io.")).items()}
     weights = with_names(stored, _inside("dit."))
     checkpoint = split_checkpoint(with_names(stored, _inside("ckpt.")), shapes_of(weights))
-    alpha = float(metadata.get("lora_alpha", LORA_ALPHA))
+    family = Family(
+        head_width=int(metadata["dim"]) // int(metadata["num_heads"]),
+        text_tokens=int(metadata["text_len"]),
+        lora_alpha=float(metadata["lora_alpha"]),
+    )
     transformer = load_transformer(
-        weights, checkpoint.lora, device=place, plan=plan, lora_mode=lora, alpha=alpha
+        weights, checkpoint.lora, device=place, plan=plan, lora_mode=lora, family=family
     )
     geometry_encoder = load_geometry(checkpoint.encoder, place)
     with torch.no_grad(), autocast(place):

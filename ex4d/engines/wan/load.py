@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from ex4d.engines.wan.architecture import (
+    WAN,
+    Family,
     make_image_encoder,
     make_text_encoder,
     make_transformer,
@@ -17,7 +19,7 @@ from ex4d.engines.wan.architecture import (
 )
 from ex4d.engines.wan.checkpoint import read_checkpoint
 from ex4d.engines.wan.geometry import GeometryEncoder, make_geometry_encoder
-from ex4d.engines.wan.lora import LORA_ALPHA, add_beside, fuse
+from ex4d.engines.wan.lora import add_beside, fuse
 from ex4d.engines.wan.memory import MemoryPlan, plan_memory, profile_for
 from ex4d.engines.wan.prompts import PromptCache, TextEncoder, fingerprint
 from ex4d.engines.wan.streaming import BlockStream
@@ -105,30 +107,32 @@ def load_transformer(
     device: torch.device,
     plan: MemoryPlan,
     lora_mode: Literal["fused", "unfused"] = "fused",
-    alpha: float = LORA_ALPHA,
+    family: Family = WAN,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Transformer:
     """Load the transformer with EX-4D's changes. Raises WeightsError."""
-    model = make_transformer(shapes_of(tensors))
+    model = make_transformer(shapes_of(tensors), family)
     dtype = compute_dtype(device)
 
     def change(name: str, weight: Tensor) -> Tensor:
         if lora_mode == "unfused" or name not in lora:
             return weight
-        return fuse(weight, lora[name], alpha=alpha, device=device).to(dtype).cpu()
+        return fuse(weight, lora[name], alpha=family.lora_alpha, device=device).to(dtype).cpu()
 
     assign(model, tensors, "the transformer", dtype, change, report)
     if lora_mode == "unfused":
-        add_beside(model, lora, device=device, dtype=dtype, alpha=alpha)
-    return place_transformer(model, device, plan)
+        add_beside(model, lora, device=device, dtype=dtype, alpha=family.lora_alpha)
+    return place_transformer(model, device, plan, family)
 
 
-def place_transformer(model: Any, device: torch.device, plan: MemoryPlan) -> Transformer:
+def place_transformer(
+    model: Any, device: torch.device, plan: MemoryPlan, family: Family = WAN
+) -> Transformer:
     """Bring a WanModel to the device as the plan says."""
     blocks = BlockStream(
         model.blocks, device=device, n_resident=plan.n_resident, storage=plan.storage
     )
-    return Transformer(model, blocks, device)
+    return Transformer(model, blocks, device, family.text_tokens)
 
 
 def load_geometry(tensors: Mapping[str, StoredTensor], device: torch.device) -> GeometryEncoder:

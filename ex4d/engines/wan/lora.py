@@ -13,16 +13,14 @@ if TYPE_CHECKING:
 
     from ex4d.engines.wan.checkpoint import LoraPair
 
-__all__ = ["LORA_ALPHA", "add_beside", "fuse"]
-
-LORA_ALPHA = 16  # the public code's; the file does not hold it. A change counts alpha / rank
+__all__ = ["add_beside", "fuse"]
 
 
 def fuse(
     weight: Tensor,  # [out, in]
     pair: LoraPair,
     *,
-    alpha: float = LORA_ALPHA,
+    alpha: float,
     device: torch.device | None = None,
 ) -> Tensor:  # float32 [out, in]
     """Return the weight with its change added, computed in float32 on `device`."""
@@ -37,7 +35,7 @@ def add_beside(
     *,
     device: torch.device,
     dtype: torch.dtype,
-    alpha: float = LORA_ALPHA,
+    alpha: float,
 ) -> None:
     """Let the linear layers add their changes while they run; the weights stay as they are.
 

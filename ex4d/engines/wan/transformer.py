@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Conditioning", "TimeEmbedding", "Transformer", "autocast", "compute_dtype"]
 
-_TEXT_TOKENS = 512  # prompts are padded with zeros to this length
-
 
 @dataclass(frozen=True)
 class Conditioning:
@@ -57,10 +55,13 @@ def autocast(device: torch.device) -> Any:
 class Transformer:
     """A WanModel on a device; its blocks come from `blocks`, ready to run."""
 
-    def __init__(self, model: Any, blocks: Iterable[Any], device: torch.device) -> None:
+    def __init__(
+        self, model: Any, blocks: Iterable[Any], device: torch.device, text_tokens: int
+    ) -> None:
         self._model = model
         self._blocks = blocks
         self._device = device
+        self._text_tokens = text_tokens
         self._time_table = import_diffsynth("models.wan_video_dit").sinusoidal_embedding_1d
         self._rotations: dict[tuple[int, ...], Tensor] = {}
         for part in (model.patch_embedding, model.text_embedding, model.img_emb):
@@ -97,7 +98,7 @@ class Transformer:
     @torch.no_grad()
     def embed_text(self, context: Tensor) -> Tensor:
         """Embed an encoded prompt [L, text_dim]: [1, 512, dim]."""
-        padded = context.new_zeros(1, _TEXT_TOKENS, context.shape[-1])
+        padded = context.new_zeros(1, self._text_tokens, context.shape[-1])
         padded[0, : len(context)] = context
         with autocast(self._device):
             embedded: Tensor = self._model.text_embedding(self._input(padded))

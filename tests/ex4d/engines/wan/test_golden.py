@@ -9,6 +9,7 @@ import torch
 
 from ex4d.engines.wan.golden import compare_with_golden
 from ex4d.engines.wan.memory import MemoryPlan
+from tests.reference.wan import write_golden
 
 FILES = sorted((Path(__file__).parents[5] / "shared" / "golden").glob("wan_*.safetensors"))
 
@@ -33,6 +34,16 @@ def test_streamed_blocks_and_a_change_beside_the_weights_give_the_same(golden):
     errors = compare_with_golden(golden, lora="unfused", plan=MemoryPlan(n_resident=0))
     print(f"\n{golden.stem}: {errors}")
     assert errors.latents < 1e-4
+
+
+@pytest.mark.parametrize("lora", ["fused", "unfused"])
+def test_latents_of_another_size_equal_the_plain_way_through_diffsynth(tmp_path, lora):
+    path = write_golden(tmp_path / "wan_other.safetensors")
+    errors = compare_with_golden(path, lora=lora, plan=MemoryPlan(n_resident=2))
+    print(f"\n{lora}: {errors}")
+    assert (errors.timesteps, errors.geometry) == (0, 0)
+    assert errors.first_prediction < 1e-6
+    assert errors.latents < 2e-6
 
 
 @pytest.mark.gpu
