@@ -103,3 +103,31 @@ def test_what_would_fit_is_less_than_what_did_not():
     assert what_would_fit(2 * GIB, 49, (512, 512)) == "21 frames, or 352x352 pixels, would fit"
     assert what_would_fit(0, 49, (512, 512)) == "21 frames, or 352x352 pixels, would fit"
     assert what_would_fit(9 * GIB, 200, (512, 512)) == "37 frames, or 448x448 pixels, would fit"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("n_resident", [0, 3, 9])
+@pytest.mark.parametrize("storage", ["full", "fp8"])
+def test_copies_that_overlap_with_computing_never_change_a_result(n_resident, storage):
+    """Blocks of 128 MB that compute for longer than they are copied, and the other way round."""
+    device, width = torch.device("cuda"), 8192
+
+    def make():
+        torch.manual_seed(0)
+        layers = [torch.nn.Linear(width, width, bias=False) for _ in range(10)]
+        return torch.nn.ModuleList(layers).to(torch.bfloat16).requires_grad_(False)
+
+    def through(stream, rows):
+        x = torch.ones(rows, width, dtype=torch.bfloat16, device=device)
+        for block in stream:
+            x = torch.nn.functional.normalize(block(x))
+        return x
+
+    every = BlockStream(make(), device=device, n_resident=10, storage=storage)
+    stream = BlockStream(make(), device=device, n_resident=n_resident, storage=storage)
+    for rows in (16, 8192, 16, 8192):
+        for number, _ in enumerate(stream):  # a cancel in the middle
+            if number == rows % 7:
+                break
+        torch.testing.assert_close(through(stream, rows), through(every, rows), rtol=0, atol=0)
