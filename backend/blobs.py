@@ -81,7 +81,7 @@ class BlobStore:
     def room_bytes(self, holder: str = "") -> int:
         """Bytes that could be stored now, by the quota and by the disk; what the holder's file has
         taken already is room for it."""
-        return max(0, min(self._room_in_quota(holder), self._room_on_disk(holder)))
+        return max(0, self._room(holder))
 
     def has(self, blob: BlobId) -> bool:
         """Whether the store holds a blob of this hash and size."""
@@ -106,11 +106,11 @@ class BlobStore:
         new size counts.
         """
         self.release(holder)
-        room = self._room_in_quota if is_written else self.room_bytes
+        room = self._room_in_quota if is_written else self._room
         self.collect(self.used_bytes + room(holder) - size_bytes)
         self._staged.make_room(size_bytes - room(holder), except_for=holder)
         if size_bytes > room(holder):
-            raise disk_full(size_bytes, room(holder), "a file")
+            raise disk_full(size_bytes, max(0, room(holder)), "a file")
         self._staged.promise(holder, size_bytes, is_written=is_written)
 
     def release(self, holder: str) -> None:
@@ -191,9 +191,13 @@ class BlobStore:
         """Remove what dead transfers have left and not written for so long. Returns it."""
         return self._staged.clean(older_than_s, now_s=now_s)
 
+    def _room(self, holder: str) -> int:
+        """Less than nothing when there is more than allowed."""
+        return min(self._room_in_quota(holder), self._room_on_disk(holder))
+
     def _room_in_quota(self, holder: str) -> int:
         staged = self._staged.promised_bytes + self._staged.left_bytes(except_for=holder)
-        return max(0, self.quota_bytes - self.used_bytes - staged)
+        return self.quota_bytes - self.used_bytes - staged
 
     def _room_on_disk(self, holder: str) -> int:
         free = self._free_space(self._root) + self._staged.taken_bytes(holder)

@@ -23,7 +23,7 @@ def write_summary(
 ) -> None:
     """Write the JSON object that SPEC.md describes under `Results`.
 
-    `settings`: engine and seed, of a result that an engine has made.
+    `settings`: engine, seed, and the clip's own size, of a result that an engine has made.
     """
     n_frames, height, width = mask.shape
     summary = {

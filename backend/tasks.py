@@ -19,9 +19,9 @@ from backend.summary import write_summary
 from ex4d.camera.files import write_trajectory
 from ex4d.conditions.files import read_conditions, write_conditions
 from ex4d.conditions.render import render_conditions
-from ex4d.engines.base import result_metadata
+from ex4d.engines.base import GenerateSettings, Watcher, result_metadata
 from ex4d.engines.choose import choose_engine
-from ex4d.errors import Ex4dError
+from ex4d.errors import Ex4dError, UsageError
 from ex4d.npz import write_npz
 from ex4d.raster.choose import make_rasterizer
 from ex4d.video.writer import write_video
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ex4d.conditions.scene import Scene
     from ex4d.engines.base import Engine
     from ex4d.video.reader import Clip
-    from protocol.jobs import Job, Source
+    from protocol.jobs import EngineSettings, Job, Source
 
 __all__ = ["TaskRunner"]
 
@@ -91,8 +91,9 @@ class TaskRunner:
             case Shot():
                 engine = self._engine(job.engine)  # one that cannot run costs no rendering
                 conditions, fps = self._conditions(context, job, inputs)
-                self._finish(context, engine, job.seed, conditions, fps)
+                width, height = self._finish(context, engine, job, conditions, fps)
                 settings: dict[str, str | int] = {"engine": engine.name, "seed": job.seed}
+                settings |= {"width": width, "height": height}  # the engine may choose its own
                 write_summary(context.scratch / _SUMMARY, conditions.mask, fps, settings)
                 return [*_condition_names(context), "result.mp4"]
         return ["result.mp4"]
@@ -133,24 +134,31 @@ class TaskRunner:
         if job.backdrop is not None:
             link_blob(context.inputs, job.backdrop, inputs / "backdrop.npz")
         conditions, fps = read_conditions(color, mask)
-        self._finish(context, engine, job.seed, conditions, fps)
+        self._finish(context, engine, job, conditions, fps)
 
     def _finish(
         self,
         context: JobContext,
         engine: Engine,
-        seed: int,
+        job: Generate | Shot,
         conditions: RenderedConditions,
         fps: Fraction,
-    ) -> None:
-        frames = engine.generate(conditions, seed=seed, progress=_reporter(context, "generate"))
-        metadata = result_metadata(engine, seed)
+    ) -> tuple[int, int]:
+        """Make the clip; return its width and height."""
+        settings = _settings(job.settings)
+        watcher = _JobWatcher(context)
+        frames = engine.generate(conditions, seed=job.seed, settings=settings, watcher=watcher)
+        used = None if engine.name == "preview" else settings
+        metadata = result_metadata(engine, job.seed, used)
         watched = _watched(context, frames)
         write_video(context.scratch / "result.mp4", watched, fps, metadata=metadata)
+        return int(frames.shape[2]), int(frames.shape[1])
 
     def _engine(self, name: str) -> Engine:
         if name not in self._engines:
-            self._engines[name] = choose_engine(name)[0]
+            engine = choose_engine(name)[0]
+            # One that was made under another name is the same, and its models fit only once.
+            self._engines[name] = self._engines.setdefault(engine.name, engine)
         return self._engines[name]
 
 
@@ -167,6 +175,33 @@ def _scene(
 def _condition_names(context: JobContext) -> list[str]:
     names = ("color.mp4", "mask.mp4", "backdrop.npz", "camera.npz", _SUMMARY)
     return [name for name in names if (context.scratch / name).exists()]
+
+
+def _settings(given: EngineSettings | None) -> GenerateSettings:
+    """What a job asks of an engine, with the engine's own prompts where it names none."""
+    if given is None:
+        return GenerateSettings()
+    if (given.width is None) != (given.height is None):
+        raise UsageError("width and height of the engine's settings are given both or neither")
+    prompts = {"prompt": given.prompt, "negative_prompt": given.negative_prompt}
+    return GenerateSettings(
+        num_inference_steps=given.num_inference_steps,
+        guidance_scale=given.guidance_scale,
+        shift=given.shift,
+        size=None if given.width is None or given.height is None else (given.width, given.height),
+        keep_source=given.keep_source,
+        **{name: text for name, text in prompts.items() if text is not None},
+    )
+
+
+class _JobWatcher(Watcher):
+    """Tells a job's client what its engine does, and stops the engine when the job is cancelled."""
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        self._context.progress(stage, done, total)
 
 
 def _reporter(context: JobContext, stage: str) -> Callable[[int, int], None]:

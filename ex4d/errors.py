@@ -8,6 +8,7 @@
         CameraError     a camera path or its file
       OutputError       the place for the results: not writable, or full (exit code 2)
       MissingPartError  an optional part is not installed; the text says how to get it (exit code 2)
+      TooLargeError     the memory does not suffice; the text says what would fit (exit code 2)
 
 Every error's text is one plain sentence that names the file, frame or value that is wrong.
 """
@@ -21,6 +22,7 @@ __all__ = [
     "InputError",
     "MissingPartError",
     "OutputError",
+    "TooLargeError",
     "UsageError",
     "VideoError",
 ]
@@ -75,4 +77,11 @@ class MissingPartError(Ex4dError):
     """An optional part is not installed."""
 
     code = "missing_part"
+    exit_code = 2
+
+
+class TooLargeError(Ex4dError):
+    """The memory does not suffice for what was asked."""
+
+    code = "out_of_memory"
     exit_code = 2

@@ -185,7 +185,25 @@ def _engines(folder: Path) -> Iterator[Finding]:
             yield Finding("engine", "optional", f"{name}: {error}")
         else:
             yield Finding("engine", "ok", f"{name}: {engine.label}")
-    yield Finding("models", "ok", "none needed: the preview engine works without weights")
+
+
+def _models(folder: Path) -> Iterator[Finding]:
+    from ex4d.engines.wan.folder import default_folder, find_models, missing_files
+
+    models = default_folder()
+    files = find_models(models)
+    missing = missing_files(files)
+    if not missing:
+        yield Finding("models", "ok", f"the weights of wan are in {models}")
+        return
+    n_files = len(files.transformer) + 5
+    yield Finding(
+        "models",
+        "optional",
+        f"{n_files - len(missing)} of {n_files} parts of wan's weights are in {models}; "
+        "the preview engine needs none",
+        "ex4d download (about 78 GiB)",
+    )
 
 
 def _usd(folder: Path) -> Iterator[Finding]:
@@ -206,5 +224,6 @@ _CHECKS: dict[str, Check] = {
     "torch": _torch,
     "gpu": _gpu,
     "engine": _engines,
+    "models": _models,
     "usd": _usd,
 }

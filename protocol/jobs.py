@@ -13,12 +13,14 @@ __all__ = [
     "BlobId",
     "Conditions",
     "Count",
+    "EngineSettings",
     "Generate",
     "Job",
     "JobInfo",
     "JobState",
     "Name",
     "Path",
+    "Prompt",
     "Reconstruct",
     "Sha256",
     "Shot",
@@ -32,6 +34,7 @@ Name = Annotated[str, Meta(max_length=200)]
 Count = Annotated[int, Meta(ge=0, le=100_000)]
 Side = Annotated[int, Meta(ge=16, le=8192)]
 Path = Annotated[bytes, Meta(max_length=600_000)]
+Prompt = Annotated[str, Meta(max_length=10_000)]
 
 
 class JobState(StrEnum):
@@ -116,6 +119,19 @@ class Conditions(
     min_face_angle_deg: Annotated[float, Meta(ge=0, lt=60)] = 2.5
 
 
+class EngineSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a diffusion engine makes a clip. Other engines ignore it."""
+
+    num_inference_steps: Annotated[int, Meta(ge=1, le=1000)] = 25
+    guidance_scale: Annotated[float, Meta(ge=0, le=100)] = 5.0
+    shift: Annotated[float, Meta(gt=0, le=100)] = 5.0
+    prompt: Prompt | None = None  # none: the engine's own
+    negative_prompt: Prompt | None = None
+    width: Side | None = None  # that the model works at; none: what fits the conditions
+    height: Side | None = None
+    keep_source: bool = False  # the source's own pixels where they are seen
+
+
 class Generate(Struct, frozen=True, tag="generate", tag_field="kind", forbid_unknown_fields=True):
     """Make the finished clip from conditions."""
 
@@ -124,6 +140,7 @@ class Generate(Struct, frozen=True, tag="generate", tag_field="kind", forbid_unk
     backdrop: BlobId | None = None
     engine: Name = "auto"
     seed: Annotated[int, Meta(ge=0, lt=1 << 32)] = 0
+    settings: EngineSettings | None = None  # none: the engine's own
 
 
 class Shot(Struct, frozen=True, tag="shot", tag_field="kind", forbid_unknown_fields=True):
@@ -134,6 +151,7 @@ class Shot(Struct, frozen=True, tag="shot", tag_field="kind", forbid_unknown_fie
     min_face_angle_deg: Annotated[float, Meta(ge=0, lt=60)] = 2.5
     engine: Name = "auto"
     seed: Annotated[int, Meta(ge=0, lt=1 << 32)] = 0
+    settings: EngineSettings | None = None  # none: the engine's own
 
 
 Job = Reconstruct | Conditions | Generate | Shot

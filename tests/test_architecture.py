@@ -17,7 +17,15 @@ FORBIDDEN = {
     "backend": {"bpy", "blender_addon"},
     "blender_addon": {"torch", "ex4d", "backend"},
 }
-OPTIONAL = ("torch", "nvdiffrast", "pxr", "bpy", "zmq")  # cost seconds, or their licences differ
+OPTIONAL = (
+    "torch",
+    "diffsynth",
+    "safetensors",
+    "nvdiffrast",
+    "pxr",
+    "bpy",
+    "zmq",
+)  # cost seconds, or their licences differ
 AT_THE_ROOT = {
     ".ci",
     ".gitignore",

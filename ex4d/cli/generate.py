@@ -6,14 +6,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
 from ex4d.cli.console import progress_bar, say
 from ex4d.conditions.backdrop import Backdrop
 from ex4d.conditions.files import read_conditions
 from ex4d.conditions.render import Conditions
-from ex4d.engines.base import result_metadata
+from ex4d.conditions.resize import resize_conditions
+from ex4d.engines.base import (
+    EngineOptions,
+    GenerateSettings,
+    Watcher,
+    check_size,
+    result_metadata,
+)
 from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.errors import UsageError
 from ex4d.video.writer import write_video
@@ -21,8 +25,16 @@ from ex4d.video.writer import write_video
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from fractions import Fraction
+
+    import numpy as np
+
+    from ex4d.conditions.render import Progress
+    from ex4d.engines.base import Engine
 
 __all__ = ["add_arguments", "run"]
+
+_DEFAULTS = GenerateSettings()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,18 +46,93 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--engine", choices=ENGINES, default="auto", help="preview: a draft without a GPU")
     add("--seed", type=int, default=0, help="the same seed gives the same clip")
     add("--num_frames", type=int, help="at most so many frames; default: all")
-    add("--width", type=int, help="width of the clip; default: the conditions'")
+    add("--width", type=int, help="width of the clip; default: the conditions', or what fits wan")
     add("--height", type=int, help="height of the clip")
+    wan = parser.add_argument_group("the engine wan")
+    add = wan.add_argument
+    add("--models", type=Path, help="folder of the weights; default: $EX4D_MODELS")
+    add("--vram", type=int, choices=(80, 48, 24, 16), help="GiB of the GPU to plan for")
+    add("--lora", choices=("fused", "unfused"), default="fused", help="unfused: exact, slower")
+    add("--num_inference_steps", type=int, default=_DEFAULTS.num_inference_steps)
+    add("--guidance_scale", type=float, default=_DEFAULTS.guidance_scale)
+    add("--shift", type=float, default=_DEFAULTS.shift)
+    add("--prompt", default=_DEFAULTS.prompt)
+    add("--negative_prompt", default=_DEFAULTS.negative_prompt)
+    add("--keep_source", action="store_true", help="the source's own pixels where they are seen")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the finished clip."""
-    engine, reason = choose_engine(arguments.engine)
+    options = EngineOptions(arguments.models, arguments.vram, arguments.lora)
+    if not 0 <= arguments.seed < 1 << 32:
+        raise UsageError(f"--seed is {arguments.seed}; give 0 to {(1 << 32) - 1}")
+    settings = _settings(arguments)
+    engine, reason = choose_engine(arguments.engine, options)
     for given in (arguments.color_video, arguments.mask_video):
         if given.resolve() == arguments.output_video.resolve():
             raise UsageError(f"--output_video is {given}, which is read: give another name")
     conditions, fps = read_conditions(arguments.color_video, arguments.mask_video)
-    conditions = _resized(_cut(conditions, arguments.num_frames), arguments)
+    conditions = _cut(conditions, arguments.num_frames)
+    size = _size(conditions, arguments)
+    if engine.name == "preview" and size is not None:
+        conditions = resize_conditions(conditions, size)
+    elif size is not None:  # the engine resizes, and may need the conditions as they are
+        settings = _settings(arguments, size)
+    _say_what(engine, reason, conditions, arguments)
+    started = time.monotonic()
+    with progress_bar("generate") as progress:
+        watcher = _Bar(progress)
+        _write(engine, conditions, fps, settings, watcher, arguments)
+    say("wrote", f"{arguments.output_video} ({time.monotonic() - started:.1f} s)")
+    return 0
+
+
+class _Bar(Watcher):
+    """Shows the stages one after the other in one bar."""
+
+    def __init__(self, update: Progress) -> None:
+        self._update = update
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        self._update(done, total)
+
+
+def _settings(
+    arguments: argparse.Namespace, size: tuple[int, int] | None = None
+) -> GenerateSettings:
+    return GenerateSettings(
+        num_inference_steps=arguments.num_inference_steps,
+        guidance_scale=arguments.guidance_scale,
+        shift=arguments.shift,
+        prompt=arguments.prompt,
+        negative_prompt=arguments.negative_prompt,
+        keep_source=arguments.keep_source,
+        size=size,
+    )
+
+
+def _write(
+    engine: Engine,
+    conditions: Conditions,
+    fps: Fraction,
+    settings: GenerateSettings,
+    watcher: Watcher,
+    arguments: argparse.Namespace,
+) -> None:
+    used = None if engine.name == "preview" else settings
+    metadata = result_metadata(engine, arguments.seed, used)
+
+    def frames() -> Iterator[np.ndarray]:  # the writer asks when its place has proved good
+        yield from engine.generate(
+            conditions, seed=arguments.seed, settings=settings, watcher=watcher
+        )
+
+    write_video(arguments.output_video, frames(), fps, metadata=metadata)
+
+
+def _say_what(
+    engine: Engine, reason: str, conditions: Conditions, arguments: argparse.Namespace
+) -> None:
     n_frames, height, width = conditions.mask.shape
     say("input", f"{n_frames} frames of {width}x{height}, {conditions.mask.mean():.0%} seen")
     say("engine", f"{engine.name} ({reason})")
@@ -53,16 +140,19 @@ def run(arguments: argparse.Namespace) -> int:
     if conditions.backdrop is None and engine.name == "preview":
         name = arguments.color_video.stem.replace("color", "backdrop", 1)
         say("", f"no {name}.npz beside the colour video: holes are filled smoothly from their rim")
-    started = time.monotonic()
-    metadata = result_metadata(engine, arguments.seed)
-    with progress_bar("generate") as progress:
 
-        def frames() -> Iterator[np.ndarray]:  # the writer asks when its place has proved good
-            yield from engine.generate(conditions, seed=arguments.seed, progress=progress)
 
-        write_video(arguments.output_video, frames(), fps, metadata=metadata)
-    say("wrote", f"{arguments.output_video} ({time.monotonic() - started:.1f} s)")
-    return 0
+def _size(conditions: Conditions, arguments: argparse.Namespace) -> tuple[int, int] | None:
+    """The width and height that were asked for, a missing one from the conditions."""
+    if arguments.width is None and arguments.height is None:
+        return None
+    height, width = conditions.mask.shape[1:]
+    size = (
+        width if arguments.width is None else arguments.width,
+        height if arguments.height is None else arguments.height,
+    )
+    check_size(size)
+    return size
 
 
 def _cut(conditions: Conditions, num_frames: int | None) -> Conditions:
@@ -74,32 +164,3 @@ def _cut(conditions: Conditions, num_frames: int | None) -> Conditions:
     if backdrop is not None:
         backdrop = Backdrop(backdrop.color[:num_frames], backdrop.mask[:num_frames])
     return Conditions(conditions.color[:num_frames], conditions.mask[:num_frames], backdrop)
-
-
-def _resized(conditions: Conditions, arguments: argparse.Namespace) -> Conditions:
-    height, width = conditions.mask.shape[1:]
-    size = (
-        width if arguments.width is None else arguments.width,
-        height if arguments.height is None else arguments.height,
-    )
-    if size == (width, height):
-        return conditions
-    if min(size) < 16 or max(size) > 8192:
-        raise UsageError(f"--width and --height are {size[0]}x{size[1]}; sides must be 16 to 8192")
-    backdrop = conditions.backdrop
-    if backdrop is not None:
-        backdrop = Backdrop(*_resized_pair(backdrop.color, backdrop.mask, size))
-    return Conditions(*_resized_pair(conditions.color, conditions.mask, size), backdrop)
-
-
-def _resized_pair(
-    color: np.ndarray, mask: np.ndarray, size: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Colour and mask at another size; a pixel is masked in where most of it was."""
-    known = [cv2.resize(m.astype(np.float32), size, interpolation=cv2.INTER_AREA) for m in mask]
-    colors = [cv2.resize(c.astype(np.float32), size, interpolation=cv2.INTER_AREA) for c in color]
-    share = np.stack(known)
-    # The colours are black outside the mask: dividing by the share leaves no dark rim.
-    divided = np.stack(colors) / np.maximum(share, 1e-3)[..., None]
-    seen = share > 0.5
-    return np.where(seen[..., None], np.clip(divided + 0.5, 0, 255), 0).astype(np.uint8), seen

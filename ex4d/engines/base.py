@@ -3,16 +3,89 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Protocol
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
 
 from ex4d import __version__
+from ex4d.errors import UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from pathlib import Path
 
-    from ex4d.conditions.render import Conditions, Progress
+    from ex4d.conditions.render import Conditions
 
-__all__ = ["Engine", "result_metadata"]
+__all__ = [
+    "NEGATIVE_PROMPT",
+    "PROMPT",
+    "Draw",
+    "Engine",
+    "EngineOptions",
+    "GenerateSettings",
+    "Watcher",
+    "check_size",
+    "result_metadata",
+]
+
+# The public code's, which the released weights are used with.
+PROMPT = (
+    "4K ultra HD, surround motion, realistic tone, panoramic shot, wide-angle view, "
+    "cinematic quality"
+)
+NEGATIVE_PROMPT = (
+    "Bright tones, overexposed, static, blurred details, subtitles, style, works, paintings, "
+    "images, static, overall gray, worst quality, low quality, JPEG compression residue, ugly, "
+    "incomplete, extra fingers, poorly drawn hands, poorly drawn faces, deformed, disfigured, "
+    "misshapen limbs, fused fingers, still picture, messy background, three legs, many people in "
+    "the background, walking backwards"
+)
+
+Draw = Callable[[], np.ndarray]  # makes the preview pictures uint8 [N, h, w, 3]: some of the frames
+
+
+@dataclass(frozen=True)
+class GenerateSettings:
+    """How a diffusion engine makes one clip. Raises UsageError for values that cannot be."""
+
+    num_inference_steps: int = 25
+    guidance_scale: float = 5.0  # 1: the negative prompt has no effect, and costs no time
+    shift: float = 5.0  # of the noise levels; more spends more steps on what is coarse
+    prompt: str = PROMPT
+    negative_prompt: str = NEGATIVE_PROMPT
+    size: tuple[int, int] | None = None  # width and height that the model works at; none: fitting
+    keep_source: bool = False  # the source's own pixels where they are seen, at the plate's size
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_inference_steps <= 1000:
+            raise UsageError(f"{self.num_inference_steps} inference steps: give 1 to 1000")
+        if not (math.isfinite(self.guidance_scale) and 0 <= self.guidance_scale <= 100):
+            raise UsageError(f"the guidance scale is {self.guidance_scale}: give 0 to 100")
+        if not (math.isfinite(self.shift) and 0 < self.shift <= 100):
+            raise UsageError(f"the shift is {self.shift}: give more than 0, up to 100")
+        if self.size is not None:
+            check_size(self.size)
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What is fixed while an engine stays loaded."""
+
+    models: Path | None = None  # the folder of the weights; none: the usual one
+    vram_gib: int | None = None  # 80, 48, 24 or 16; none: by what is free
+    lora: Literal["fused", "unfused"] = "fused"
+
+
+class Watcher:
+    """Hears what an engine does; this one does nothing. What a method raises stops the engine."""
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """So many parts of a stage are done; called between all of them."""
+
+    def preview(self, draw: Draw) -> None:
+        """The clip could be shown as it is by now; drawing is the caller's choice, and cheap."""
 
 
 class Engine(Protocol):
@@ -22,13 +95,29 @@ class Engine(Protocol):
     label: str  # what the file's metadata and the console say of a result
 
     def generate(
-        self, conditions: Conditions, *, seed: int, progress: Progress | None = None
+        self,
+        conditions: Conditions,
+        *,
+        seed: int,
+        settings: GenerateSettings,
+        watcher: Watcher,
     ) -> np.ndarray:
         """Make the finished frames uint8 [T, H, W, 3]. The same inputs and seed give the same."""
         ...
 
 
-def result_metadata(engine: Engine, seed: int) -> dict[str, str]:
-    """What a finished clip's file says of how it was made; `title` tells a draft from a final."""
-    settings = {"ex4d": __version__, "engine": engine.name, "seed": seed}
-    return {"title": engine.label, "comment": json.dumps(settings)}
+def check_size(size: tuple[int, int]) -> None:
+    """Raise UsageError for a width and height that no clip can have."""
+    if min(size) < 16 or max(size) > 8192:
+        raise UsageError(f"--width and --height are {size[0]}x{size[1]}; sides must be 16 to 8192")
+
+
+def result_metadata(
+    engine: Engine, seed: int, settings: GenerateSettings | None = None
+) -> dict[str, str]:
+    """What a finished clip's file says of how it was made; `title` tells a draft from a final.
+    `settings` are those that had an effect."""
+    facts: dict[str, object] = {"ex4d": __version__, "engine": engine.name, "seed": seed}
+    if settings is not None:
+        facts["settings"] = asdict(settings)
+    return {"title": engine.label, "comment": json.dumps(facts)}

@@ -9,7 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ex4d.conditions.render import Conditions, Progress, run_frames
+from ex4d.conditions.render import Conditions, run_frames
+from ex4d.engines.base import GenerateSettings, Watcher
 from ex4d.engines.diffuse import ClipFiller
 from ex4d.errors import InputError
 from ex4d.raster.cpu import available_cores
@@ -18,6 +19,8 @@ __all__ = ["PreviewEngine"]
 
 
 _RIM_PX = 2
+_NO_SETTINGS = GenerateSettings()
+_NOBODY = Watcher()
 
 
 class PreviewEngine:
@@ -31,7 +34,8 @@ class PreviewEngine:
         conditions: Conditions,
         *,
         seed: int = 0,  # nothing here is random
-        progress: Progress | None = None,
+        settings: GenerateSettings = _NO_SETTINGS,  # and nothing is diffused
+        watcher: Watcher = _NOBODY,
     ) -> np.ndarray:
         """Make the finished frames uint8 [T, H, W, 3]; no pixel stays unfilled.
 
@@ -54,9 +58,12 @@ class PreviewEngine:
             frames[frame] = filler.fill(frame, color, _sources(conditions, known))
             frames[frame][known] = color[known]
 
+        def report(done: int, total: int) -> None:
+            watcher.progress("fill", done, total)
+
         run_frames(add, n_frames, available_cores())
         filler.steady()
-        run_frames(fill, n_frames, available_cores(), progress)
+        run_frames(fill, n_frames, available_cores(), report)
         return frames
 
 

@@ -203,7 +203,7 @@ class BlobDesk:
         blob = upload.receiver.blob
         with self._dropping(upload):
             upload.receiver.finish(self._store.final(blob))
-        self._store.stored(blob)
+            self._store.stored(blob)
         self._drop(upload)
         return Answer(Stored(message.id, blob))
 

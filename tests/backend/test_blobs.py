@@ -9,6 +9,7 @@ import os
 import pytest
 
 from backend.blobs import BlobStore, hash_file
+from backend.upload_store import UploadStore
 from protocol.errors import ChecksumMismatch, DiskFull, UnknownBlob
 from protocol.jobs import BlobId
 
@@ -178,3 +179,59 @@ def test_what_a_killed_server_was_writing_is_gone_and_parts_of_transfers_stay(ma
     (store.staging / "0123.tmp").write_bytes(b"half")
     store.partial_path(BlobId("a" * 64, 9)).write_bytes(b"part")
     assert [path.suffix for path in make_store().staging.iterdir()] == [".part"]
+
+
+def leave_part(store, letter: str, size: int, time_s: float) -> BlobId:
+    """What an interrupted transfer leaves."""
+    blob = BlobId(letter * 64, size)
+    store.partial_path(blob).write_bytes(bytes(size))
+    os.utime(store.partial_path(blob), (time_s, time_s))
+    return blob
+
+
+def test_what_interrupted_transfers_have_left_counts_and_makes_room_when_it_must(make_store):
+    store = make_store(quota_bytes=100)
+    pinned, free = put(store, b"p" * 20), put(store, b"f" * 10)
+    store.pin("job", [pinned])
+    old, new = leave_part(store, "a", 30, 1000), leave_part(store, "b", 30, 2000)
+    assert store.room_bytes() == 10
+    put(store, b"x" * 20)  # the blob that nobody needs goes first
+    assert not store.has(free)
+    assert store.partial_path(old).exists()
+    store.pin("another", [put(store, b"y" * 30)])
+    assert not store.partial_path(old).exists()
+    assert store.partial_path(new).exists()
+    with pytest.raises(DiskFull):
+        store.reserve("too much", 60)
+
+
+def test_a_transfer_under_way_keeps_its_room_from_others(make_store):
+    store = make_store(quota_bytes=100)
+    uploads, first, second = UploadStore(store), BlobId("a" * 64, 60), BlobId("b" * 64, 60)
+    uploads.reserve(first)
+    uploads.part(first).write_bytes(bytes(60))
+    with pytest.raises(DiskFull) as refusal:
+        uploads.reserve(second)
+    assert refusal.value.facts["have_bytes"] == "40"
+    uploads.left(first)
+    uploads.reserve(first)  # it goes on: its own part is no hindrance
+    uploads.left(first)
+    uploads.reserve(second)
+    assert not uploads.part(first).exists()
+
+
+def test_a_transfer_goes_on_where_its_own_part_has_filled_the_disk(make_store):
+    blob = BlobId("a" * 64, 1 << 20)
+    store = make_store(free_space=lambda root: 64 << 20)  # nothing but the spare
+    with pytest.raises(DiskFull):
+        store.reserve(store.partial_path(blob).name, blob.size)
+    leave_part(store, "a", 1 << 20, 1000)
+    store.reserve(store.partial_path(blob).name, blob.size)
+
+
+def test_results_that_lie_on_the_disk_need_room_in_the_quota_only(make_store):
+    store = make_store(quota_bytes=100, free_space=lambda root: 0)
+    store.reserve("job", 100, is_written=True)
+    assert store.room_bytes() == 0
+    with pytest.raises(DiskFull):
+        store.reserve("another", 1, is_written=True)

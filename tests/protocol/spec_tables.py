@@ -15,7 +15,7 @@ from protocol.jobs import MOVES, JobState
 PARTS = [messages.Limits, messages.EngineInfo, messages.WorkerInfo, messages.Held]
 JOBS = [
     *(jobs.BlobId, jobs.TrajectoryArrays, jobs.Source, jobs.Reconstruct, jobs.Conditions),
-    *(jobs.Generate, jobs.Shot, jobs.JobInfo),
+    *(jobs.EngineSettings, jobs.Generate, jobs.Shot, jobs.JobInfo),
 ]
 
 

@@ -217,7 +217,7 @@ GENERATE_FLAGS = {
     "mask": ({"mask_video": "not_there.mp4"}, ["not_there.mp4 does not exist"]),
     "suffix": ({"output_video": "final.avi"}, ["final.avi must end in .mp4"]),
     "place": ({"output_video": "not_there/final.mp4"}, ["not_there/final.mp4 cannot be written"]),
-    "unknown": ({"prompt": "a cat"}, ["--prompt"]),
+    "unknown": ({"haste": "a cat"}, ["--haste"]),
 }
 
 

@@ -1,0 +1,111 @@
+"""Where the weights lie: Wan's own folder as its authors publish it, and EX-4D's checkpoint.
+
+    <models>/Wan2.1-I2V-14B-480P/diffusion_pytorch_model-0000N-of-00007.safetensors
+                                 models_t5_umt5-xxl-enc-bf16.pth
+                                 models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth
+                                 Wan2.1_VAE.pth
+                                 google/umt5-xxl/
+    <models>/EX-4D/ex4d.ckpt
+    <models>/prompts/                   encoded prompts, made here
+
+Wan's folder may also lie in <models>/Wan-AI, as the public code has it, or be <models> itself.
+Every .pth may be a .safetensors instead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "EX4D_FILE",
+    "EX4D_FOLDER",
+    "WAN_FOLDER",
+    "ModelFiles",
+    "default_folder",
+    "find_models",
+    "missing_files",
+]
+
+WAN_FOLDER = "Wan2.1-I2V-14B-480P"
+EX4D_FOLDER = "EX-4D"
+EX4D_FILE = "ex4d.ckpt"
+_TRANSFORMER = "diffusion_pytorch_model"
+_N_SHARDS = 7
+_TEXT = "models_t5_umt5-xxl-enc-bf16"
+_IMAGE = "models_clip_open-clip-xlm-roberta-large-vit-huge-14"
+_VAE = "Wan2.1_VAE"
+_TOKENIZER = Path("google", "umt5-xxl")
+_SHARD = re.compile(rf"{_TRANSFORMER}-(\d{{5}})-of-(\d{{5}})\.safetensors")
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """The files of all models."""
+
+    transformer: tuple[Path, ...]
+    text_encoder: Path
+    image_encoder: Path
+    vae: Path
+    tokenizer: Path
+    checkpoint: Path
+    prompts: Path
+
+
+def default_folder() -> Path:
+    """Where weights are looked for when nothing else is said: $EX4D_MODELS, or in the home."""
+    named = os.environ.get("EX4D_MODELS")
+    return Path(named) if named else Path.home() / ".cache" / "ex4d" / "models"
+
+
+def find_models(folder: Path) -> ModelFiles:
+    """Return the files in a folder, whether they exist or not: see `missing_files`."""
+    wan = _wan_folder(folder)
+    checkpoint = next(
+        (p for p in (folder / EX4D_FOLDER / EX4D_FILE, folder / EX4D_FILE) if p.exists()),
+        folder / EX4D_FOLDER / EX4D_FILE,
+    )
+    return ModelFiles(
+        transformer=_transformer_files(wan),
+        text_encoder=_either(wan / _TEXT),
+        image_encoder=_either(wan / _IMAGE),
+        vae=_either(wan / _VAE),
+        tokenizer=wan / _TOKENIZER,
+        checkpoint=checkpoint,
+        prompts=folder / "prompts",
+    )
+
+
+def missing_files(files: ModelFiles) -> list[Path]:
+    """Name every file, and the tokenizer's folder, that is not there."""
+    needed = (*files.transformer, files.text_encoder, files.image_encoder, files.vae)
+    missing = [path for path in (*needed, files.checkpoint) if not path.is_file()]
+    if not files.tokenizer.is_dir() or not any(files.tokenizer.iterdir()):
+        missing.append(files.tokenizer)
+    return missing
+
+
+def _wan_folder(folder: Path) -> Path:
+    candidates = (folder / WAN_FOLDER, folder / "Wan-AI" / WAN_FOLDER, folder)
+    for candidate in candidates:
+        if candidate.is_dir() and any(candidate.glob(f"{_TRANSFORMER}*")):
+            return candidate
+    return candidates[0]
+
+
+def _transformer_files(wan: Path) -> tuple[Path, ...]:
+    """One file, or as many parts as the names of those that are there say."""
+    single = wan / f"{_TRANSFORMER}.safetensors"
+    if single.exists():
+        return (single,)
+    found = [m for path in sorted(wan.glob("*")) if (m := _SHARD.fullmatch(path.name))]
+    n_shards = int(found[0][2]) if found else _N_SHARDS
+    names = [f"{_TRANSFORMER}-{n:05}-of-{n_shards:05}" for n in range(1, n_shards + 1)]
+    return tuple(wan / f"{name}.safetensors" for name in names)
+
+
+def _either(path: Path) -> Path:
+    safe = path.with_name(f"{path.name}.safetensors")
+    return safe if safe.exists() else path.with_name(f"{path.name}.pth")

@@ -1,0 +1,58 @@
+"""EX-4D's low-rank changes on the transformer's linear layers: fused into them, or beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import Tensor
+
+    from ex4d.engines.wan.checkpoint import LoraPair
+
+__all__ = ["add_beside", "fuse"]
+
+
+def fuse(
+    weight: Tensor,  # [out, in]
+    pair: LoraPair,
+    *,
+    alpha: float,
+    device: torch.device | None = None,
+) -> Tensor:  # float32 [out, in]
+    """Return the weight with its change added, computed in float32 on `device`."""
+    down = pair.down.load().to(device, torch.float32)
+    up = pair.up.load().to(device, torch.float32)
+    return torch.addmm(weight.to(device, torch.float32), up, down, alpha=alpha / pair.rank)
+
+
+def add_beside(
+    transformer: Any,
+    pairs: Mapping[str, LoraPair],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    alpha: float,
+) -> None:
+    """Let the linear layers add their changes while they run; the weights stay as they are.
+
+    Exact where the weights are coarser than float32, and slower. The changes stay on `device`.
+    """
+    for name, pair in pairs.items():
+        down = pair.down.load().to(device, dtype)
+        up = pair.up.load().to(device, dtype)
+        layer = transformer.get_submodule(name.removesuffix(".weight"))
+        layer.register_forward_hook(_adder(down, up, alpha / pair.rank))
+
+
+def _adder(
+    down: Tensor, up: Tensor, scale: float
+) -> Callable[[Any, tuple[Tensor, ...], Tensor], Tensor]:
+    def add(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        change = torch.nn.functional.linear(torch.nn.functional.linear(inputs[0], down), up)
+        return output + scale * change
+
+    return add

@@ -1,0 +1,164 @@
+"""One clip on its way through the models: text, encode, denoise, decode."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ex4d.engines.wan.image import encode_image
+from ex4d.engines.wan.memory import what_would_fit
+from ex4d.engines.wan.preview import LatentColors
+from ex4d.engines.wan.sampling import Prompts, make_noise, sample
+from ex4d.engines.wan.transformer import Conditioning, autocast, compute_dtype
+from ex4d.engines.wan.windows import FRAMES_PER_LATENT, Window, n_latents_of, plan_windows
+from ex4d.errors import TooLargeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from torch import Tensor
+
+    from ex4d.engines.base import GenerateSettings, Watcher
+    from ex4d.engines.wan.conditioning import ModelInput
+    from ex4d.engines.wan.load import Models
+
+__all__ = ["Run", "memory_errors"]
+
+_PARTS = 3  # encodings of a window: colour, mask, first frame
+
+
+class Run:
+    """One clip on its way through the models."""
+
+    def __init__(
+        self, models: Models, given: ModelInput, settings: GenerateSettings, watcher: Watcher
+    ) -> None:
+        self._models = models
+        self._given = given
+        self._settings = settings
+        self._watcher = watcher
+        height, width = given.mask.shape[1:]
+        self._size = (width, height)
+        self._windows = plan_windows(n_latents_of(len(given.mask)))
+        self._colors: LatentColors | None = None
+
+    def frames(self, seed: int) -> np.ndarray:
+        """Make all frames, with the repeated ones and the repeated edges."""
+        with memory_errors(self._given, "text"):
+            prompts = self._prompts()
+        with memory_errors(self._given, "encode"), self._awake(self._models.vae):
+            windows = [
+                (window, self._conditioning(number, window))
+                for number, window in enumerate(self._windows)
+            ]
+        with memory_errors(self._given, "denoise"):
+            latents = self._denoised(windows, prompts, seed)
+        with memory_errors(self._given, "decode"), self._awake(self._models.vae):
+            frames: np.ndarray = self._models.vae.decode(
+                latents, lambda done, total: self._watcher.progress("decode", done, total)
+            )
+        return frames
+
+    def _prompts(self) -> Prompts:
+        self._watcher.progress("text", 0, 1)
+        texts = (self._settings.prompt, self._settings.negative_prompt)
+        embed = self._models.transformer.embed_text
+        positive, negative = (embed(text) for text in self._models.encode_prompts(texts))
+        return Prompts(positive, negative)
+
+    def _conditioning(self, number: int, window: Window) -> Conditioning:
+        given, models = self._given, self._models
+        part, n_parts = _PARTS * number, _PARTS * len(self._windows)
+
+        def encode(read: Callable[[slice], np.ndarray]) -> Tensor:
+            nonlocal part
+            start, part = part, part + 1
+
+            def report(done: int, total: int) -> None:
+                self._watcher.progress("encode", start * total + done, n_parts * total)
+
+            return models.vae.encode(read, window.frames, self._size, report)
+
+        color, mask = encode(given.color_values), encode(given.mask_values)
+        picture = given.first_frame(window.frames.start)
+        first = encode(lambda frames: _first_frame_video(picture, frames, window))
+        with torch.no_grad(), autocast(models.device):
+            dtype = compute_dtype(models.device)
+            geometry = models.geometry(color.to(dtype), mask.to(dtype))
+        if self._colors is None:
+            last = slice(window.frames.start, window.frames.stop, FRAMES_PER_LATENT)
+            self._colors = LatentColors(color, given.color[last])
+        with self._awake(models.image_encoder):
+            features = encode_image(models.image_encoder, picture, models.device)
+        image = models.transformer.embed_image(features)
+        return Conditioning(torch.cat([_known(first), first], dim=1), geometry, image)
+
+    def _denoised(
+        self, windows: list[tuple[Window, Conditioning]], prompts: Prompts, seed: int
+    ) -> Tensor:
+        models, colors = self._models, self._colors
+
+        def report(done: int, total: int, predicted: Tensor | None) -> None:
+            self._watcher.progress("denoise", done, total)
+            if predicted is not None and colors is not None:
+                self._watcher.preview(lambda: colors.draw(predicted))
+
+        width, height = (side // 8 for side in self._size)
+        n_latents = n_latents_of(len(self._given.mask))
+        shape = (1, models.transformer.latent_channels, n_latents, height, width)
+        noise = make_noise(shape, seed).to(models.device)
+        return sample(models.transformer, windows, prompts, noise, self._settings, report)
+
+    @contextmanager
+    def _awake(self, model: Any) -> Iterator[None]:
+        """A model on the device while it is needed; where memory is short, only then."""
+        if self._models.plan.keeps_encoders:
+            yield
+            return
+        model.to(self._models.device)
+        try:
+            yield
+        finally:
+            model.to(torch.device("cpu"))
+
+
+def _first_frame_video(picture: np.ndarray, frames: slice, window: Window) -> np.ndarray:
+    """The first frame, and grey after it: values float32 [t, H, W, 3] from -1 to 1."""
+    video = picture[None].repeat(frames.stop - frames.start, axis=0).astype("float32") / 127.5 - 1
+    video[max(0, window.frames.start + 1 - frames.start) :] = 0
+    return video
+
+
+def _known(latents: Tensor) -> Tensor:
+    """Four channels, 1 at the first latent: the mask of what an image-to-video model is given."""
+    known = torch.zeros_like(latents[:, :FRAMES_PER_LATENT])
+    known[:, :, 0] = 1
+    return known
+
+
+@contextmanager
+def memory_errors(given: ModelInput, stage: str) -> Iterator[None]:
+    """Raise TooLargeError, which says what would fit, for torch's own; let go of what was half
+    made."""
+    n_bytes = torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        reason = str(error).partition(". ")[0]
+    else:
+        return
+    gc.collect()
+    available = 0
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        available = torch.cuda.mem_get_info()[0] + torch.cuda.memory_allocated() - n_bytes
+    width, height = given.size
+    raise TooLargeError(
+        f"{given.n_frames} frames of {width}x{height} do not fit into the GPU's memory "
+        f"(stage {stage}: {reason}): {what_would_fit(available, given.n_frames, given.size)}; "
+        "or choose a smaller --vram"
+    )

@@ -1,0 +1,120 @@
+"""Denoising: Euler steps from noise to the latents of the finished clip, in float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from ex4d.engines.wan.windows import blend_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from ex4d.engines.base import GenerateSettings
+    from ex4d.engines.wan.transformer import Conditioning, TimeEmbedding, Transformer
+    from ex4d.engines.wan.windows import Window
+
+__all__ = ["Prompts", "make_noise", "noise_levels", "sample"]
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The embedded texts of the guidance's branches [1, 512, dim]."""
+
+    positive: Tensor
+    negative: Tensor
+
+
+def noise_levels(n_steps: int, shift: float) -> Tensor:  # float32 [n_steps], from 1 towards 0
+    """How noisy the latents are before each step; the timestep is 1000 times that."""
+    levels = torch.linspace(1, 0, n_steps + 1)[:-1]
+    return shift * levels / (1 + (shift - 1) * levels)
+
+
+def make_noise(shape: tuple[int, ...], seed: int) -> Tensor:
+    """Noise in float32, the same on every machine: it comes from the CPU."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float32)
+
+
+class _Clip:
+    """The latents of a clip, and the first latents that its later windows keep to themselves."""
+
+    def __init__(self, latents: Tensor, windows: Sequence[Window]) -> None:
+        self._windows = windows
+        self._weights = [weight.to(latents.device) for weight in blend_weights(windows)]
+        self.latents = latents
+        self._own = [latents[:, :, window.start : window.start + 1] for window in windows]
+
+    def of(self, number: int) -> Tensor:
+        """The latents of a window."""
+        window = self._windows[number]
+        latents = self.latents[:, :, window.latents]
+        return latents if number == 0 else torch.cat([self._own[number], latents[:, :, 1:]], dim=2)
+
+    def blend(self, velocities: Sequence[Tensor]) -> Tensor:
+        """The velocity of the clip out of those of its windows."""
+        total = torch.zeros_like(self.latents)
+        for window, weight, velocity in zip(self._windows, self._weights, velocities, strict=True):
+            total[:, :, window.latents] += weight.view(1, 1, -1, 1, 1) * velocity
+        return total
+
+    def step(self, total: Tensor, velocities: Sequence[Tensor], change: float) -> None:
+        """Go one Euler step."""
+        self.latents = self.latents + change * total
+        self._own = [
+            own + change * v[:, :, :1] for own, v in zip(self._own, velocities, strict=True)
+        ]
+
+
+@torch.no_grad()
+def sample(
+    transformer: Transformer,
+    windows: Sequence[tuple[Window, Conditioning]],
+    prompts: Prompts,
+    noise: Tensor,  # float32 [1, C, T', h, w], on the transformer's device
+    settings: GenerateSettings,
+    report: Callable[[int, int, Tensor | None], None],
+) -> Tensor:  # float32 [1, C, T', h, w]
+    """Denoise a clip. `report` gets the evaluations done, those in all, and after each step the
+    clip's latents as they would be if this step's prediction were right; it may raise."""
+    levels = noise_levels(settings.num_inference_steps, settings.shift)
+    clip = _Clip(noise, [window for window, _ in windows])
+    n_total, n_done = len(levels) * len(windows), 0
+    report(0, n_total, None)
+    for step, level in enumerate(levels):
+        time = transformer.embed_time(1000 * level)
+        velocities = []
+        for number, (_, conditioning) in enumerate(windows):
+            scale = settings.guidance_scale
+            velocity = _guided(transformer, clip.of(number), time, prompts, conditioning, scale)
+            velocities.append(velocity)
+            n_done += 1
+            if number + 1 < len(windows):
+                report(n_done, n_total, None)
+        total = velocities[0] if len(windows) == 1 else clip.blend(velocities)
+        predicted = clip.latents - float(level) * total
+        following = float(levels[step + 1]) if step + 1 < len(levels) else 0.0
+        clip.step(total, velocities, following - float(level))
+        report(n_done, n_total, predicted)
+    return clip.latents
+
+
+def _guided(
+    transformer: Transformer,
+    latents: Tensor,
+    time: TimeEmbedding,
+    prompts: Prompts,
+    conditioning: Conditioning,
+    scale: float,
+) -> Tensor:
+    """The velocity under classifier-free guidance."""
+    if scale == 1:
+        return transformer.velocities(latents, time, [prompts.positive], conditioning)[0]
+    texts = [prompts.positive, prompts.negative]
+    positive, negative = transformer.velocities(latents, time, texts, conditioning)
+    return negative + scale * (positive - negative)

@@ -1,0 +1,102 @@
+"""The diffusion engine in a worker: tiny models, real processes."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+
+from backend.executors.local import TimeLimits
+from ex4d.video.reader import probe
+from ex4d.video.writer import read_metadata
+from protocol.jobs import EngineSettings, JobState, Shot
+from tests.ex4d.cli.conftest import make_shot
+from tests.ex4d.engines.wan import tiny
+
+from .conftest import OWNER
+from .test_tasks import REAL, SIZE, arrays_of, path_of, source_of
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return tiny.write_models(tmp_path_factory.mktemp("tiny") / "models")
+
+
+@pytest.fixture(scope="module")
+def shot(tmp_path_factory):
+    return make_shot(tmp_path_factory.mktemp("shot"), 5, SIZE)
+
+
+@pytest.fixture
+def wan(make_service, models, monkeypatch):
+    """A service whose worker finds the tiny models."""
+    monkeypatch.setenv("EX4D_MODELS", str(models))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return make_service(runner=REAL, limits=TimeLimits())
+
+
+def submit(harness, shot, settings=None) -> str:
+    source = source_of(harness, shot, num_frames=5)
+    job = Shot(source, arrays_of(path_of(5)), engine="wan", settings=settings)
+    return harness.service.submit(OWNER, uuid.uuid4().hex, job)[0].job_id
+
+
+def stages_of(harness, job_id) -> list[str]:
+    stages = [info.stage for info in harness.events if info.job_id == job_id]
+    return list(dict.fromkeys(stage for stage in stages if stage))
+
+
+def test_a_shot_is_generated_and_the_models_stay_warm(wan, shot):
+    first = submit(wan, shot)
+    [info] = wan.ended(first)
+    assert info.state is JobState.DONE, info.error_text
+    video = probe(wan.service.blobs.path_of(info.results["result.mp4"]))
+    assert (video.native_size, video.n_frames) == (SIZE, 5)
+    expected = ["read", "render", "write", "load", "text", "encode", "denoise", "decode"]
+    assert stages_of(wan, first) == expected
+    steps = [i.done for i in wan.events if i.job_id == first and i.stage == "denoise"]
+    assert steps[-1] == 25
+    second = submit(wan, shot)
+    [again] = wan.ended(second)
+    assert "load" not in stages_of(wan, second)
+    assert again.results["result.mp4"] == info.results["result.mp4"]
+
+
+def test_a_cancel_ends_it_between_steps_and_the_worker_goes_on(wan, shot):
+    job_id = submit(wan, shot)
+    wan.reaches(job_id, "denoise")
+    pid = wan.executors[0].pid
+    wan.service.cancel(OWNER, job_id)
+    [info] = wan.ended(job_id)
+    assert info.state is JobState.CANCELLED
+    assert info.done < 25
+    following = submit(wan, shot)
+    [done] = wan.ended(following)
+    assert done.state is JobState.DONE
+    assert wan.executors[0].pid == pid
+
+
+def test_weights_that_do_not_fit_fail_the_job_in_a_sentence(wan, shot, models, monkeypatch):
+    checkpoint = models / "EX-4D" / "ex4d.ckpt"
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[: len(whole) // 2])
+    try:
+        [info] = wan.ended(submit(wan, shot))
+    finally:
+        checkpoint.write_bytes(whole)
+    assert (info.state, info.error_code) == (JobState.FAILED, "invalid_weights")
+    assert "ex4d.ckpt is not a readable file of weights" in info.error_text
+
+
+def test_a_jobs_settings_reach_the_engine(wan, shot):
+    asked = EngineSettings(num_inference_steps=2, prompt="a red room", width=48, height=32)
+    one_side = EngineSettings(width=48)
+    [info, refused] = wan.ended(submit(wan, shot, asked), submit(wan, shot, one_side))
+    assert info.state is JobState.DONE, info.error_text
+    result = wan.service.blobs.path_of(info.results["result.mp4"])
+    assert probe(result).native_size == (48, 32)
+    made = json.loads(read_metadata(result)["comment"])["settings"]
+    assert (made["num_inference_steps"], made["prompt"]) == (2, "a red room")
+    assert made["negative_prompt"].startswith("Bright tones")
+    assert (refused.state, refused.error_code) == (JobState.FAILED, "invalid_usage")

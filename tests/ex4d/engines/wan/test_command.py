@@ -1,0 +1,127 @@
+"""`ex4d generate --engine wan`, from condition files to an mp4."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ex4d.cli.main import main
+from ex4d.conditions.files import write_conditions
+from ex4d.video.writer import read_color, read_metadata
+
+from .conftest import make_conditions
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_conditions(tmp_path, "a", make_conditions(6, (64, 48)), Fraction(24))
+    return tmp_path
+
+
+@pytest.fixture
+def command(folder, models, capsys):
+    """A function that runs the command and returns its exit code and what it printed."""
+
+    def run(*more, models=models, out="result.mp4"):
+        flags = [f"--color_video={folder}/color_a.mp4", f"--mask_video={folder}/mask_a.mp4"]
+        flags += [f"--output_video={folder / out}", "--engine=wan", f"--models={models}"]
+        capsys.readouterr()
+        try:
+            code = main(["generate", *flags, "--num_inference_steps=2", *more])
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_conditions_become_a_clip_with_its_settings_in_it(command, folder):
+    code, out, err = command("--seed=5", "--prompt=a red room", "--guidance-scale=3")
+    assert (code, err) == (0, "note: memory: all blocks on the GPU\n")
+    assert "engine    wan (as asked)" in out
+    assert "Wan2.1-I2V-14B-480P with EX-4D's adapter" in out
+    frames, fps = read_color(folder / "result.mp4")
+    assert (frames.shape, fps) == ((6, 48, 64, 3), 24)
+    tags = read_metadata(folder / "result.mp4")
+    made = json.loads(tags["comment"])
+    assert (made["engine"], made["seed"]) == ("wan", 5)
+    assert made["settings"]["prompt"] == "a red room"
+    assert made["settings"]["guidance_scale"] == 3
+
+
+@pytest.mark.parametrize("vram", [80, 48, 24, 16])
+def test_every_memory_profile_writes_the_same_bytes_twice(command, folder, vram):
+    for name in ("one.mp4", "two.mp4"):
+        assert command(f"--vram={vram}", out=name)[0] == 0
+    assert (folder / "one.mp4").read_bytes() == (folder / "two.mp4").read_bytes()
+
+
+def test_size_length_and_the_source_can_be_asked_for(command, folder):
+    assert command("--width=48", "--height=32", "--num_frames=3", "--lora=unfused")[0] == 0
+    assert read_color(folder / "result.mp4")[0].shape == (3, 32, 48, 3)
+    assert command("--width=48", "--height=32", "--keep-source")[0] == 0
+    kept = read_color(folder / "result.mp4")[0]
+    assert kept.shape == (6, 48, 64, 3)
+    conditions = make_conditions(6, (64, 48))
+    assert np.abs(kept[0].astype(int) - conditions.color[0]).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--num_inference_steps=0", "0 inference steps"),
+        ("--guidance_scale=-1", "guidance scale is -1"),
+        ("--shift=nan", "shift is nan"),
+        ("--vram=32", "invalid choice"),
+        ("--width=8", "sides must be 16 to 8192"),
+        ("--seed=-1", "--seed is -1"),
+    ],
+)
+def test_wrong_settings_are_refused_in_a_sentence(command, folder, flag, message):
+    code, _, err = command(flag)
+    assert code == 2
+    assert message in err
+    assert not (folder / "result.mp4").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing", "other"])
+def test_wrong_weights_are_named_in_one_sentence_and_nothing_is_left(
+    command, folder, models, damage
+):
+    copy = shutil.copytree(models, folder / "copy")
+    path = copy / "EX-4D" / "ex4d.ckpt"
+    if damage == "missing":
+        path.unlink()
+    else:
+        other = models / "Wan2.1-I2V-14B-480P" / "Wan2.1_VAE.pth"
+        path.write_bytes((path if damage == "cut" else other).read_bytes()[:-2000])
+        if damage == "other":
+            path.write_bytes(other.read_bytes())
+    before = sorted(folder.iterdir())
+    code, _, err = command(models=copy)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "ex4d.ckpt" in err
+    assert sorted(folder.iterdir()) == before
+
+
+def test_the_preview_never_loads_torch(folder):
+    code = (
+        "import sys; from ex4d.cli.main import main\n"
+        f"code = main(['generate', '--engine=preview', '--color_video={folder}/color_a.mp4', "
+        f"'--mask_video={folder}/mask_a.mp4', '--output_video={folder}/draft.mp4'])\n"
+        "assert main(['doctor']) in (0, 1)\n"
+        "loaded = {'torch', 'diffsynth', 'transformers', 'safetensors'} & set(sys.modules)\n"
+        "assert (code, loaded) == (0, set()), (code, loaded)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert run.returncode == 0, run.stderr

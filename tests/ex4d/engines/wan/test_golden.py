@@ -1,0 +1,57 @@
+"""This engine against tensors that the public code computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ex4d.engines.wan.golden import compare_with_golden
+from ex4d.engines.wan.memory import MemoryPlan
+from tests.reference.wan import write_golden
+
+FILES = sorted((Path(__file__).parents[5] / "shared" / "golden").glob("wan_*.safetensors"))
+
+
+@pytest.fixture(params=FILES or [None], ids=lambda path: path.stem if path else "none")
+def golden(request):
+    if request.param is None:
+        pytest.skip("there is no folder ../shared/golden beside this clone")
+    return request.param
+
+
+def test_latents_equal_the_public_codes_in_fp32(golden):
+    errors = compare_with_golden(golden)
+    print(f"\n{golden.stem}: {errors}")
+    assert errors.timesteps < 1e-3
+    assert errors.geometry < 1e-3  # the golden one was computed in TF32
+    assert errors.first_prediction < 1e-4
+    assert errors.latents < 1e-4
+
+
+def test_streamed_blocks_and_a_change_beside_the_weights_give_the_same(golden):
+    errors = compare_with_golden(golden, lora="unfused", plan=MemoryPlan(n_resident=0))
+    print(f"\n{golden.stem}: {errors}")
+    assert errors.latents < 1e-4
+
+
+@pytest.mark.parametrize("lora", ["fused", "unfused"])
+def test_latents_of_another_size_equal_the_plain_way_through_diffsynth(tmp_path, lora):
+    path = write_golden(tmp_path / "wan_other.safetensors")
+    errors = compare_with_golden(path, lora=lora, plan=MemoryPlan(n_resident=2))
+    print(f"\n{lora}: {errors}")
+    assert (errors.timesteps, errors.geometry) == (0, 0)
+    assert errors.first_prediction < 1e-6
+    assert errors.latents < 2e-6
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("lora", ["fused", "unfused"])
+@pytest.mark.parametrize("n_resident", [0, 1, 99])
+def test_latents_equal_the_public_codes_in_bf16(golden, lora, n_resident):
+    errors = compare_with_golden(golden, "cuda", lora=lora, plan=MemoryPlan(n_resident))
+    print(f"\n{golden.stem}, {lora}, {n_resident} blocks resident: {errors}")
+    assert errors.geometry < 1e-2
+    assert errors.latents < 1e-2
