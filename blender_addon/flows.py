@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..protocol.jobs import Reconstruct, Shot, Source
+from ..protocol.jobs import EngineSettings, Reconstruct, Shot, Source
 from ..protocol.trajectory import Trajectory, pack_trajectory
 from .cache_files import write_cache
 from .presets import orbit_radius
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..protocol.background import BackgroundClient
     from ..protocol.jobs import BlobId, JobInfo, TrajectoryArrays
     from .cache_files import CacheFiles
-    from .requests import ClipSource, RenderRequest, Request
+    from .requests import ClipSource, FinalSettings, RenderRequest, Request
     from .results import ReceivedReconstruction, Summary
 
 __all__ = ["Ask", "FinishedMesh", "FinishedTake", "Flow", "Unpack", "Wait", "flow_of", "read_path"]
@@ -114,13 +114,31 @@ def _expand(
 def _render(request: RenderRequest) -> Flow:
     path = yield Unpack("camera path", lambda told: read_path(request.camera_file))
     source = yield from _send(request.source)
-    job = Shot(source, path, request.min_face_angle_deg, engine=request.engine, seed=request.seed)
+    job = Shot(
+        source,
+        path,
+        request.min_face_angle_deg,
+        engine=request.engine,
+        seed=request.seed,
+        settings=_engine_settings(request.final),
+    )
     info = yield from _finish(request, job)
     folder = Path(request.folder)
     for name in ("summary.json", "color.mp4", "mask.mp4"):
         yield from _fetch(info, name, folder)
     movie = yield from _fetch(info, "result.mp4", folder)
     return FinishedTake(info.job_id, movie, read_summary(folder / "summary.json"))
+
+
+def _engine_settings(given: FinalSettings | None) -> EngineSettings | None:
+    if given is None:
+        return None
+    return EngineSettings(
+        num_inference_steps=given.steps,
+        guidance_scale=given.guidance_scale,
+        prompt=given.prompt or None,
+        keep_source=given.keep_source,
+    )
 
 
 def _send(source: ClipSource) -> Generator[Step, Any, Source]:

@@ -19,6 +19,7 @@ from .project import folder_of, holds_work, mesh_name_of, new_take
 from .readiness import (
     ENGINES,
     clip_source,
+    final_settings,
     mesh_source,
     seed_of,
     why_no_path,
@@ -201,6 +202,7 @@ class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
             first,
             settings.camera.name,
             ENGINES[settings.quality],
+            final_settings(settings),
             seed,
             float(mesh["ex4d_min_face_angle"]),
         )

@@ -43,6 +43,11 @@ _STAGES = {
     "mesh": "Making the mesh",
     "render": "Rendering conditions",
     "generate": "Making the clip",
+    "load": "Loading the model",
+    "text": "Reading the prompt",
+    "encode": "Encoding conditions",
+    "denoise": "Making the clip",
+    "decode": "Decoding the clip",
     "write": "Writing the files",
 }
 
@@ -170,6 +175,9 @@ class EX4D_PT_render(_Panel, bpy.types.Panel):
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(shot, "quality", expand=True)
         layout.prop(shot, "seed")
+        if shot.quality == "FINAL":
+            for name in ("prompt", "steps", "guidance_scale", "keep_source"):
+                layout.prop(shot, name)
         layout.prop(shot, "folder")
         reason = why_no_render(shot, preferences().endpoint, session().connection)
         _button(layout, "ex4d.render", "RENDER_ANIMATION", reason)

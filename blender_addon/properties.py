@@ -132,6 +132,19 @@ class Ex4dShot(bpy.types.PropertyGroup):
     seed: bpy.props.StringProperty(
         name="Seed", default="0", description="A whole number; another one gives another take"
     )
+    steps: bpy.props.IntProperty(
+        name="Steps", default=25, min=1, max=1000, description="More takes longer"
+    )
+    guidance_scale: bpy.props.FloatProperty(
+        name="Guidance", default=5, min=0, max=100, description="How much the prompt weighs"
+    )
+    prompt: bpy.props.StringProperty(
+        name="Prompt", description="What the clip shows; empty: what the model was trained with"
+    )
+    keep_source: bpy.props.BoolProperty(
+        name="Keep Source Pixels",
+        description="Where the clip is seen, show its own pixels instead of the model's",
+    )
     folder: bpy.props.StringProperty(
         name="Folder",
         subtype="DIR_PATH",

@@ -15,7 +15,7 @@ import bpy
 
 from .endpoint import why_offline
 from .errors import SettingsError
-from .requests import ClipSource
+from .requests import ClipSource, FinalSettings
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ENGINES",
     "clip_source",
+    "final_settings",
     "mesh_source",
     "seed_of",
     "why_no_clip",
@@ -96,6 +97,15 @@ def seed_of(settings: bpy.types.PropertyGroup) -> int:
     if not text.isdecimal() or int(text) >= 1 << 32:
         raise SettingsError("The seed must be a whole number from 0 to 4294967295.")
     return int(text)
+
+
+def final_settings(settings: bpy.types.PropertyGroup) -> FinalSettings | None:
+    """What the panel asks of the diffusion model; none of a draft."""
+    if settings.quality != "FINAL":
+        return None
+    return FinalSettings(
+        settings.steps, settings.guidance_scale, settings.prompt.strip(), settings.keep_source
+    )
 
 
 def clip_source(settings: bpy.types.PropertyGroup) -> ClipSource:

@@ -10,7 +10,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ClipSource", "ReconstructRequest", "RenderRequest", "Request", "request_from", "stored"]
+__all__ = [
+    "ClipSource",
+    "FinalSettings",
+    "ReconstructRequest",
+    "RenderRequest",
+    "Request",
+    "request_from",
+    "stored",
+]
 
 
 def _new_key() -> str:
@@ -27,6 +35,16 @@ class ClipSource:
     stride: int = 1
     num_frames: int = 49
     fov_deg: float | None = None  # horizontal; None: the depth file's lens, else 35 mm
+
+
+@dataclass(frozen=True)
+class FinalSettings:
+    """How the diffusion model makes a clip; see EngineSettings in SPEC.md."""
+
+    steps: int = 25
+    guidance_scale: float = 5.0
+    prompt: str = ""  # none: the engine's own
+    keep_source: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +74,7 @@ class RenderRequest:
     frame_start: int  # where the strip begins
     camera: str  # display name of the camera that was sampled
     engine: str = "preview"
+    final: FinalSettings | None = None  # of an engine that has such settings
     seed: int = 0
     min_face_angle_deg: float = 2.5
     key: str = field(default_factory=_new_key)
@@ -80,4 +99,7 @@ def request_from(entry: dict[str, Any]) -> Request:
     """The request that `stored` wrote. Raises KeyError and TypeError for anything else."""
     values = dict(entry)
     kind = _KINDS[values.pop("kind")]
-    return kind(**{**values, "source": ClipSource(**values["source"])})
+    values["source"] = ClipSource(**values["source"])
+    if values.get("final") is not None:
+        values["final"] = FinalSettings(**values["final"])
+    return kind(**values)

@@ -55,6 +55,9 @@ def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> None:
         shot.fov = math.radians(source.fov_deg)
     shot.min_face_angle = request.min_face_angle_deg
     shot.seed = take.seed
+    if request.final is not None:
+        shot.steps, shot.guidance_scale = request.final.steps, request.final.guidance_scale
+        shot.prompt, shot.keep_source = request.final.prompt, request.final.keep_source
     names = {engine: quality for quality, engine in ENGINES.items()}
     shot.quality = names.get(request.engine, shot.quality)
     camera = bpy.data.objects.get(request.camera)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -91,3 +92,15 @@ def test_a_camera_that_cannot_be_is_refused_in_words(addon, server):
     with pytest.raises(RuntimeError, match="orthographic"):
         addon.bpy.ops.ex4d.render(wait=True)
     assert [task.over for task in addon.tasks] == [True]
+
+
+def test_a_finals_settings_are_kept_and_sent(addon):
+    requests = addon.part("requests")
+    final = requests.FinalSettings(10, 3.5, "fog", True)
+    source = requests.ClipSource("a.mp4", "b.npz")
+    request = requests.RenderRequest("take", source, "folder", "1", "1", 1, "Camera", "wan", final)
+    assert requests.request_from(json.loads(json.dumps(requests.stored(request)))) == request
+    sent = addon.part("flows")._engine_settings(request.final)
+    given = (sent.num_inference_steps, sent.guidance_scale, sent.prompt, sent.keep_source)
+    assert given == (10, 3.5, "fog", True)
+    assert addon.part("flows")._engine_settings(requests.FinalSettings()).prompt is None
