@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import signal
 import socket
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -14,6 +15,7 @@ from backend.log import JobLog
 from backend.upload_store import UploadStore
 from protocol import codec
 from protocol.errors import UnexpectedMessage, UnknownJob
+from protocol.jobs import FINAL_STATES
 from protocol.messages import (
     Accepted,
     Attach,
@@ -24,6 +26,7 @@ from protocol.messages import (
     GetJobs,
     GetStatus,
     OneJob,
+    Preview,
     Release,
     Resume,
     Status,
@@ -34,7 +37,10 @@ from protocol.serving import Front
 from protocol.trajectory import check_job
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
     from backend.service import JobService
+    from backend.worker_messages import Previewed
     from protocol.jobs import JobInfo
     from protocol.messages import ControlMessage, Message
     from protocol.serving import FrontSettings, Session
@@ -54,12 +60,15 @@ class Server:
         self._began_s = time.monotonic()
         self._log = JobLog("server")
         self._attached: dict[tuple[str, str], int] = {}  # connection, job -> sequence told
+        self._watchers: set[tuple[str, str]] = set()  # connection, job: preview pictures, too
+        self._previews: dict[str, Previewed] = {}  # by job: not told yet
         self._news: set[str] = set()  # jobs with events that somebody may wait for
-        self._stops_asked = 0
+        self._stops_asked = self._stops_obeyed = 0
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
         service.on_event = self._note
+        service.on_preview = self._note_preview
         self._context: zmq.Context[Any] = zmq.Context()
         try:
             self._front = Front(self._context, settings, UploadStore(service.blobs), self._answer)
@@ -69,34 +78,63 @@ class Server:
         self.endpoint = self._front.routers.endpoint
 
     def stop(self) -> None:
-        """Ask the server to end; may be called from a signal handler. The first time running jobs
-        are stopped and queued again for the next server, the second time they are killed."""
+        """Ask the server to end. The first time running jobs are stopped and queued again for the
+        next server, the second time they are killed."""
         self._stops_asked += 1
         with suppress(BlockingIOError):  # full of earlier ones
             self._wake_in.send(b"!")
 
-    def run(self) -> None:
-        """Serve until `stop`, then end the workers and close."""
-        self._log.info("listening", endpoint=self.endpoint, encrypted=self._encrypted)
-        obeyed = 0
+    def run(self, signals: Collection[int] = ()) -> None:
+        """Serve until `stop`, then end the workers and close. Each of these signals is a `stop`;
+        they can be given in the main thread only."""
         try:
-            while not (obeyed and self._service.has_stopped):
-                while obeyed < self._stops_asked:
-                    obeyed += 1
-                    self._log.info("stopping" if obeyed == 1 else "killing the workers")
-                    if obeyed == 1:
-                        self._service.stop(drain=False)
-                    else:
-                        self._service.kill()
+            with self._stopping_at(signals):
+                self._serve()
+        finally:
+            self._close()
+            self._log.info("stopped")
+
+    def _serve(self) -> None:
+        self._log.info("listening", endpoint=self.endpoint, encrypted=self._encrypted)
+        try:
+            while not (self._obey() and self._service.has_stopped):
                 self._wait()
                 self._front.serve()
+                self._service.shown = {job_id for _, job_id in self._watchers}
                 self._service.step()
+                self._tell_previews()
                 self._tell()
         finally:
             self._service.close()
             self._front.close()
-            self._close()
-            self._log.info("stopped")
+
+    @contextmanager
+    def _stopping_at(self, signals: Collection[int]) -> Iterator[None]:
+        if not signals:
+            yield
+            return
+        handlers = {number: signal.signal(number, lambda *_: self.stop()) for number in signals}
+        # A signal may reach another thread, and this one would sleep on: the system writes to the
+        # descriptor before Python's handler runs.
+        before = signal.set_wakeup_fd(self._wake_in.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def _obey(self) -> bool:
+        """Do what `stop` has asked for; whether it has."""
+        while self._stops_obeyed < self._stops_asked:
+            self._stops_obeyed += 1
+            if self._stops_obeyed == 1:
+                self._log.info("stopping")
+                self._service.stop(drain=False)
+            else:
+                self._log.info("killing the workers")
+                self._service.kill()
+        return self._stops_obeyed > 0
 
     def _close(self) -> None:
         self._context.destroy(linger=0)
@@ -135,7 +173,9 @@ class Server:
                 return codec.job_page(message.id, self._jobs_after(owner, message.after))
             case Attach():
                 info = self._service.get(owner, message.job_id)
-                self._attached[session.connection, message.job_id] = message.since
+                key = session.connection, message.job_id
+                self._attached[key] = message.since
+                (self._watchers.add if message.previews else self._watchers.discard)(key)
                 self._news.add(message.job_id)
                 return Attached(message.id, info)
             case GetStatus():
@@ -177,6 +217,21 @@ class Server:
         """Remember that something happened to a job."""
         self._news.add(info.job_id)
 
+    def _note_preview(self, preview: Previewed) -> None:
+        """Remember a job's latest picture until the end of the round."""
+        self._previews[preview.job_id] = preview
+
+    def _tell_previews(self) -> None:
+        """Send pictures to those who want them; whose queue is full misses this one."""
+        if not self._previews:
+            return
+        previews, self._previews = self._previews, {}
+        sessions = {session.connection: session for session in self._front.sessions.all()}
+        self._watchers = {key for key in self._watchers if key[0] in sessions}
+        for connection, job_id in self._watchers:
+            if job_id in previews:
+                self._front.push(sessions[connection], _picture(previews[job_id]))
+
     def _tell(self) -> None:
         """Send attached clients the events that they have not been told yet."""
         if not self._news:
@@ -200,6 +255,12 @@ class Server:
                 self._news.add(job_id)  # its queue is full: try again in the next round
                 return
             self._attached[session.connection, job_id] = info.sequence
+            if info.state in FINAL_STATES:
+                self._watchers.discard((session.connection, job_id))
+
+
+def _picture(preview: Previewed) -> Preview:
+    return Preview(preview.job_id, preview.width, preview.height, preview.frames, preview.data)
 
 
 def _event(info: JobInfo) -> Event:

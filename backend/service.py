@@ -18,11 +18,12 @@ from backend.dispatcher import Dispatcher, Outcome
 from backend.journal import Change, Journal
 from backend.log import JobLog
 from backend.status import ServiceSettings, ServiceStatus, WorkerStatus, inputs_of
+from backend.worker_messages import Previewed
 from protocol.errors import Busy, UnexpectedMessage
 from protocol.jobs import FINAL_STATES, JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from backend.executors.base import Executor
@@ -48,6 +49,8 @@ class JobService:
     ) -> None:
         self.settings = settings or ServiceSettings()
         self.on_event: Callable[[str, JobInfo], None] = lambda owner, info: None
+        self.on_preview: Callable[[Previewed], None] = lambda preview: None
+        self.shown: Collection[str] = ()  # jobs whose preview pictures somebody wants
         self._executors = executors
         self._clock = clock
         self._log = JobLog()
@@ -147,8 +150,13 @@ class JobService:
             poller.poll(min(timeout_s, self.timeout_s()) * 1000)
         for executor in self._executors:
             for report in executor.poll():
-                self._dispatcher.take(report)
+                if isinstance(report, Previewed):
+                    self.on_preview(report)
+                else:
+                    self._dispatcher.take(report)
         self._dispatcher.step(self._executors)
+        for job_id, executor in self._dispatcher.running.items():
+            executor.show(job_id, wanted=job_id in self.shown)
         self._forget_oldest()
         if self._clock() >= self._clean_at_s:
             self._clean_at_s = self._clock() + _CLEAN_EVERY_S

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ex4d.conditions.render import Progress
     from protocol.jobs import BlobId, Source, TrajectoryArrays
 
 __all__ = ["link_blob", "read_scene", "safe_suffix", "trajectory_of"]
@@ -37,13 +38,21 @@ def link_blob(inputs: Mapping[str, Path], blob: BlobId, link: Path) -> Path:
     return link
 
 
-def read_scene(source: Source, clip_path: Path, depth_path: Path, angle_deg: float) -> _ClipScene:
-    """Read a clip and its depth; the same as `ex4d recon` makes of the same settings.
+def read_scene(
+    source: Source,
+    clip_path: Path,
+    depth_path: Path,
+    angle_deg: float,
+    *,
+    progress: Progress | None = None,
+) -> _ClipScene:
+    """Read a clip and its depth; the same as `ex4d recon` makes of the same settings. `progress`
+    counts the clip's frames.
 
     Raises VideoError, DepthError, UsageError.
     """
     frames = FrameRange(source.start_frame, source.stride, source.num_frames)
-    clip = read_clip(clip_path, frames, width=source.width, height=source.height)
+    clip = read_clip(clip_path, frames, width=source.width, height=source.height, progress=progress)
     given = read_depth(depth_path, clip)
     intrinsics = given.intrinsics
     if intrinsics is None or source.fov_deg is not None:

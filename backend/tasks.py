@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from backend.devices import check_device
+from backend.previews import make_strip
 from backend.reconstruction import reconstruct
 from backend.sources import link_blob, read_scene, safe_suffix, trajectory_of
 from backend.summary import write_summary
@@ -37,13 +39,14 @@ if TYPE_CHECKING:
     from backend.worker import JobContext
     from ex4d.conditions.render import Conditions as RenderedConditions
     from ex4d.conditions.scene import Scene
-    from ex4d.engines.base import Engine
+    from ex4d.engines.base import Draw, Engine
     from ex4d.video.reader import Clip
     from protocol.jobs import EngineSettings, Job, Source
 
 __all__ = ["TaskRunner"]
 
 _SUMMARY = "summary.json"
+_PREVIEW_S = 0.5  # between two pictures
 _NAME = "shot"  # of the camera path, inside the file names that the library makes
 
 
@@ -118,12 +121,11 @@ class TaskRunner:
             with_backdrop=True,
             progress=_reporter(context, "render"),
         )
-        context.progress("write", 0, 1)
-        write_conditions(context.scratch, _NAME, conditions, clip.fps)
+        told = _reporter(context, "write")
+        write_conditions(context.scratch, _NAME, conditions, clip.fps, progress=told)
         for path in context.scratch.glob(f"*_{_NAME}.*"):
             path.rename(path.with_name(path.name.replace(f"_{_NAME}", "")))
         write_trajectory(context.scratch / "camera.npz", trajectory)
-        context.progress("write", 1, 1)
         return conditions, clip.fps
 
     def _generate(self, context: JobContext, job: Generate, inputs: Path) -> None:
@@ -169,7 +171,7 @@ def _scene(
     clip = inputs / f"clip{safe_suffix(source.clip_name)}"
     link_blob(context.inputs, source.clip, clip)
     depth = link_blob(context.inputs, source.depth, inputs / "depth.npz")
-    return read_scene(source, clip, depth, angle_deg)
+    return read_scene(source, clip, depth, angle_deg, progress=_reporter(context, "read"))
 
 
 def _condition_names(context: JobContext) -> list[str]:
@@ -197,11 +199,19 @@ def _settings(given: EngineSettings | None) -> GenerateSettings:
 class _JobWatcher(Watcher):
     """Tells a job's client what its engine does, and stops the engine when the job is cancelled."""
 
-    def __init__(self, context: JobContext) -> None:
+    def __init__(self, context: JobContext, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._context = context
+        self._clock = clock
+        self._next_s = float("-inf")  # of a preview
 
     def progress(self, stage: str, done: int, total: int) -> None:
         self._context.progress(stage, done, total)
+
+    def preview(self, draw: Draw) -> None:
+        """Draw at most twice a second, and only while somebody looks."""
+        if self._context.wants_previews and self._clock() >= self._next_s:
+            self._next_s = self._clock() + _PREVIEW_S
+            self._context.preview(make_strip(draw()))
 
 
 def _reporter(context: JobContext, stage: str) -> Callable[[int, int], None]:

@@ -20,7 +20,7 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import msgpack
 
@@ -34,14 +34,19 @@ from backend.worker_messages import (
     Failed,
     Finished,
     Frames,
+    Previewed,
     Progressed,
     Ready,
     Report,
     Run,
+    Show,
     Stop,
     Unfit,
     encode,
 )
+
+if TYPE_CHECKING:
+    from backend.previews import Strip
 
 __all__ = ["JobCancelled", "JobContext", "Runner", "main"]
 
@@ -73,6 +78,16 @@ class JobContext:
             raise JobCancelled
         self._link.send(Progressed(self._job_id, stage, done, total))
 
+    @property
+    def wants_previews(self) -> bool:
+        """Whether somebody looks at the job's preview pictures now."""
+        return self._job_id in self._link.shown
+
+    def preview(self, strip: Strip) -> None:
+        """Show what the job has made by now."""
+        size = strip.width, strip.height
+        self._link.send(Previewed(self._job_id, *size, strip.frames, strip.data))
+
 
 class Runner(Protocol):
     """Does jobs. Made once for a process with its device's name; keeps models between jobs.
@@ -96,6 +111,7 @@ class _Link:
         self._sending = threading.Lock()
         self.runs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
         self.cancelled: set[str] = set()
+        self.shown: set[str] = set()
         threading.Thread(target=self._listen, name="ex4d-commands", daemon=True).start()
 
     def send(self, report: Report) -> None:
@@ -118,6 +134,8 @@ class _Link:
                 self.runs.put(command)
             case Cancel(job_id):
                 self.cancelled.add(job_id)
+            case Show(job_id, wanted):
+                (self.shown.add if wanted else self.shown.discard)(job_id)
             case Stop():
                 self.runs.put(None)
 
@@ -174,6 +192,7 @@ def main() -> int:
         report = _do(runner, run, link)
         link.send(report)
         link.cancelled.discard(run.job_id)
+        link.shown.discard(run.job_id)
         if isinstance(report, Failed) and report.code in POISONED:
             return 1  # whatever ran next in this process would fail too
     return 0

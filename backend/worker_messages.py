@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+from typing import Annotated
 
-from msgspec import Struct, msgpack
+from msgspec import Meta, Struct, msgpack
 
 from protocol.jobs import BlobId, Job  # noqa: TC001  (msgspec needs them at run time)
+from protocol.limits import PREVIEW_BYTES
 
 __all__ = [
     "Cancel",
@@ -15,10 +17,12 @@ __all__ = [
     "Failed",
     "Finished",
     "Frames",
+    "Previewed",
     "Progressed",
     "Ready",
     "Report",
     "Run",
+    "Show",
     "Stop",
     "Unfit",
     "encode",
@@ -40,6 +44,13 @@ class Cancel(Struct, frozen=True, tag=True):
     """Stop this job at the next frame or step; any other job is left alone."""
 
     job_id: str
+
+
+class Show(Struct, frozen=True, tag=True):
+    """From now on, send preview pictures of this job, or send none."""
+
+    job_id: str
+    wanted: bool
 
 
 class Stop(Struct, frozen=True, tag=True):
@@ -65,6 +76,16 @@ class Progressed(Struct, frozen=True, tag=True):
     total: int
 
 
+class Previewed(Struct, frozen=True, tag=True):
+    """What a job's clip looks like by now."""
+
+    job_id: str
+    width: int
+    height: int
+    frames: int
+    data: Annotated[bytes, Meta(max_length=PREVIEW_BYTES)]
+
+
 class Finished(Struct, frozen=True, tag=True):
     """A job is done; its results lie in the scratch folder under these names, synced to disk."""
 
@@ -86,8 +107,8 @@ class Cancelled(Struct, frozen=True, tag=True):
     job_id: str
 
 
-Command = Run | Cancel | Stop
-Report = Ready | Unfit | Progressed | Finished | Failed | Cancelled
+Command = Run | Cancel | Show | Stop
+Report = Ready | Unfit | Progressed | Previewed | Finished | Failed | Cancelled
 
 
 def encode(message: Command | Report) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ class Movie:
 
 def load_movie(path: Path) -> Movie:
     """Measure a movie file. Raises MovieError when it is missing, empty or cannot be decoded."""
-    if not path.is_file():
+    if not os.path.isfile(path):  # never raises
         raise MovieError(f"There is no movie at {path}.")
     if not path.stat().st_size:
         raise MovieError(f"The movie {path} is empty.")

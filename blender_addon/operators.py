@@ -15,7 +15,7 @@ from .errors import AddonError, CameraError
 from .keyframes import apply_path
 from .preferences import preferences
 from .presets import preset_path
-from .project import folder_of, holds_work, mesh_name_of, new_take
+from .project import holds_work, mesh_name_of, new_folder
 from .readiness import (
     ENGINES,
     clip_source,
@@ -117,10 +117,11 @@ class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
         asked = self.properties.is_property_set("set_scene")
         source, scene_id = clip_source(settings), session().placement.scene_id_of(scene)
         name = mesh_name_of(source)
+        _, folder = new_folder(settings, name, "mesh")
         request = ReconstructRequest(
             name,
             source,
-            str(folder_of(settings) / name),
+            str(folder),
             scene_id,
             int(settings.grid_stride),
             scene.frame_start,
@@ -192,9 +193,10 @@ class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
         frames = range(first, first + int(mesh["ex4d_n_frames"]))
         path = sample_camera(scene, settings.camera, mesh, frames)
         session().connect()
-        label, folder = new_take(settings, str(mesh["ex4d_name"]))
+        name = str(mesh["ex4d_name"])
+        number, folder = new_folder(settings, name, "take")
         request = RenderRequest(
-            label,
+            f"{name} take {number}",
             source,
             str(folder),
             scene_id,

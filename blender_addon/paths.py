@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from typing import TYPE_CHECKING
 
 import bpy
@@ -9,7 +10,7 @@ import bpy
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["stored_path"]
+__all__ = ["found_path", "stored_path"]
 
 
 def stored_path(path: Path | str) -> str:
@@ -21,3 +22,11 @@ def stored_path(path: Path | str) -> str:
         except ValueError:  # another drive of Windows
             return str(path)
     return str(path)
+
+
+def found_path(stored: str, absolute: str) -> str:
+    """Where something is now: as it was stored, relative to the file, which moves with a project;
+    or where it was made, when the file was saved elsewhere (Blender mends its own paths then,
+    not those of add-ons)."""
+    beside = os.path.normpath(bpy.path.abspath(stored))
+    return beside if os.path.exists(beside) or not absolute else absolute

@@ -33,26 +33,31 @@ class Placement:
     """Finds scenes and fills them. Belongs to one session of Blender."""
 
     def __init__(self) -> None:
-        self._session_uids: dict[str, int] = {}  # an undo may take a scene's id away, not this
+        self._session_uids: dict[str, int] = {}  # of Blender's session: whose each id is
 
     def scene_id_of(self, scene: bpy.types.Scene) -> str:
-        """The id of a scene, made when it has none or shares it with the one it was copied from."""
-        others = {other.ex4d.scene_id for other in bpy.data.scenes if other != scene}
-        if not scene.ex4d.scene_id or scene.ex4d.scene_id in others:
-            scene.ex4d.scene_id = uuid.uuid4().hex
-        self._session_uids[scene.ex4d.scene_id] = scene.session_uid
+        """The id of a scene: the one it has or had, or a new one where it has none or has the
+        one of the scene that it was copied from."""
+        uid = scene.session_uid
+        known = next((i for i, owner in self._session_uids.items() if owner == uid), "")
+        own = scene.ex4d.scene_id
+        others = {other.session_uid for other in bpy.data.scenes if other.ex4d.scene_id == own}
+        is_copy = own and self._session_uids.get(own, uid) != uid and len(others) > 1
+        if not own or is_copy:
+            scene.ex4d.scene_id = known or uuid.uuid4().hex
+        self._session_uids[scene.ex4d.scene_id] = uid
         return scene.ex4d.scene_id
 
     def scene_of(self, scene_id: str) -> bpy.types.Scene:
         """The scene of an id. Raises NoPlace when it is not in the open file."""
-        uid = self._session_uids.get(scene_id)
         own = [scene for scene in bpy.data.scenes if scene.library is None]
-        for scene in own:
-            if scene.ex4d.scene_id == scene_id:
+        uid = self._session_uids.get(scene_id)
+        for scene in own:  # an undo may have taken its id away, not this
+            if scene.session_uid == uid and scene.ex4d.scene_id in {"", scene_id}:
+                scene.ex4d.scene_id = scene_id
                 return scene
         for scene in own:
-            if scene.session_uid == uid and not scene.ex4d.scene_id:
-                scene.ex4d.scene_id = scene_id
+            if scene.ex4d.scene_id == scene_id:
                 return scene
         raise NoPlace(_ELSEWHERE)
 
@@ -75,7 +80,7 @@ class Placement:
 
 
 def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: FinishedMesh) -> str:
-    if bpy.context.mode != "OBJECT":
+    if any(item.mode == "EDIT" for item in scene.objects):
         raise NoPlace("Leave Edit Mode, and the mesh comes in.")
     received = finished.received
     settings = ShotSettings(
@@ -90,6 +95,7 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
     clip, depth = request.source.clip, request.source.depth
     source = replace(request.source, clip=stored_path(clip), depth=stored_path(depth))
     made.root["ex4d_source"] = json.dumps(asdict(source))
+    made.root["ex4d_made_of"] = json.dumps([clip, depth])
     made.root["ex4d_min_face_angle"] = request.min_face_angle_deg
     made.root["ex4d_radius"] = finished.orbit_radius
     scene.ex4d.mesh = made.root

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .properties import Ex4dShot
     from .requests import ClipSource
 
-__all__ = ["folder_of", "holds_work", "mesh_name_of", "new_take"]
+__all__ = ["folder_of", "holds_work", "mesh_name_of", "new_folder"]
 
 _UNTOUCHED = {"Cube", "Light", "Camera"}  # of a new file
 
@@ -50,16 +50,17 @@ def folder_of(settings: Ex4dShot) -> Path:
     return Path(bpy.path.abspath(settings.folder))
 
 
-def new_take(settings: Ex4dShot, name: str) -> tuple[str, Path]:
-    """Make the label and the new folder of the next take: numbers are never used twice."""
+def new_folder(settings: Ex4dShot, name: str, kind: str) -> tuple[int, Path]:
+    """Make the next folder of a kind, "mesh" or "take", and return its number: what an earlier one
+    holds may still be in use, by an undo or by another file."""
     base = folder_of(settings) / name
     base.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
-        folder = base / f"take_{number:03d}"
+        folder = base / f"{kind}_{number:03d}"
         try:
             folder.mkdir()
         except FileExistsError:
             number += 1
         else:
-            return f"{name} take {number}", folder
+            return number, folder

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import math
+import os.path
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
 
 from .endpoint import why_offline
 from .errors import SettingsError
+from .paths import found_path
 from .requests import ClipSource, FinalSettings
 
 if TYPE_CHECKING:
@@ -45,16 +46,16 @@ def why_no_clip(settings: bpy.types.PropertyGroup) -> str:
     """Why the clip is not ready to be sent."""
     if not settings.clip:
         return "Choose a clip."
-    if not Path(bpy.path.abspath(settings.clip)).is_file():
+    if not os.path.isfile(bpy.path.abspath(settings.clip)):  # never raises
         return "There is no such clip."
     if not settings.clip_frames:
         return "Blender cannot read the clip."
     if not settings.depth:
         return "Choose the clip's depth file."
-    depth = Path(bpy.path.abspath(settings.depth))
-    if not depth.is_file():
+    depth = bpy.path.abspath(settings.depth)
+    if not os.path.isfile(depth):
         return "There is no such depth file."
-    if depth.suffix.lower() != ".npz":
+    if not depth.lower().endswith(".npz"):
         return "The depth file must be a .npz file."
     last = settings.start_frame + (settings.num_frames - 1) * settings.stride
     if last >= settings.clip_frames:
@@ -111,8 +112,8 @@ def final_settings(settings: bpy.types.PropertyGroup) -> FinalSettings | None:
 def clip_source(settings: bpy.types.PropertyGroup) -> ClipSource:
     """The clip that the panel describes."""
     return ClipSource(
-        bpy.path.abspath(settings.clip),
-        bpy.path.abspath(settings.depth),
+        os.path.normpath(bpy.path.abspath(settings.clip)),
+        os.path.normpath(bpy.path.abspath(settings.depth)),
         settings.start_frame,
         settings.stride,
         settings.num_frames,
@@ -124,7 +125,9 @@ def mesh_source(mesh: bpy.types.Object) -> ClipSource:
     """The clip that a mesh was made of, whatever the panel says now. Raises SettingsError."""
     try:
         source = ClipSource(**json.loads(mesh["ex4d_source"]))
-        clip, depth = (bpy.path.abspath(path) for path in (source.clip, source.depth))
+        made_of = json.loads(mesh["ex4d_made_of"])
+        stored = (source.clip, source.depth)
+        clip, depth = (found_path(*both) for both in zip(stored, made_of, strict=True))
         return replace(source, clip=clip, depth=depth)
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(

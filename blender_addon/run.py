@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..protocol.errors import JobFailed, LinkError, SecurityError, VersionMismatch
+from ..protocol.errors import (
+    JobFailed,
+    LinkError,
+    SecurityError,
+    UnknownJob,
+    VersionMismatch,
+)
 from ..protocol.jobs import FINAL_STATES, JobState
-from ..protocol.news import Done, Failed, Happened, Progress
+from ..protocol.news import Connected, Done, Failed, Happened, Progress
 from .connection import LinkState
 from .flows import Ask, Unpack, Wait, flow_of
 from .tasks import Task, TaskState
@@ -44,14 +50,17 @@ class Run:
         self._is_watch = False  # the job is handed in and not over
 
     def cancel(self) -> None:
-        """Stop: at once while no job is handed in, else when the server has stopped it."""
-        self.task.cancelling = True
-        if self._is_watch:
-            self.cancel_job()
+        """Stop: at once while no job is handed in, else when the server has stopped it, or at the
+        second time of asking when the server is away."""
+        again, self.task.cancelling = self.task.cancelling, True
+        if again and self._connection.state is not LinkState.CONNECTED:
+            self.end(TaskState.CANCELLED)  # here; there is nobody to tell
+        elif self._is_watch:
+            self._cancel_job()
         elif not self._is_submit:
             self.end(TaskState.CANCELLED)
 
-    def cancel_job(self) -> None:
+    def _cancel_job(self) -> None:
         """Ask the server, where that is due; the job's last event then ends the run."""
         client = self._connection.client
         if self.task.cancelling and self._is_watch and client is not None:
@@ -102,6 +111,10 @@ class Run:
     def take(self, news: News) -> None:
         """Go on where the news are about this run."""
         match news:
+            case Connected():
+                if self._is_watch and not self._token:  # the server may have forgotten the job
+                    self._command(self.task.stage, lambda c: c.watch(self.task.job_id))
+                self._cancel_job()  # what was asked while there was no connection
             case Happened():
                 if self._is_watch and news.event.job_id == self.task.job_id:
                     self._heard(news.event)
@@ -155,8 +168,10 @@ class Run:
             step = self._flow.throw(error) if error is not None else self._flow.send(value)
         except StopIteration as end:
             self.finished = end.value
-        except (LinkError, SecurityError, VersionMismatch) as lost:
-            self.rest()  # the panel's first step says what to mend; then it goes on
+        except (LinkError, SecurityError, VersionMismatch, UnknownJob) as lost:
+            # The panel's first step says what to mend; then it goes on. A job that the server has
+            # forgotten is handed in again.
+            self.rest()
             self.task.text = lost.text
         except Exception as failure:  # costs this request at most, never the timer
             self.end(TaskState.FAILED, sentence_of(failure))
@@ -171,7 +186,7 @@ class Run:
             case Wait():
                 self.task.job_id, self._is_watch = step.job_id, True
                 self._command("queued", lambda client: client.watch(step.job_id))
-                self.cancel_job()
+                self._cancel_job()
             case Unpack():
                 self.task.enter(step.stage, self._clock())
                 self.work = WorkThread(step.run)

@@ -10,7 +10,6 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..protocol.news import Connected
 from .errors import NoPlace
 from .requests import RenderRequest
 from .run import Run, sentence_of
@@ -87,6 +86,8 @@ class JobRunner:
         request = replace(run.task.request, scene_id=scene_id)
         if isinstance(request, RenderRequest):
             request = replace(request, sequencer_id=scene_id)
+        else:
+            request = replace(request, set_scene=False)  # asked of another scene
         self._ledger.add(request)
         run.task.request = request
 
@@ -100,6 +101,7 @@ class JobRunner:
         works = [run.work for run in self._runs.values() if run.work]
         self.begin_anew()
         self.connection.close()
+        self._ledger.close()
         for work in works:
             work.stop(timeout_s=0.5)
 
@@ -111,7 +113,8 @@ class JobRunner:
             changed |= run.step()
             if run.task.over:
                 self._ledger.remove(run.task.request.key)
-        return changed or any(self._put_in_place(run) for run in self._runs.values())
+        placed = any(self._put_in_place(run) for run in self._runs.values())
+        return placed or changed
 
     def _take_news(self) -> bool:
         until_s = time.perf_counter() + _BUDGET_S
@@ -122,10 +125,7 @@ class JobRunner:
                 break
             changed = True
             for run in self._runs.values():
-                if isinstance(news, Connected):
-                    run.cancel_job()  # what was asked while there was no connection
-                else:
-                    run.take(news)
+                run.take(news)
         return changed
 
     def _put_in_place(self, run: Run) -> bool:

@@ -67,7 +67,7 @@ def import_shot(
     Raises CacheError or MovieError before anything of the scene is changed.
     """
     check_cache(files)
-    name = settings.name[:_LONGEST_NAME]
+    name = settings.name
     clip = SourceClip(
         settings.movie,
         reconstruction.n_frames,
@@ -129,7 +129,7 @@ def _part(part: str, name: str, collection: Any, *arguments: Any) -> Any:
         if datablock.get(_TAG) == tag and datablock.library is None:
             return datablock
     words = {"collection": "", "mesh": " Mesh", "object": " Mesh"}.get(part, f" {part.title()}")
-    datablock = collection.new(f"EX-4D {name}{words}", *arguments)
+    datablock = collection.new(f"EX-4D {name[:_LONGEST_NAME]}{words}", *arguments)
     datablock[_TAG] = tag
     return datablock
 
@@ -193,7 +193,7 @@ def _image(part: str, name: str, path: Path) -> bpy.types.Image:
             image.reload()
             return image
     image = bpy.data.images.load(stored_path(path), check_existing=False)
-    image.name, image[_TAG] = f"EX-4D {name} {part.title()}", tag
+    image.name, image[_TAG] = f"EX-4D {name[:_LONGEST_NAME]} {part.title()}", tag
     return image
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .compat import show_in_sequencer
-from .connection import Connection
+from .connection import Connection, LinkState
 from .endpoint import address_of, why_offline
 from .errors import AddonError, SettingsError
 from .ledger import Ledger
@@ -37,10 +37,10 @@ class Session:
         self.keys_folder = folder / "keys"
         self.connection = Connection(version=VERSION)
         self.placement = Placement()
-        ledger = Ledger(folder / "jobs.json")
+        ledger = Ledger(folder / "jobs")
         self.runner = JobRunner(self.connection, ledger, self.placement.place)
         self.problem = ""  # of the settings, in words
-        self._seen: set[str] = set()  # workspaces that were looked after
+        self._seen: set[int] = set()  # workspaces that were looked after
 
     def connect(self) -> None:
         """Open the connection that the preferences describe, or try again at once.
@@ -68,11 +68,10 @@ class Session:
 
     def tick(self) -> bool:
         """Do what is due; whether anything changed."""
-        settings = preferences()
-        if self.connection.client is not None:
-            self.problem = why_offline(settings.endpoint, online_access=bpy.app.online_access)
-            if self.problem:
-                self.disconnect()
+        reason = why_offline(preferences().endpoint, online_access=bpy.app.online_access)
+        if reason and self.connection.client is not None:
+            self.disconnect()
+            self.problem = reason
         return self.runner.pump()
 
     def show_strips(self) -> None:
@@ -80,8 +79,8 @@ class Session:
         by itself). Once for each: the artist may choose otherwise."""
         for window in bpy.context.window_manager.windows:
             scene, workspace = window.scene, window.workspace
-            if len(scene.ex4d.takes) and workspace.name not in self._seen:
-                self._seen.add(workspace.name)
+            if len(scene.ex4d.takes) and workspace.session_uid not in self._seen:
+                self._seen.add(workspace.session_uid)
                 show_in_sequencer(scene, [workspace])
 
     def wait_for(self, task: Task, timeout_s: float) -> None:
@@ -95,6 +94,8 @@ class Session:
                 raise AddonError(f"{task.request.label}: not over after {timeout_s:g} s.")
             if self.problem:
                 raise SettingsError(self.problem)
+            if self.connection.state is LinkState.REFUSED:
+                raise SettingsError(self.connection.text)
             if not self.tick():
                 time.sleep(0.02)
         if task.state is not TaskState.DONE:

@@ -11,7 +11,7 @@ import bpy
 
 from .compat import strips_in
 from .errors import AddonError, SettingsError
-from .paths import stored_path
+from .paths import found_path, stored_path
 from .readiness import ENGINES
 from .requests import RenderRequest, request_from
 from .sequencer import Take, insert_take
@@ -77,7 +77,7 @@ def show_conditions(take: Ex4dTake) -> None:
         raise AddonError(f"{take.name} has no strip any more; render it again.")
     scene, request = own[0][0], request_of(take)
     for file, word in _CONDITIONS.items():
-        path = Path(bpy.path.abspath(take.folder)) / file
+        path = _folder_of(take) / file
         given = Take(path, f"{take.name} {word}", take.job_id, request.seed, take.engine)
         insert_take(scene, given, request.frame_start).strip["ex4d_condition"] = word
 
@@ -90,17 +90,21 @@ def hide_conditions(take: Ex4dTake) -> None:
 
 
 def remove_take(shot: Ex4dShot, index: int) -> None:
-    """Remove a take with its strips and files; nothing else in its folder is touched."""
+    """Remove a take with its strips, and its files unless a copied scene has the take too; nothing
+    else in its folder is touched."""
     take = shot.takes[index]
     for scene, strip in _strips_of(take):
         strips_in(scene).remove(strip)
-    folder = Path(bpy.path.abspath(take.folder))
-    for name in _FILES:
-        (folder / name).unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+    folder, job_id = _folder_of(take), take.job_id
     shot.takes.remove(index)
+    if not any(t.job_id == job_id for scene in bpy.data.scenes for t in scene.ex4d.takes):
+        for name in _FILES:  # the folder stays, so that its number is not used again
+            (folder / name).unlink(missing_ok=True)
     shot.active_take = max(0, min(index, len(shot.takes) - 1))
+
+
+def _folder_of(take: Ex4dTake) -> Path:
+    return Path(found_path(take.folder, request_of(take).folder))
 
 
 def _strips_of(take: Ex4dTake) -> list[tuple[bpy.types.Scene, bpy.types.bpy_struct]]:

@@ -99,7 +99,8 @@ class BackgroundClient:
         return self._put(lambda client: client.jobs())
 
     def watch(self, job_id: str, since: int = 0) -> int:
-        """Have the events of a job told as Happened, until it is over; Done has its JobInfo."""
+        """Have the events of a job told as Happened and its pictures as Previewed, until it is
+        over; Done has its JobInfo."""
         return self._put(lambda client: self._thread.watch(client, job_id, since))
 
     def upload(self, path: str | Path) -> int:

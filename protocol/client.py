@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .jobs import BlobId, Job, JobInfo
-    from .messages import Event, Welcome
+    from .messages import Event, Preview, Welcome
     from .wire import Address
 
 __all__ = ["Client", "Timeouts"]
@@ -135,12 +135,16 @@ class Client:
             if not page.more or not page.jobs:
                 return jobs
 
-    def subscribe(self, job_id: str, since: int = 0) -> JobInfo:
-        """Ask for the events after `since`, for `take_events`. Raises UnknownJob."""
+    def subscribe(self, job_id: str, since: int = 0, *, previews: bool = False) -> JobInfo:
+        """Ask for the events after `since`, for `take_events`, and for preview pictures, for
+        `take_preview`. Raises UnknownJob."""
         self.conversation.events.setdefault(job_id, deque(maxlen=_MOST_EVENTS))
-        return self.conversation.ask(
-            Attach(self.conversation.number(), job_id, since), Attached
-        ).info
+        if previews:
+            self.conversation.previews.setdefault(job_id, None)
+        else:
+            self.conversation.previews.pop(job_id, None)
+        attach = Attach(self.conversation.number(), job_id, since, previews)
+        return self.conversation.ask(attach, Attached).info
 
     def take_events(self, job_id: str) -> list[Event]:
         """The events that came since the last call."""
@@ -148,6 +152,13 @@ class Client:
         events = list(queue)
         queue.clear()
         return events
+
+    def take_preview(self, job_id: str) -> Preview | None:
+        """The latest preview picture, if one came since the last call."""
+        preview = self.conversation.previews.get(job_id)
+        if preview is not None:
+            self.conversation.previews[job_id] = None
+        return preview
 
     def attach(self, job_id: str, since: int = 0, *, timeout_s: float = 86_400) -> Iterator[Event]:
         """Each event after `since`, in order and once, until the job is over; over lost

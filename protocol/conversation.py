@@ -15,7 +15,7 @@ from .backoff import Backoff
 from .errors import InvalidMessage, LinkError, TimedOut
 from .limits import MAJOR, MINOR, STALL_S
 from .link import Link
-from .messages import Event, Failure, Hello, Message
+from .messages import Event, Failure, Hello, Message, Preview
 
 if TYPE_CHECKING:
     from collections import deque
@@ -75,6 +75,7 @@ class Conversation:
         self._descriptor: int | None = None
         self._replies: dict[int, Message | None] = {}  # None: still waited for
         self.events: dict[str, deque[Event]] = {}
+        self.previews: dict[str, Preview | None] = {}  # the latest, of jobs that were asked for
         self.welcome: Welcome | None = None
         self.backoff = Backoff()
 
@@ -161,6 +162,9 @@ class Conversation:
             if isinstance(message, Event):
                 if message.job_id in self.events:
                     self.events[message.job_id].append(message)
+            elif isinstance(message, Preview):
+                if message.job_id in self.previews:
+                    self.previews[message.job_id] = message
             elif (number := getattr(message, "reply_to", 0)) in self._replies:
                 self._replies[number] = message
 

@@ -20,6 +20,7 @@ __all__ = [
     "MINOR",
     "OPEN_FETCHES",
     "PING_S",
+    "PREVIEW_BYTES",
     "STALL_S",
     "UNRESPONSIVE_S",
     "WINDOW_BYTES_FIRST",
@@ -33,6 +34,7 @@ DEFAULT_PORT = 5570  # control; data is one above
 
 CONTROL_BYTES = 1 << 20
 CONTROL_HWM = 64  # messages
+PREVIEW_BYTES = 1 << 16  # a preview picture
 DATA_HEADER_BYTES = 4096  # what a data message may have beside its chunk
 CHUNK_BYTES = 1 << 20
 CHUNK_BYTES_LEAST = 1 << 18

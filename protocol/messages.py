@@ -21,7 +21,8 @@ from .data_messages import (
     Stored,
     UploadReady,
 )
-from .jobs import Job, JobInfo, JobState
+from .event_messages import Attach, Attached, Event, Preview
+from .jobs import Job, JobInfo
 from .message_parts import (
     Bytes,
     Capabilities,
@@ -71,6 +72,7 @@ __all__ = [
     "OneJob",
     "Ping",
     "Pong",
+    "Preview",
     "Release",
     "Resume",
     "Status",
@@ -223,33 +225,6 @@ class JobList(Message, frozen=True, tag="jobs"):
     more: bool = False  # ask again, after the last of these
 
 
-class Attach(Message, frozen=True, tag="attach"):
-    """Asks for a job's events: those after `since` again, then new ones as they come."""
-
-    id: Number
-    job_id: Id
-    since: Number = 0
-
-
-class Attached(Message, frozen=True, tag="attached"):
-    """Answers `attach`; the events follow."""
-
-    reply_to: Number
-    info: JobInfo
-
-
-class Event(Message, frozen=True, tag="event"):
-    """Something happened to a job. Pushed to every connection that attached to it."""
-
-    job_id: Id
-    sequence: Number  # rises within a job
-    state: JobState
-    stage: Name = ""
-    done: Number = 0
-    total: Number = 0
-    text: Text = ""
-
-
 ControlMessage = (
     Hello
     | Welcome
@@ -270,6 +245,7 @@ ControlMessage = (
     | Attach
     | Attached
     | Event
+    | Preview
 )
 DataMessage = (
     Hello

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from .backoff import Backoff
 from .client import Client, Timeouts
-from .errors import LinkError, ProtocolError
+from .errors import LinkError, ProtocolError, Refused
 from .jobs import FINAL_STATES
-from .news import Connected, Disconnected, Done, Failed, Happened, Progress
+from .news import Connected, Disconnected, Done, Failed, Happened, Previewed, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +114,7 @@ class NetworkThread:
 
     def watch(self, client: Client, job_id: str, since: int) -> JobInfo:
         """Tell the events of a job from now on, until it is over."""
-        info = client.subscribe(job_id, since)
+        info = client.subscribe(job_id, since, previews=True)
         self._watched[job_id] = since
         return info
 
@@ -166,6 +166,8 @@ class NetworkThread:
             except LinkError as error:
                 if client.conversation.current is link:  # else a command made a new one
                     self._lost(client, error, 0.0)
+            except ProtocolError as error:  # what came cannot be read
+                self._lost(client, error, self._backoff.next_s())
         else:
             self._do_transfer(client, command)
 
@@ -210,7 +212,7 @@ class NetworkThread:
         try:
             if command.token not in self._dropped:
                 news = Done(command.token, command.run(client))
-        except (ProtocolError, OSError) as error:
+        except Exception as error:  # costs the command at most, never the thread
             news = Failed(command.token, error)
         finally:
             if news is not None:
@@ -247,7 +249,10 @@ class NetworkThread:
         self._backoff.reset()
         self.news.put(Connected(link.welcome))
         for job_id, since in list(self._watched.items()):
-            client.subscribe(job_id, since)
+            try:
+                client.subscribe(job_id, since, previews=True)
+            except Refused:  # forgotten there; who asks for the job is told so
+                self._watched.pop(job_id, None)
 
     def _lost(self, client: Client, error: ProtocolError, retry_s: float | None) -> None:
         """Tell, and wait until the next attempt (None: until `reconnect`)."""
@@ -276,6 +281,8 @@ class NetworkThread:
 
     def _tell_events(self, client: Client) -> None:
         for job_id in list(self._watched):
+            if preview := client.take_preview(job_id):
+                self.news.put(Previewed.of(preview))
             for event in client.take_events(job_id):
                 if event.sequence > self._watched.get(job_id, event.sequence):
                     self._watched[job_id] = event.sequence

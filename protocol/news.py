@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from .errors import ProtocolError
     from .jobs import BlobId, JobInfo
-    from .messages import Event, Status, Welcome
+    from .messages import Event, Preview, Status, Welcome
 
 __all__ = [
     "Connected",
@@ -19,6 +19,7 @@ __all__ = [
     "Failed",
     "Happened",
     "News",
+    "Previewed",
     "Progress",
 ]
 
@@ -51,7 +52,7 @@ class Failed:
     """A command failed."""
 
     token: int
-    error: ProtocolError | OSError
+    error: Exception
 
 
 @dataclass(frozen=True)
@@ -70,4 +71,21 @@ class Happened:
     event: Event
 
 
-News = Connected | Disconnected | Done | Failed | Progress | Happened
+@dataclass(frozen=True)
+class Previewed:
+    """A picture of what a job that `watch` asked for has made by now: `frames` of equal width side
+    by side, as a JPEG of `width` x `height`."""
+
+    job_id: str
+    width: int
+    height: int
+    frames: int
+    data: bytes
+
+    @classmethod
+    def of(cls, preview: Preview) -> Previewed:
+        """The news of a message."""
+        return cls(preview.job_id, preview.width, preview.height, preview.frames, preview.data)
+
+
+News = Connected | Disconnected | Done | Failed | Progress | Happened | Previewed

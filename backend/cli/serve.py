@@ -57,11 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with as_command_errors():
             server = _make_server(arguments, settings)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: server.stop())
-        server.run()
+        server.run({signal.SIGINT, signal.SIGTERM})
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         handler.close()
     return 0
 

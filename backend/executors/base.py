@@ -50,6 +50,9 @@ class Executor(Protocol):
     def cancel(self, job_id: str) -> None:
         """Ask for the end of a job, first nicely, then by force; of another job: nothing."""
 
+    def show(self, job_id: str, *, wanted: bool) -> None:
+        """Have preview pictures of a job sent or not; of another job: nothing."""
+
     def poll(self) -> list[Report]:
         """Take in what has come, keep the time limits, and replace a worker that died."""
         ...

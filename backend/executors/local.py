@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msgspec import DecodeError, ValidationError, msgpack
 
+from backend.executors.assignment import Assignment, TimeLimits
 from backend.executors.base import WorkerState
 from backend.executors.process import WorkerProcess, how_it_ended
 from backend.failures import POISONED
@@ -19,10 +19,12 @@ from backend.worker_messages import (
     Cancelled,
     Failed,
     Finished,
+    Previewed,
     Progressed,
     Ready,
     Report,
     Run,
+    Show,
     Unfit,
 )
 
@@ -32,44 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["LocalExecutor", "TimeLimits"]
 
 _SLOWEST_RESTART_S = 30.0
+_USUAL_LIMITS = TimeLimits()
 _OUT_OF_MEMORY_IN_A_ROW = 2  # J10: what a process keeps after that, only its end gives back
 _DECODER: msgpack.Decoder[Report] = msgpack.Decoder(Report)
-
-
-@dataclass(frozen=True)
-class TimeLimits:
-    """How long a worker may take for what is asked of it."""
-
-    cancel_s: float = 5.0  # to notice a cancel; then SIGTERM
-    terminate_s: float = 5.0  # to obey it; then SIGKILL
-    stage_s: float = 600.0  # between two reports of progress
-    start_s: float = 120.0  # to load its libraries
-    restart_s: float = 2.0  # until the next try after one that failed; doubles up to 30 s
-
-
-@dataclass
-class _Assignment:
-    """The job that the worker has now."""
-
-    run: Run
-    progress: Coalescer
-    heard_s: float
-    stage: str = ""
-    cancelled_s: float | None = None
-    terminated_s: float | None = None
-    killed: bool = False
-    timed_out: bool = False
-
-    def deadline_s(self, limits: TimeLimits) -> float:
-        """When something is due, if the worker stays silent."""
-        due = [self.progress.deadline_s()]
-        if not self.killed:
-            due.append(self.heard_s + limits.stage_s)
-            if self.terminated_s is not None:
-                due.append(self.terminated_s + limits.terminate_s)
-            elif self.cancelled_s is not None:
-                due.append(self.cancelled_s + limits.cancel_s)
-        return min((time_s for time_s in due if time_s is not None), default=float("inf"))
 
 
 class LocalExecutor:
@@ -83,7 +50,7 @@ class LocalExecutor:
         device: str = "cpu",
         *,
         runner: str = "backend.tasks:TaskRunner",
-        limits: TimeLimits = TimeLimits(),
+        limits: TimeLimits = _USUAL_LIMITS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.device = device
@@ -97,7 +64,7 @@ class LocalExecutor:
         self._is_ready = False
         self._has_loaded = False
         self._is_wanted = False
-        self._assignment: _Assignment | None = None
+        self._assignment: Assignment | None = None
         self._n_failed_starts = 0
         self._unfit = ""  # why the last one that started could not work
         self._n_out_of_memory = 0
@@ -128,7 +95,7 @@ class LocalExecutor:
         """Give the worker a job; only while it is READY."""
         if self.state is not WorkerState.READY or self._worker is None:
             raise RuntimeError(f"the worker on {self.device} is {self.state}, not ready")
-        self._assignment = _Assignment(run, Coalescer(), self._clock())
+        self._assignment = Assignment(run, Coalescer(), self._clock())
         self._worker.send(run)
 
     def cancel(self, job_id: str) -> None:
@@ -139,6 +106,15 @@ class LocalExecutor:
         now.cancelled_s = self._clock()
         if self._worker is not None:
             self._worker.send(Cancel(job_id))
+
+    def show(self, job_id: str, *, wanted: bool) -> None:
+        """Have preview pictures of a job sent or not; of another job: nothing."""
+        now = self._assignment
+        if now is None or now.run.job_id != job_id or now.is_shown == wanted:
+            return
+        now.is_shown = wanted
+        if self._worker is not None:
+            self._worker.send(Show(job_id, wanted))
 
     def poll(self) -> list[Report]:
         """Take in what has come, keep the time limits, and replace a worker that died."""
@@ -231,6 +207,8 @@ class LocalExecutor:
         now = self._assignment
         if now is None or report.job_id != now.run.job_id:
             return []
+        if isinstance(report, Previewed):
+            return [report]
         if isinstance(report, Progressed):
             now.heard_s, now.stage = self._clock(), report.stage
             return [*now.progress.offer(report, now.heard_s)]
@@ -289,7 +267,7 @@ class LocalExecutor:
             return []
         return self._end_of_job(self._verdict(now, how))
 
-    def _verdict(self, now: _Assignment, how: str) -> Cancelled | Failed:
+    def _verdict(self, now: Assignment, how: str) -> Cancelled | Failed:
         job_id, stage = now.run.job_id, f" in stage {now.stage}" if now.stage else ""
         if now.timed_out:
             limit = f"{self._limits.stage_s:g} s"

@@ -19,23 +19,45 @@ from ex4d.npz import read_npz, write_npz
 from ex4d.video.writer import read_color, read_mask, write_color, write_mask
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from fractions import Fraction
     from pathlib import Path
 
     from ex4d.camera.trajectory import Trajectory
+    from ex4d.conditions.render import Progress
 
 __all__ = ["read_conditions", "write_conditions", "write_frames"]
 
 _log = logging.getLogger(__name__)
 
 
-def write_conditions(folder: Path, name: str, conditions: Conditions, fps: Fraction) -> None:
-    """Write colour, mask and backdrop of the camera path `name`. Raises OutputError."""
-    write_color(folder / f"color_{name}.mp4", conditions.color, fps)
-    write_mask(folder / f"mask_{name}.mp4", conditions.mask, fps)
+def write_conditions(
+    folder: Path,
+    name: str,
+    conditions: Conditions,
+    fps: Fraction,
+    *,
+    progress: Progress | None = None,
+) -> None:
+    """Write colour, mask and backdrop of the camera path `name`. Raises OutputError.
+
+    `progress` counts the frames of both videos.
+    """
+    total = 2 * len(conditions.color)
+
+    def told(frames: np.ndarray, done: int) -> Iterator[np.ndarray]:
+        for number, frame in enumerate(frames, start=done):
+            if progress is not None:
+                progress(number, total)
+            yield frame
+
+    write_color(folder / f"color_{name}.mp4", told(conditions.color, 0), fps)
+    write_mask(folder / f"mask_{name}.mp4", told(conditions.mask, total // 2), fps)
     if conditions.backdrop is not None:
         backdrop = {"color": conditions.backdrop.color, "mask": conditions.backdrop.mask}
         write_npz(folder / f"backdrop_{name}.npz", backdrop)
+    if progress is not None:
+        progress(total, total)
 
 
 def write_frames(folder: Path, name: str, conditions: Conditions, trajectory: Trajectory) -> None:

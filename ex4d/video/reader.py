@@ -75,10 +75,11 @@ def read_clip(
     width: int | None = None,
     height: int | None = None,
     min_frames: int = 2,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Clip:
     """Read the chosen frames at their working size (see `working_size`), as a player shows them:
     frame by frame as stored, rotated upright, pixels made square, colours by the file's tags.
-    A file that ends early gives a shorter clip.
+    A file that ends early gives a shorter clip. `progress` counts the frames.
 
     Raises UsageError for a start beyond the end, a bad size, or more pixels than a clip may have,
     and VideoError for a file that cannot be read, is damaged before the last chosen frame, or
@@ -90,7 +91,7 @@ def read_clip(
     def size_for(native_size: tuple[int, int]) -> tuple[int, int]:
         return working_size(native_size, width=width, height=height)
 
-    clip = _read(Path(path), frames, size_for)
+    clip = _read(Path(path), frames, size_for, progress)
     if len(clip.frames) < min_frames:
         raise VideoError(_too_short(clip, frames, min_frames))
     return clip
@@ -102,7 +103,10 @@ def read_whole(path: str | Path) -> Clip:
 
 
 def _read(
-    path: Path, chosen: FrameRange, size_for: Callable[[tuple[int, int]], tuple[int, int]]
+    path: Path,
+    chosen: FrameRange,
+    size_for: Callable[[tuple[int, int]], tuple[int, int]],
+    progress: Callable[[int, int], None] | None = None,
 ) -> Clip:
     tally = PacketTally.of(path)
     frames = np.empty((0, 0, 0, 3), np.uint8)
@@ -126,6 +130,8 @@ def _read(
                 frames.resize((2 * len(frames), *frames.shape[1:]), refcheck=False)
             frames[len(indices)] = show(to_rgb(frame), display, size)
             indices.append(index)
+            if progress is not None:
+                progress(len(indices), len(frames))
             if len(indices) == chosen.num_frames:
                 n_decoded = max(n_decoded, tally.n_frames)  # the rest is counted, not decoded
                 break

@@ -119,6 +119,8 @@ def collect(folder: Path) -> dict[str, float]:
 def main() -> None:
     given = arguments()
     folder = given.output_dir.resolve()
+    if folder.exists() and any(folder.iterdir()) and not (folder / "shot.blend").exists():
+        raise SystemExit(f"{folder} holds other things: name an empty folder.")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shutil.copyfile(SHOT / "input.mp4", folder / f"{CLIP}.mp4")

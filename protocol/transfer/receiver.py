@@ -32,7 +32,7 @@ _STEP = 1 << 22
 
 def reserve_space(fd: int, size: int, path: Path) -> None:
     """Make the file `size` bytes long, with the space for them. Raises OSError, DiskFull."""
-    have = shutil.disk_usage(path.parent).free + os.fstat(fd).st_blocks * 512
+    have = shutil.disk_usage(path.parent).free + getattr(os.fstat(fd), "st_blocks", 0) * 512
     if have < size:
         raise DiskFull(
             f"{size} bytes are needed and {have} are free.", need_bytes=size, have_bytes=have

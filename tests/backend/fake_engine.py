@@ -9,6 +9,9 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
+
+from backend.tasks import _JobWatcher
 from backend.worker_messages import Failed, Finished
 from ex4d.errors import VideoError
 
@@ -52,6 +55,24 @@ class FakeRunner:
     def flood(self, context, stage, count) -> None:
         for done in range(count):
             context.progress(stage, done, count + 1)
+
+    def offer(self, context, path, times) -> None:
+        """Offer preview pictures, until nobody looks any more; add a line for each one drawn."""
+        watcher, pictures = _JobWatcher(context), np.full((13, 64, 48, 3), (200, 40, 90), np.uint8)
+
+        def draw() -> np.ndarray:
+            with open(path, "a") as file:
+                file.write(f"{time.monotonic()}\n")
+            return pictures
+
+        was_wanted = False
+        for number in range(times):
+            watcher.progress("denoise", number, times)
+            watcher.preview(draw)
+            if was_wanted and not context.wants_previews:
+                return
+            was_wanted = was_wanted or context.wants_previews
+            time.sleep(0.001)
 
     def gate(self, context, path, stage="gate") -> None:
         """Wait until a file is there, and listen for a cancel."""

@@ -230,7 +230,8 @@ def test_the_last_progress_of_a_job_says_that_all_is_done(real, shot, tmp_path, 
     job = kind(source) if kind is Reconstruct else kind(source, path)
     result(real, job, tmp_path)
     assert (real.events[-1].stage, real.events[-1].state) == ("write", JobState.DONE)
-    assert real.events[-1].done == real.events[-1].total == (6 if kind is Shot else 1)
+    last = {Reconstruct: 1, Conditions: 12, Shot: 6}  # the file, two videos of 6 frames, one
+    assert real.events[-1].done == real.events[-1].total == last[kind]
 
 
 def broken_jobs(harness, shot):
@@ -255,11 +256,12 @@ def test_what_is_wrong_with_a_job_is_said_in_the_clients_words(real, shot, tmp_p
         assert "\n" not in info.error_text
 
 
-def test_j7_a_real_job_stops_between_frames_and_the_worker_stays_warm(real, shot, tmp_path):
+@pytest.mark.parametrize("stage", ["read", "render", "write"])
+def test_j7_a_real_job_stops_between_frames_and_the_worker_stays_warm(real, shot, tmp_path, stage):
     long_shot = make_shot(tmp_path / "long", 30, (256, 192))
     job = Conditions(source_of(real, long_shot), arrays_of(path_of(30)))
     job_id = real.service.submit(OWNER, "long", job)[0].job_id
-    real.reaches(job_id, "read")
+    real.reaches(job_id, stage)
     pid = real.executors[0].pid
     real.service.cancel(OWNER, job_id)
     assert real.ended(job_id)[0].state is JobState.CANCELLED

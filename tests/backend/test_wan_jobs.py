@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import uuid
 
+import cv2
+import numpy as np
 import pytest
 
 from backend.executors.local import TimeLimits
@@ -61,6 +63,19 @@ def test_a_shot_is_generated_and_the_models_stay_warm(wan, shot):
     [again] = wan.ended(second)
     assert "load" not in stages_of(wan, second)
     assert again.results["result.mp4"] == info.results["result.mp4"]
+
+
+def test_who_looks_sees_the_clip_as_it_becomes(wan, shot):
+    pictures = []
+    wan.service.on_preview = pictures.append
+    job_id = submit(wan, shot)
+    wan.service.shown = {job_id}
+    [info] = wan.ended(job_id)
+    assert info.state is JobState.DONE, info.error_text
+    assert {picture.job_id for picture in pictures} == {job_id}
+    picture = cv2.imdecode(np.frombuffer(pictures[-1].data, np.uint8), cv2.IMREAD_COLOR)
+    assert pictures[-1].frames == 2  # latents of 5 frames
+    assert picture.shape == (pictures[-1].height, pictures[-1].width, 3)
 
 
 def test_a_cancel_ends_it_between_steps_and_the_worker_goes_on(wan, shot):

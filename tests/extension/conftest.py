@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -212,9 +213,8 @@ def addon(blender, extension):
     from tests.extension.rig import TICK_S, AddOn
 
     addon_utils.disable(extension, default_set=True)
-    (Path(blender.utils.extension_path_user(extension, create=True)) / "jobs.json").unlink(
-        missing_ok=True
-    )
+    folder = Path(blender.utils.extension_path_user(extension, create=True))
+    shutil.rmtree(folder / "jobs", ignore_errors=True)
     addon_utils.enable(extension, default_set=True)
     rig = AddOn(blender, extension)
     yield rig

@@ -44,11 +44,10 @@ class AddOn:
 
     def tick(self) -> None:
         """One tick, its time taken as the thread's own: others use the machine too."""
-        runner = self.session.runner
-        placed = sum(run.finished is not None for run in runner._runs.values())
+        working = [task for task in self.tasks if not task.over]
         began_s = time.thread_time()
         self.session.tick()
-        if not placed and not any(run.finished is not None for run in runner._runs.values()):
+        if not any(task.over or task.state.value == "held" for task in working):
             self.ticks_s.append(time.thread_time() - began_s)
 
     def until(self, condition, what="it") -> None:

@@ -82,9 +82,7 @@ def main() -> None:
         sweep_s=0.05,
     )
     server = Server(service, front)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: server.stop())
-    server.run()
+    server.run({signal.SIGINT, signal.SIGTERM})
 
 
 if __name__ == "__main__":

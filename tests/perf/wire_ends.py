@@ -31,7 +31,7 @@ __all__ = ["CHUNKS", "KINDS"]
 
 KINDS = ("tcp", "tls", "plain", "curve")
 CHUNKS = 200
-AHEAD = 8  # chunks that are asked for and not there yet
+AHEAD = 4  # chunks that are asked for and not there yet: the first window of a transfer
 BLOB = BlobId("0" * 64, CHUNKS * CHUNK_BYTES)
 
 

@@ -59,6 +59,7 @@ CONTROL = [
     m.Attach(1, "job-1", 3),
     m.Attached(1, INFO),
     m.Event("job-1", 4, JobState.RUNNING, "raster", 3, 49),
+    m.Preview("job-1", 832, 64, 13, b"\xff\xd8"),
 ]
 DATA = [
     HELLO,

@@ -23,10 +23,11 @@ from protocol.errors import (
     TooLarge,
     UnknownType,
 )
-from protocol.jobs import JobInfo, JobState
+from protocol.jobs import BlobId, JobInfo, JobState
 from protocol.limits import CHUNK_BYTES_MOST, CONTROL_BYTES, DATA_HEADER_BYTES
 
 from .samples import BLOB, CONTROL, DATA, HELLO, INFO, as_map, shot
+from .spec_tables import table_of
 
 pack = msgspec.msgpack.encode
 PING = pack({"type": "ping", "id": 7})
@@ -113,6 +114,15 @@ def test_m1_what_is_no_message_is_refused_naming_the_field(raw, field):
     with pytest.raises(InvalidMessage) as caught:
         codec.decode_control([raw])
     assert caught.value.facts["field"] == field
+
+
+def test_data_messages_have_no_floats_so_that_equal_bytes_mean_a_strict_message():
+    structs = [*m.DATA_MESSAGES, BlobId, *(m.Held, m.Limits, m.EngineInfo)]
+    assert not any("float" in table_of(struct) for struct in structs)
+    twice = pack(as_map(m.Stored(1, BLOB))).replace(b"\xa8reply_to\x01", b"\xa8reply_to\x01" * 2)
+    with pytest.raises(InvalidMessage) as caught:
+        codec.decode_data([bytes([twice[0] + 1]) + twice[1:]])
+    assert caught.value.facts["field"] == "$.reply_to"
 
 
 def test_m1_a_key_that_comes_twice_deep_inside_is_refused():
