@@ -25,6 +25,7 @@ FAILURES = {
     "invalid_depth": "Depths or their file are wrong.",
     "invalid_camera": "A camera path does not fit the clip.",
     "output_failed": "The results could not be written.",
+    "invalid_weights": "Files of the model are missing or wrong; the text says which.",
     "download_failed": "Weights could not be fetched; the text says which.",
     "missing_part": "The server lacks an optional part that the job needs.",
     "error": "Anything else; the text says what.",
