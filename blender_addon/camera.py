@@ -81,7 +81,7 @@ def sample_camera(
         raise CameraError("There are no frames to sample: check the frame range of the shot.")
     view_layer = _view_layer_of(scene, camera, root)
     poses, intrinsics = [], []
-    with _holes_at_rest(root), frames_restored(scene):
+    with _mesh_at_rest(root, camera), frames_restored(scene):
         for frame in frames:
             whole = int(np.floor(frame))
             scene.frame_set(whole, subframe=float(frame - whole))
@@ -112,17 +112,35 @@ def _view_layer_of(
 
 
 @contextmanager
-def _holes_at_rest(root: bpy.types.Object) -> Iterator[None]:
-    """Skip the drawing of holes: 4 ms a frame that no pose depends on."""
-    modifier = root.modifiers.get(HOLES_MODIFIER)
-    if modifier is None or not modifier.show_viewport:
-        yield
-        return
-    modifier.show_viewport = False
+def _mesh_at_rest(root: bpy.types.Object, camera: bpy.types.Object) -> Iterator[None]:
+    """Skip what no pose depends on: the drawing of holes, 4 ms a frame at 512x512, and where the
+    camera hangs on no vertices and follows no constraint, the mesh's motion, 7 to 10 ms."""
+    resting = [
+        modifier
+        for modifier in root.modifiers
+        if modifier.show_viewport
+        and (
+            modifier.name == HOLES_MODIFIER
+            or (modifier.type == "MESH_CACHE" and not _may_follow_vertices(camera))
+        )
+    ]
+    for modifier in resting:
+        modifier.show_viewport = False
     try:
         yield
     finally:
-        modifier.show_viewport = True
+        for modifier in resting:
+            modifier.show_viewport = True
+
+
+def _may_follow_vertices(item: bpy.types.Object | None) -> bool:
+    """Whether an object, or what it is a child of, has a constraint or a parent that is a part of
+    an object: such a pose can depend on a mesh's shape."""
+    while item is not None:
+        if len(item.constraints) or (item.parent and item.parent_type != "OBJECT"):
+            return True
+        item = item.parent
+    return False
 
 
 def _check_lens(camera: bpy.types.Object, frame: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 
@@ -224,3 +226,22 @@ def test_half_pixels_of_a_percentage_are_cut(scene, root, camera):
     path = sample_camera(scene, camera, root, [1])
     assert path.size == (83, 50)
     assert path.intrinsics[0, 0, 2] == 41.5
+
+
+def test_a_camera_on_a_vertex_follows_the_moving_mesh(scene, root, camera, tmp_path):
+    """Sampling lets the mesh rest only where no pose depends on it."""
+    before = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
+    frames = np.stack([before, before + np.float32([0, 0, 2])]).astype("<f4")
+    path = tmp_path / "moves.pc2"
+    header = struct.pack("<12siiffi", b"POINTCACHE2\0", 1, 3, 0.0, 1.0, 2)
+    path.write_bytes(header + frames.tobytes())
+    root.data.from_pydata(before.tolist(), [], [(0, 1, 2)])
+    cache = root.modifiers.new("cache", "MESH_CACHE")
+    cache.cache_format, cache.filepath, cache.frame_start = "PC2", str(path), 1
+    still = sample_camera(scene, camera, root, (1, 2)).extrinsics
+    assert np.abs(still[1] - still[0]).max() == 0
+    camera.parent, camera.parent_type = root, "VERTEX_3"
+    camera.parent_vertices = (0, 1, 2)
+    moved = sample_camera(scene, camera, root, (1, 2)).extrinsics
+    assert np.abs(moved[1] - moved[0]).max() == pytest.approx(2, abs=1e-4)
+    assert cache.show_viewport
