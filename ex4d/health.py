@@ -188,7 +188,8 @@ def _engines(folder: Path) -> Iterator[Finding]:
 
 
 def _models(folder: Path) -> Iterator[Finding]:
-    from ex4d.engines.wan.folder import default_folder, find_models, missing_files
+    from ex4d.engines.wan.folder import find_models, missing_files
+    from ex4d.models_folder import default_folder
 
     models = default_folder()
     files = find_models(models)

@@ -1,0 +1,87 @@
+"""The estimators by name: what each gives, under which licence, and where its weights are."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ex4d.download import Part
+from ex4d.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from ex4d.depth.estimators.base import Estimator
+
+__all__ = ["DEFAULT", "ESTIMATORS", "EstimatorEntry", "estimator_named", "load_estimator"]
+
+
+@dataclass(frozen=True)
+class EstimatorEntry:
+    """One estimator."""
+
+    name: str
+    label: str
+    gives: str  # a few words for whoever chooses
+    licence: str  # of code and weights together
+    is_commercial: bool  # whether it may be used for paid work
+    module: str  # has `load(folders, device)`
+    parts: tuple[Part, ...]  # its weights
+    needs: tuple[str, ...]  # packages
+
+
+_HUB_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
+_TRANSFORMERS = ("torch", "transformers", "safetensors")
+_DEPTH_ANYTHING = "ex4d.depth.estimators.depth_anything"
+
+
+def _depth_anything(name: str, kind: str, gives: str) -> EstimatorEntry:
+    repository = f"Depth-Anything-V2-{kind}Small-hf"
+    return EstimatorEntry(
+        name=name,
+        label=f"Depth Anything V2 {kind.replace('-', ' ')}Small",
+        gives=gives,
+        licence="Apache-2.0",
+        is_commercial=True,
+        module=_DEPTH_ANYTHING,
+        parts=(Part(f"depth-anything/{repository}", repository, _HUB_FILES, "Apache-2.0", 0.1),),
+        needs=_TRANSFORMERS,
+    )
+
+
+_ENTRIES = (
+    _depth_anything("depth-anything", "", "relative depth, fast and light"),
+    _depth_anything("depth-anything-indoor", "Metric-Indoor-", "metres, for rooms up to 20 m"),
+    _depth_anything("depth-anything-outdoor", "Metric-Outdoor-", "metres, for streets up to 80 m"),
+)
+ESTIMATORS = {entry.name: entry for entry in _ENTRIES}
+DEFAULT = "depth-anything"
+
+
+def estimator_named(name: str, *, only_commercial: bool = False) -> EstimatorEntry:
+    """The entry of a name. Raises UsageError for an unknown one, and for one that may not be used
+    for paid work when that is asked."""
+    if name not in ESTIMATORS:
+        raise UsageError(f"unknown depth estimator {name!r}: choose from {', '.join(ESTIMATORS)}")
+    entry = ESTIMATORS[name]
+    if only_commercial and not entry.is_commercial:
+        free = ", ".join(other.name for other in ESTIMATORS.values() if other.is_commercial)
+        raise UsageError(
+            f"{entry.label} may not be used for commercial work ({entry.licence}): "
+            f"choose from {free}"
+        )
+    return entry
+
+
+def load_estimator(entry: EstimatorEntry, models: Path, device: torch.device) -> Estimator:
+    """Load an estimator from its parts' folders in the folder of all models.
+
+    Raises MissingPartError and WeightsError.
+    """
+    module = importlib.import_module(entry.module)
+    folders = [models / part.folder for part in entry.parts]
+    estimator: Estimator = module.load(folders, device)
+    return estimator
