@@ -11,7 +11,7 @@ import numpy as np
 from ex4d.camera.trajectory import Trajectory
 from ex4d.conditions.scene import Scene
 from ex4d.convention import EXACT
-from ex4d.depth.files import read_depth
+from ex4d.depth.files import Lens, read_depth
 from ex4d.errors import CameraError
 from ex4d.video.alignment import entries_for
 from ex4d.video.reader import Clip, FrameRange, read_clip
@@ -53,14 +53,8 @@ def read_scene(
     """
     frames = FrameRange(source.start_frame, source.stride, source.num_frames)
     clip = read_clip(clip_path, frames, width=source.width, height=source.height, progress=progress)
-    given = read_depth(depth_path, clip)
-    intrinsics = given.intrinsics
-    if intrinsics is None or source.fov_deg is not None:
-        n_frames, height, width = clip.frames.shape[:3]
-        size = (width, height)
-        matrix = EXACT.assumed_intrinsics(clip.native_size, size, source.fov_deg)
-        intrinsics = np.broadcast_to(matrix, (n_frames, 3, 3))
-    return clip, Scene(clip.frames, given.depth, intrinsics, angle_deg, EXACT)
+    given = read_depth(depth_path, clip, Lens.of(clip, source.fov_deg))
+    return clip, Scene(clip.frames, given.depth, given.intrinsics, angle_deg, EXACT)
 
 
 _ClipScene = tuple[Clip, Scene]

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ex4d.download import Part
 from ex4d.errors import UsageError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import torch
-
-    from ex4d.depth.estimators.base import Estimator
-
-__all__ = ["DEFAULT", "ESTIMATORS", "EstimatorEntry", "estimator_named", "load_estimator"]
+__all__ = ["DEFAULT", "ESTIMATORS", "EstimatorEntry", "estimator_named"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +19,7 @@ class EstimatorEntry:
     gives: str  # a few words for whoever chooses
     licence: str  # of code and weights together
     is_commercial: bool  # whether it may be used for paid work
-    module: str  # has `load(folders, device)`
+    module: str  # has `load(folders: list[Path], device: torch.device) -> Estimator`
     parts: tuple[Part, ...]  # its weights
     needs: tuple[str, ...]  # packages
 
@@ -74,14 +65,3 @@ def estimator_named(name: str, *, only_commercial: bool = False) -> EstimatorEnt
             f"choose from {free}"
         )
     return entry
-
-
-def load_estimator(entry: EstimatorEntry, models: Path, device: torch.device) -> Estimator:
-    """Load an estimator from its parts' folders in the folder of all models.
-
-    Raises MissingPartError and WeightsError.
-    """
-    module = importlib.import_module(entry.module)
-    folders = [models / part.folder for part in entry.parts]
-    estimator: Estimator = module.load(folders, device)
-    return estimator
