@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from ex4d.download import Part
     from ex4d.video.reader import Clip
 
-__all__ = ["add_depth_flags", "check_depth_flags", "depth_of_clip", "fov_of_flags"]
+__all__ = [
+    "add_depth_flags",
+    "check_depth_flags",
+    "cleaning_of",
+    "depth_of_clip",
+    "fov_of_flags",
+    "names_files",
+    "reading_of",
+]
 
 _FULL_FRAME_MM = 36.0
 _READING = ("values", "near", "far", "inverted", "scale", "offset", "layer")
@@ -52,7 +60,6 @@ def add_depth_flags(parser: argparse.ArgumentParser) -> None:
     add("--clean_edges", type=float, help="0..1: remove flying pixels (default: 1 if estimated)")
     add("--sky_distance", type=float, help="nothing is farther; 0: off (default for files)")
     add("--commercial", action="store_true", help="refuse models that are not for paid work")
-    add("--models", type=Path, help="folder of the estimators' weights; default: $EX4D_MODELS")
     lens = parser.add_argument_group("lens of the source camera")
     lens.add_argument("--fov", type=float, help="horizontal field of view, degrees")
     lens.add_argument("--lens", type=float, metavar="MM", help="focal length, mm")
@@ -61,10 +68,10 @@ def add_depth_flags(parser: argparse.ArgumentParser) -> None:
 
 def check_depth_flags(arguments: argparse.Namespace) -> None:
     """Refuse what fits no clip, before any work. Raises UsageError."""
-    _reading(arguments)
-    _cleaning(arguments, FOR_FILES)
+    reading_of(arguments)
+    cleaning_of(arguments, FOR_FILES)
     fov_of_flags(arguments)
-    if not _is_file(arguments.depth):
+    if not names_files(arguments.depth):
         estimator_named(arguments.depth or DEFAULT, only_commercial=arguments.commercial)
         for name in _READING:
             if getattr(arguments, f"depth_{name}") != getattr(DepthReading(), name):
@@ -109,13 +116,13 @@ def depth_of_clip(arguments: argparse.Namespace, clip: Clip, lens: Lens) -> Clip
 
 
 def _depth(arguments: argparse.Namespace, clip: Clip, lens: Lens) -> ClipDepth:
-    if _is_file(arguments.depth):
+    if names_files(arguments.depth):
         given = read_depth(
             Path(arguments.depth),
             clip,
             lens,
-            reading=_reading(arguments),
-            cleaning=_cleaning(arguments, FOR_FILES),
+            reading=reading_of(arguments),
+            cleaning=cleaning_of(arguments, FOR_FILES),
         )
         filled = f", {given.unknown_share:.1%} unknown pixels filled" if given.unknown_share else ""
         say("depth", f"{arguments.depth}: {_range(given)}{filled}")
@@ -129,13 +136,13 @@ def _depth(arguments: argparse.Namespace, clip: Clip, lens: Lens) -> ClipDepth:
     usual = FOR_FILES if arguments.convention == "upstream" else FOR_ESTIMATES
     with progress_bars() as report:
         given = estimate_depth(
-            estimator, clip.frames, lens, cleaning=_cleaning(arguments, usual), report=report
+            estimator, clip.frames, lens, cleaning=cleaning_of(arguments, usual), report=report
         )
     say("", _range(given))
     return given
 
 
-def _is_file(depth: str | None) -> bool:
+def names_files(depth: str | None) -> bool:
     """Whether --depth names files. Raises UsageError when it can name nothing."""
     if depth is None or depth in ESTIMATORS:
         return False
@@ -148,11 +155,13 @@ def _is_file(depth: str | None) -> bool:
     )
 
 
-def _reading(arguments: argparse.Namespace) -> DepthReading:
+def reading_of(arguments: argparse.Namespace) -> DepthReading:
+    """How the flags say that files are read. Raises UsageError."""
     return DepthReading(**{name: getattr(arguments, f"depth_{name}") for name in _READING})
 
 
-def _cleaning(arguments: argparse.Namespace, usual: DepthCleaning) -> DepthCleaning:
+def cleaning_of(arguments: argparse.Namespace, usual: DepthCleaning) -> DepthCleaning:
+    """The usual cleaning with what the flags change. Raises UsageError."""
     given = {
         "holes": arguments.clean_holes,
         "edges": arguments.clean_edges,

@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--input_video", required=True, type=Path, help="any video that FFmpeg reads")
     add("--output_dir", required=True, type=Path, help="folder for the results")
     add_depth_flags(parser)
+    add("--models", type=Path, help="folder of the estimators' weights; default: $EX4D_MODELS")
     add("--source_camera", type=Path, help="camera.npz with the source camera's own path, solved")
     path = parser.add_mutually_exclusive_group()
     path.add_argument("--cam", default="30", help=f"{PRESETS} (default 30)")

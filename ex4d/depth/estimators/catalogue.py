@@ -22,6 +22,7 @@ class EstimatorEntry:
     module: str  # has `load(folders: list[Path], device: torch.device) -> Estimator`
     parts: tuple[Part, ...]  # its weights
     needs: tuple[str, ...]  # packages
+    memory_gib: float  # of the GPU, for 49 frames of 1024x576
 
 
 _HUB_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
@@ -40,6 +41,7 @@ def _depth_anything(name: str, kind: str, gives: str) -> EstimatorEntry:
         module=_DEPTH_ANYTHING,
         parts=(Part(f"depth-anything/{repository}", repository, _HUB_FILES, "Apache-2.0", 0.1),),
         needs=_TRANSFORMERS,
+        memory_gib=4,
     )
 
 

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from ex4d.depth.estimators.base import Estimator
     from ex4d.download import Part
 
-__all__ = ["missing_weights", "ready_estimator"]
+__all__ = ["missing_packages", "missing_weights", "ready_estimator"]
+
+
+def missing_packages(entry: EstimatorEntry) -> str:
+    """What an estimator lacks on this machine, and how to get it; nothing when all is there."""
+    absent = [need for need in entry.needs if importlib.util.find_spec(need) is None]
+    return f'{entry.label} needs {", ".join(absent)}: pip install "ex4d[depth]"' if absent else ""
 
 
 def missing_weights(entry: EstimatorEntry, models: Path) -> list[Part]:
@@ -45,12 +51,9 @@ def ready_estimator(
     text says where to put them), WeightsError when they are damaged.
     """
     entry = estimator_named(name, only_commercial=only_commercial)
-    absent = [need for need in entry.needs if importlib.util.find_spec(need) is None]
-    if absent:
-        raise MissingPartError(
-            f'{entry.label} needs {", ".join(absent)}: pip install "ex4d[depth]"; '
-            "or give the depth as files"
-        )
+    problem = missing_packages(entry)
+    if problem:
+        raise MissingPartError(f"{problem}; or give the depth as files")
     for part in missing_weights(entry, models):
         fetch(part, models, report=partial(report, part))
     import torch
