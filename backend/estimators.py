@@ -6,7 +6,7 @@ import gc
 import sys
 from typing import TYPE_CHECKING
 
-from ex4d.depth.estimators.catalogue import estimator_named
+from ex4d.depth.estimators.catalogue import DEFAULT, estimator_named
 from ex4d.depth.estimators.ready import ready_estimator
 from ex4d.models_folder import default_folder
 
@@ -36,7 +36,7 @@ class WarmEstimator:
         Raises what ready_estimator raises.
         """
         only_commercial = wanted.only_commercial
-        entry = estimator_named(wanted.estimator, only_commercial=only_commercial)
+        entry = estimator_named(wanted.estimator or DEFAULT, only_commercial=only_commercial)
         if self._loaded is not None and self._loaded[0] == entry.name:
             return self._loaded[1]
         self.free()

@@ -47,7 +47,7 @@ class DepthEstimate(
 ):
     """Depth from the clip's pictures, by an estimator that `welcome` lists."""
 
-    estimator: Name
+    estimator: Name  # none: the server's choice
     only_commercial: bool = False  # refuse one that is not for paid work
 
 
