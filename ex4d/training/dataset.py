@@ -3,6 +3,7 @@
     DATASET/dataset.json              DatasetSettings: what every clip has in common
     DATASET/clips/NAME/gt.mp4         the clip
     DATASET/clips/NAME/mask_*.mp4     its masks, lossless, true where the source is visible
+    DATASET/clips/NAME/preview.png    some of its frames, for people
     DATASET/clips/NAME/clip.json      ClipRecord
 
 A clip's folder appears whole or not at all. Names that begin with a dot are unfinished work.
@@ -23,6 +24,7 @@ from ex4d.outputs import atomic_path
 
 __all__ = [
     "FORMAT",
+    "VIDEO_FILE",
     "ClipRecord",
     "Dataset",
     "DatasetSettings",
@@ -30,6 +32,7 @@ __all__ = [
     "MaskRecord",
     "PathRecord",
     "clip_folder",
+    "is_dataset",
     "read_dataset",
     "read_record",
     "read_settings",
@@ -42,7 +45,8 @@ MaskKind = Literal["rendering", "reprojection", "tracking"]
 
 _Content = TypeVar("_Content")
 
-_SETTINGS, _CLIPS, _RECORD, _VIDEO = "dataset.json", "clips", "clip.json", "gt.mp4"
+VIDEO_FILE = "gt.mp4"
+_SETTINGS, _CLIPS, _RECORD = "dataset.json", "clips", "clip.json"
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class Dataset:
 
     def video(self, clip: ClipRecord) -> Path:
         """The clip itself, what a model learns to generate."""
-        return clip_folder(self.folder, clip.name) / _VIDEO
+        return clip_folder(self.folder, clip.name) / VIDEO_FILE
 
     def mask(self, clip: ClipRecord, mask: MaskRecord) -> Path:
         """The video of one of a clip's masks."""
@@ -114,6 +118,11 @@ class Dataset:
 def clip_folder(dataset: Path, name: str) -> Path:
     """Where the clip of that name lies in a dataset."""
     return dataset / _CLIPS / name
+
+
+def is_dataset(folder: Path) -> bool:
+    """Whether `ex4d masks` has made a folder, or has begun to."""
+    return (folder / _SETTINGS).exists()
 
 
 def read_dataset(folder: Path) -> Dataset:
@@ -131,10 +140,9 @@ def read_dataset(folder: Path) -> Dataset:
 
 def read_settings(folder: Path) -> DatasetSettings:
     """Read `dataset.json`. Raises InputError as read_dataset does."""
-    path = folder / _SETTINGS
-    if not path.exists():
-        raise InputError(f"{folder} is not a dataset of ex4d masks: there is no {path.name} in it")
-    return _read(path, DatasetSettings)
+    if not is_dataset(folder):
+        raise InputError(f"{folder} is not a dataset of ex4d masks: there is no {_SETTINGS} in it")
+    return _read(folder / _SETTINGS, DatasetSettings)
 
 
 def write_settings(folder: Path, settings: DatasetSettings) -> None:
@@ -149,7 +157,7 @@ def read_record(folder: Path) -> ClipRecord:
     record = _read(path, ClipRecord)
     if record.name != folder.name:
         raise InputError(f"{path} belongs to another clip, {record.name}")
-    for name in (_VIDEO, *(mask.file for mask in record.masks)):
+    for name in (VIDEO_FILE, *(mask.file for mask in record.masks)):
         if not (folder / name).is_file():
             raise InputError(f"there is no {folder / name}, which {path.name} beside it names")
     return record
