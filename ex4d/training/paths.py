@@ -50,7 +50,9 @@ def _orbit(random: np.random.Generator, n_frames: int, radius: float) -> _Drawn:
 
 def _sweep(random: np.random.Generator, n_frames: int, radius: float) -> _Drawn:
     turn_deg = round(_side(random) * random.uniform(120, 360), 2)
-    whole = preset_path(f"{180 * np.sign(turn_deg):.0f}", round(n_frames * 360 / abs(turn_deg)), radius)
+    whole = preset_path(
+        f"{180 * np.sign(turn_deg):.0f}", round(n_frames * 360 / abs(turn_deg)), radius
+    )
     return {"turn_deg": turn_deg}, whole[:n_frames]
 
 

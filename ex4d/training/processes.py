@@ -23,7 +23,7 @@ __all__ = ["in_processes"]
 
 _Result = TypeVar("_Result")
 _TICK_S = 1.0
-_PATIENCE_S = 10.0  # for a worker to clean up after itself
+_PATIENCE = 10  # seconds for a worker to clean up after itself
 
 
 def in_processes(
@@ -74,6 +74,7 @@ def _prepare(stop: connection.Connection) -> None:
 
 def _end_with(stop: connection.Connection) -> None:
     connection.wait([stop])
-    os.kill(os.getpid(), signal.SIGTERM)  # leaves through every finally
-    time.sleep(_PATIENCE_S)
+    for _ in range(_PATIENCE):  # the first leaves the work through every finally, the next the wait
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
     os._exit(1)

@@ -26,7 +26,7 @@ TRACKERS = {
     "cotracker3": "CoTracker3, CC-BY-NC-4.0: for non-commercial use only",
 }
 
-_LOST_PX = 1.0  # a point that flow carries there and back ends within this of where it began,
+_LOST_PX = 0.5  # a point that flow carries there and back ends within this of where it began,
 _LOST_SHARE = 0.05  # and this share of the way
 
 

@@ -116,7 +116,8 @@ def read_clips(
     over at its end is not read. Clips whose first frame is in `skip` are passed over.
 
     `size_for` gives the size (W, H) to read at for the file's own. Raises UsageError and VideoError
-    as read_clip does, also for a file that is too short for one clip.
+    as read_clip does: for a file that is too short for one clip, and for one that is damaged, after
+    the clips before the damage.
     """
     path, first = Path(path), 0
     tally = PacketTally.of(path)
@@ -131,6 +132,7 @@ def read_clips(
                 yield clip
             first += stride * num_frames
             chosen = FrameRange(first, stride, num_frames)
+    _check_whole(path, tally, tally.n_frames)
 
 
 def _read(
@@ -205,9 +207,7 @@ def _check_pixels(path: Path, n_frames: int, size: tuple[int, int]) -> None:
 
 def _check_end(path: Path, chosen: FrameRange, tally: PacketTally, n_decoded: int) -> None:
     """Raise what fits a file that ended after `n_decoded` frames, before the clip was full."""
-    if tally.is_cut:
-        declared = f"declares {_frames(tally.n_declared)}" if tally.n_declared else "is cut short"
-        raise VideoError(f"{path} is damaged: it {declared} but only {n_decoded} could be read")
+    _check_whole(path, tally, n_decoded)
     if n_decoded == 0:
         limit = f"or its pictures have more than {MOST_PIXELS} pixels"
         raise VideoError(f"{path} has no frames that can be decoded: it is damaged, {limit}")
@@ -216,6 +216,12 @@ def _check_end(path: Path, chosen: FrameRange, tally: PacketTally, n_decoded: in
             f"frame {chosen.start} is beyond the end of {path}, which has {_frames(n_decoded)}:"
             f" 0 to {n_decoded - 1}"
         )
+
+
+def _check_whole(path: Path, tally: PacketTally, n_readable: int) -> None:
+    if tally.is_cut:
+        declared = f"declares {_frames(tally.n_declared)}" if tally.n_declared else "is cut short"
+        raise VideoError(f"{path} is damaged: it {declared} but only {n_readable} could be read")
 
 
 def _too_short(clip: Clip, chosen: FrameRange, min_frames: int) -> str:
