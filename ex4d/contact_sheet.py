@@ -14,7 +14,7 @@ from ex4d.outputs import atomic_path
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["contact_sheet", "write_png"]
+__all__ = ["caption", "contact_sheet", "write_png"]
 
 _LABEL_HEIGHT = 22
 _GAP = 4
@@ -38,11 +38,16 @@ def contact_sheet(
             cell = cv2.resize(picture, (cell_width, height), interpolation=cv2.INTER_AREA)
             cells += [cell, np.full((height, _GAP, 3), 32, np.uint8)]
         strip = np.concatenate(cells[:-1], axis=1)
-        header = np.full((_LABEL_HEIGHT, strip.shape[1], 3), 32, np.uint8)
-        white, font = (235, 235, 235), cv2.FONT_HERSHEY_SIMPLEX
-        cv2.putText(header, label, (6, 16), font, 0.48, white, 1, cv2.LINE_AA)
-        strips += [header, strip]
+        strips += [caption(label, strip.shape[1]), strip]
     return np.concatenate(strips)
+
+
+def caption(text: str, width: int) -> np.ndarray:
+    """A dark bar uint8 [h, width, 3] with a line of text, cut off where it is too long."""
+    bar = np.full((_LABEL_HEIGHT, width, 3), 32, np.uint8)
+    white, font = (235, 235, 235), cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(bar, text, (6, 16), font, 0.48, white, 1, cv2.LINE_AA)
+    return bar
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:

@@ -15,7 +15,7 @@ from ex4d.errors import OutputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["atomic_path", "staged_folder"]
+__all__ = ["atomic_folder", "atomic_path", "staged_folder"]
 
 _REASONS = {
     errno.EACCES: "permission denied",
@@ -53,6 +53,25 @@ def atomic_path(target: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Give an empty hidden folder beside `target` and rename it to `target` when the block ends
+    well: the folder appears whole, even when the process is killed. What such a kill left of an
+    earlier try is removed. `target` must not exist; its parents are created.
+
+    Raises OutputError as atomic_path does.
+    """
+    temporary = target.with_name(f".{target.name}.partial")
+    try:
+        with _as_output_error(target, temporary):
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+            yield temporary
+            temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager

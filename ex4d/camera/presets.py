@@ -20,7 +20,7 @@ import numpy as np
 from ex4d.convention import EXACT, Convention
 from ex4d.errors import UsageError
 
-__all__ = ["PRESETS", "orbit_radius", "preset_path"]
+__all__ = ["PRESETS", "look_at", "orbit_radius", "preset_path"]
 
 PRESETS = "an angle in degrees such as 30 or -60, 180 (the sweep), zoom_in, zoom_out"
 
@@ -72,10 +72,10 @@ def preset_path(
         rise = np.abs(rise)
     back = np.zeros(n_frames) if is_sweep else radius - radius * rise
     eyes = np.stack([np.sin(t) * radius, (rise - 1) * radius * 0.2, back], axis=-1)
-    return np.stack([_look_at(eye, np.array([0, 0, radius])) for eye in eyes])
+    return np.stack([look_at(eye, np.array([0, 0, radius])) for eye in eyes])
 
 
-def _look_at(eye: np.ndarray, center: np.ndarray) -> np.ndarray:
+def look_at(eye: np.ndarray, center: np.ndarray) -> np.ndarray:
     """world_to_camera [4, 4] of an upright camera at `eye` that looks at `center`."""
     forward = (center - eye) / np.linalg.norm(center - eye)
     right = np.cross([0.0, 1.0, 0.0], forward)

@@ -29,7 +29,7 @@ __all__ = ["main"]
 
 # Modules of ex4d.cli; other packages add theirs as entry points. Each is loaded only when it is
 # asked for: --help answers at once, and the doctor can tell of a part that does not even load.
-_COMMANDS = ("recon", "generate", "demo", "doctor", "download")
+_COMMANDS = ("recon", "generate", "demo", "doctor", "download", "masks")
 
 
 class _Parser(argparse.ArgumentParser):

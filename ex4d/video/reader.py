@@ -22,12 +22,14 @@ from ex4d.video.source import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container, Iterator
     from fractions import Fraction
 
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-__all__ = ["Clip", "FrameRange", "VideoInfo", "probe", "read_clip", "read_whole"]
+__all__ = ["Clip", "FrameRange", "VideoInfo", "probe", "read_clip", "read_clips", "read_whole"]
 
 _MOST_CLIP_PIXELS = 1 << 31  # of all frames: 6 GB; a thousand frames of 1920 x 1080
 
@@ -102,6 +104,37 @@ def read_whole(path: str | Path) -> Clip:
     return _read(Path(path), FrameRange(num_frames=None), lambda native_size: native_size)
 
 
+def read_clips(
+    path: str | Path,
+    size_for: Callable[[tuple[int, int]], tuple[int, int]],
+    *,
+    num_frames: int,
+    stride: int = 1,
+    skip: Container[int] = (),
+) -> Iterator[Clip]:
+    """Read a file's clips of `num_frames` frames, one after the other, in one pass; what is left
+    over at its end is not read. Clips whose first frame is in `skip` are passed over.
+
+    `size_for` gives the size (W, H) to read at for the file's own. Raises UsageError and VideoError
+    as read_clip does: for a file that is too short for one clip, and for one that is damaged, after
+    the clips before the damage.
+    """
+    path, first = Path(path), 0
+    tally = PacketTally.of(path)
+    chosen = FrameRange(0, stride, num_frames)
+    with open_video(path) as (container, stream):
+        decoder = _Decoder(path, tally, container, stream)
+        while first == 0 or chosen.count(tally.n_frames) == num_frames:
+            if first not in skip:
+                clip = decoder.read(chosen, size_for)
+                if len(clip.frames) < num_frames:
+                    raise VideoError(_too_short(clip, chosen, num_frames))
+                yield clip
+            first += stride * num_frames
+            chosen = FrameRange(first, stride, num_frames)
+    _check_whole(path, tally, tally.n_frames)
+
+
 def _read(
     path: Path,
     chosen: FrameRange,
@@ -109,18 +142,37 @@ def _read(
     progress: Callable[[int, int], None] | None = None,
 ) -> Clip:
     tally = PacketTally.of(path)
-    frames = np.empty((0, 0, 0, 3), np.uint8)
-    indices: list[int] = []
-    native_size = size = (0, 0)
-    n_decoded = 0
     with open_video(path) as (container, stream):
-        fps = frame_rate(stream, tally.rate)
-        for index, frame in enumerate(decoded_frames(path, container, stream)):
-            n_decoded = index + 1
+        return _Decoder(path, tally, container, stream).read(chosen, size_for, progress)
+
+
+class _Decoder:
+    """A file that is being decoded, from its beginning on."""
+
+    def __init__(
+        self, path: Path, tally: PacketTally, container: InputContainer, stream: VideoStream
+    ) -> None:
+        self._path, self._tally, self._stream = path, tally, stream
+        self._decoded = enumerate(decoded_frames(path, container, stream))
+        self._n_decoded = 0
+
+    def read(
+        self,
+        chosen: FrameRange,
+        size_for: Callable[[tuple[int, int]], tuple[int, int]],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Clip:
+        """Read frames that were not decoded yet."""
+        path, tally = self._path, self._tally
+        frames = np.empty((0, 0, 0, 3), np.uint8)
+        indices: list[int] = []
+        native_size = size = (0, 0)
+        for index, frame in self._decoded:
+            self._n_decoded = index + 1
             if index < chosen.start or (index - chosen.start) % chosen.stride:
                 continue
             if not indices:  # once: asking for side data keeps a frame until the next collection
-                display = Display.of(frame, stream.sample_aspect_ratio)
+                display = Display.of(frame, self._stream.sample_aspect_ratio)
                 native_size, size = display.size, size_for(display.size)
                 n_expected = max(1, chosen.count(tally.n_frames))
                 _check_pixels(path, n_expected, size)
@@ -133,12 +185,15 @@ def _read(
             if progress is not None:
                 progress(len(indices), len(frames))
             if len(indices) == chosen.num_frames:
-                n_decoded = max(n_decoded, tally.n_frames)  # the rest is counted, not decoded
+                # the rest is counted, not decoded
+                n_frames = max(self._n_decoded, tally.n_frames)
                 break
         else:
-            _check_end(path, chosen, tally, n_decoded)
-    frames.resize((len(indices), *frames.shape[1:]), refcheck=False)
-    return Clip(frames, fps, np.array(indices, np.int64), n_decoded, native_size, path)
+            n_frames = self._n_decoded
+            _check_end(path, chosen, tally, n_frames)
+        frames.resize((len(indices), *frames.shape[1:]), refcheck=False)
+        fps = frame_rate(self._stream, tally.rate)
+        return Clip(frames, fps, np.array(indices, np.int64), n_frames, native_size, path)
 
 
 def _check_pixels(path: Path, n_frames: int, size: tuple[int, int]) -> None:
@@ -152,9 +207,7 @@ def _check_pixels(path: Path, n_frames: int, size: tuple[int, int]) -> None:
 
 def _check_end(path: Path, chosen: FrameRange, tally: PacketTally, n_decoded: int) -> None:
     """Raise what fits a file that ended after `n_decoded` frames, before the clip was full."""
-    if tally.is_cut:
-        declared = f"declares {_frames(tally.n_declared)}" if tally.n_declared else "is cut short"
-        raise VideoError(f"{path} is damaged: it {declared} but only {n_decoded} could be read")
+    _check_whole(path, tally, n_decoded)
     if n_decoded == 0:
         limit = f"or its pictures have more than {MOST_PIXELS} pixels"
         raise VideoError(f"{path} has no frames that can be decoded: it is damaged, {limit}")
@@ -163,6 +216,12 @@ def _check_end(path: Path, chosen: FrameRange, tally: PacketTally, n_decoded: in
             f"frame {chosen.start} is beyond the end of {path}, which has {_frames(n_decoded)}:"
             f" 0 to {n_decoded - 1}"
         )
+
+
+def _check_whole(path: Path, tally: PacketTally, n_readable: int) -> None:
+    if tally.is_cut:
+        declared = f"declares {_frames(tally.n_declared)}" if tally.n_declared else "is cut short"
+        raise VideoError(f"{path} is damaged: it {declared} but only {n_readable} could be read")
 
 
 def _too_short(clip: Clip, chosen: FrameRange, min_frames: int) -> str:

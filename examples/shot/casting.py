@@ -72,21 +72,19 @@ class Caster:
         return np.ldexp(np.round(mantissa * 2**DEPTH_BITS) / 2**DEPTH_BITS, exponent).astype("f4")
 
     def seen(
-        self, second_to_world: np.ndarray, source_to_world: np.ndarray
+        self, camera_to_world: np.ndarray, other_to_world: np.ndarray
     ) -> np.ndarray:  # [H, W] bool
-        """Tell for every pixel of the second camera whether the source sees that point too."""
+        """Tell for every pixel of one camera whether the other sees that point too."""
         width, height = self._size
         seen = np.zeros((height, width), dtype=bool)
-        spot = Vector(source_to_world[:3, 3])
-        projection = np.vstack(
-            [self._intrinsics @ np.linalg.inv(source_to_world)[:3], [0, 0, 0, 1]]
-        )
+        spot = Vector(other_to_world[:3, 3])
+        projection = np.vstack([self._intrinsics @ np.linalg.inv(other_to_world)[:3], [0, 0, 0, 1]])
         to_image = Matrix(projection.tolist())
-        for row, column, point, normal in self.pixels(second_to_world):
+        for row, column, point, normal in self.pixels(camera_to_world):
             u, v, z, _ = to_image @ point.to_4d()
-            to_source = spot - point
+            to_other = spot - point
             inside = z > 0 and 0 <= u <= width * z and 0 <= v <= height * z
-            if not inside or normal.dot(to_source) <= 0:  # outside the image, or turned away
+            if not inside or normal.dot(to_other) <= 0:  # outside the image, or turned away
                 continue
             start = point + normal * RAY_OFFSET_M
             way = spot - start

@@ -125,10 +125,17 @@ def write_video(path: Path, pictures: Sequence[np.ndarray]) -> None:
         container.mux(stream.encode(None))
 
 
-def write_arrays(out: Path, extrinsics: np.ndarray, depth: np.ndarray, seen: np.ndarray) -> None:
-    """Write the three .npz files. Time runs fastest in memory: what stands still costs nothing."""
+def write_arrays(
+    out: Path,
+    extrinsics: np.ndarray,
+    depth: np.ndarray,
+    seen: np.ndarray,
+    source_seen: np.ndarray,
+) -> None:
+    """Write the four .npz files. Time runs fastest in memory: what stands still costs nothing."""
     np.savez_compressed(out / "depth.npz", depth=np.asfortranarray(depth), intrinsics=intrinsics())
     np.savez_compressed(out / "truth_seen.npz", seen=seen)
+    np.savez_compressed(out / "source_seen.npz", seen=source_seen)
     np.savez_compressed(
         out / "camera.npz", extrinsics=extrinsics, intrinsics=intrinsics(), size=np.array(SIZE)
     )
@@ -141,7 +148,7 @@ def make_shot(out: Path, *, samples: int, frames: Sequence[int]) -> None:
     set_up_cycles(scene, samples)
     source_to_world = np.array(courtyard.source.matrix_world, dtype=float) @ AXES
     extrinsics = second_extrinsics()
-    shot, truth, depth, seen = [], [], [], []
+    shot, truth, depth, seen, source_seen = [], [], [], [], []
     with tempfile.TemporaryDirectory() as pngs:
         for frame in frames:
             courtyard.place(frame)
@@ -153,11 +160,13 @@ def make_shot(out: Path, *, samples: int, frames: Sequence[int]) -> None:
             caster = Caster(SIZE, intrinsics())
             depth.append(caster.depth(source_to_world))
             seen.append(caster.seen(second_to_world, source_to_world))
+            source_seen.append(caster.seen(source_to_world, second_to_world))
             print(f"frame {frame}: {seen[-1].mean():.0%} seen by the source", flush=True)
     out.mkdir(parents=True, exist_ok=True)
     write_video(out / "input.mp4", shot)
     write_video(out / "truth.mp4", truth)
-    write_arrays(out, extrinsics[list(frames)], np.stack(depth), np.stack(seen))
+    arrays = (np.stack(array) for array in (depth, seen, source_seen))
+    write_arrays(out, extrinsics[list(frames)], *arrays)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""atomic_path and staged_folder: results appear whole, or not at all."""
+"""atomic_path, atomic_folder and staged_folder: results appear whole, or not at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ex4d.errors import OutputError, UsageError
-from ex4d.outputs import atomic_path, staged_folder
+from ex4d.outputs import atomic_folder, atomic_path, staged_folder
 
 FAULTS = [KeyboardInterrupt, SystemExit, UsageError, ValueError]
 
@@ -33,6 +33,13 @@ def write_and_raise(target: Path, fault: type[BaseException]) -> None:
     with atomic_path(target) as temporary:
         temporary.write_text("half")
         raise fault
+
+
+def fill_and_raise(target: Path, fault: type[BaseException] | None) -> None:
+    with atomic_folder(target) as folder:
+        (folder / "a.txt").write_text("a")
+        if fault is not None:
+            raise fault
 
 
 def stage_and_raise(
@@ -180,3 +187,38 @@ def test_staged_folder_moves_nothing_when_one_name_is_taken_by_a_folder(tmp_path
     with pytest.raises(OutputError, match="b cannot be written: it is a folder"):
         stage(tmp_path, "a", "b")
     assert everything_in(tmp_path) == ["b"]
+
+
+def test_atomic_folder_shows_itself_whole(tmp_path):
+    with atomic_folder(tmp_path / "new" / "clip") as folder:
+        (folder / "a.txt").write_text("a")
+        assert not (tmp_path / "new" / "clip").exists()
+    assert everything_in(tmp_path) == ["new", "new/clip", "new/clip/a.txt"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_atomic_folder_leaves_nothing_after_a_fault(tmp_path, fault):
+    with pytest.raises(fault):
+        fill_and_raise(tmp_path / "clip", fault)
+    assert everything_in(tmp_path) == []
+
+
+def test_atomic_folder_removes_what_a_kill_has_left(tmp_path):
+    (tmp_path / ".clip.partial").mkdir()
+    (tmp_path / ".clip.partial" / "torn.mp4").touch()
+    with atomic_folder(tmp_path / "clip") as folder:
+        (folder / "a.txt").write_text("a")
+    assert everything_in(tmp_path) == ["clip", "clip/a.txt"]
+
+
+def test_atomic_folder_keeps_what_is_there_already(tmp_path):
+    (tmp_path / "clip").mkdir()
+    (tmp_path / "clip" / "mine.txt").touch()
+    with pytest.raises(OutputError, match="clip cannot be written"):
+        fill_and_raise(tmp_path / "clip", None)
+    assert everything_in(tmp_path) == ["clip", "clip/mine.txt"]
+
+
+def test_atomic_folder_refuses_an_unwritable_place_before_the_work(unwritable):
+    with pytest.raises(OutputError, match="cannot be written"), atomic_folder(unwritable):
+        pytest.fail("the block ran")

@@ -1,0 +1,184 @@
+"""From a folder of videos to the clips of a dataset, one video at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ex4d.errors import Ex4dError, InputError
+from ex4d.outputs import atomic_folder
+from ex4d.raster.cpu import CpuRasterizer
+from ex4d.training.clip_masks import MaskTools, clip_masks
+from ex4d.training.cropping import covering_size, cropped_frames, cropped_scene
+from ex4d.training.dataset import VIDEO_FILE, ClipRecord, clip_folder, write_record
+from ex4d.training.depth_source import find_depth
+from ex4d.training.quality import depth_fault, picture_fault
+from ex4d.training.sheets import clip_row, write_preview
+from ex4d.training.tracking import make_tracker
+from ex4d.video.reader import read_clips
+from ex4d.video.writer import write_color, write_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ex4d.training.dataset import DatasetSettings
+    from ex4d.training.depth_source import VideoDepth
+    from ex4d.video.reader import Clip
+
+__all__ = ["MasksJob", "Rejection", "VideoResult", "clip_name", "find_videos", "make_clips"]
+
+_log = logging.getLogger(__name__)
+_SUFFIXES = (
+    ".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
+    ".mts", ".ogv", ".ts", ".webm", ".wmv",
+)  # fmt: skip
+_NAME_LENGTH = 60
+
+
+@dataclass(frozen=True)
+class MasksJob:
+    """A dataset to be made."""
+
+    input_dir: Path
+    dataset: Path
+    depth_dir: Path | None  # None: beside the videos
+    settings: DatasetSettings
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A clip, or the rest of a video, that was left out."""
+
+    source: str
+    first_frame: int
+    reason: str
+    unexpected: bool = False  # a fault of this program
+
+
+@dataclass(frozen=True)
+class VideoResult:
+    """What became of one video."""
+
+    made: tuple[ClipRecord, ...]
+    rejected: tuple[Rejection, ...]
+
+
+def find_videos(input_dir: Path, dataset: Path) -> list[str]:
+    """The videos in a folder and its subfolders, relative to it, sorted. Hidden ones and those of
+    the dataset itself are left out. Raises InputError when there are none."""
+    if not input_dir.is_dir():
+        raise InputError(f"there is no folder {input_dir}")
+    own = dataset.resolve()
+    found = []
+    for folder, folders, files in os.walk(input_dir):
+        folders[:] = [
+            name for name in folders if name[0] != "." and Path(folder, name).resolve() != own
+        ]
+        paths = [Path(folder, name) for name in files if name[0] != "."]
+        videos = [path for path in paths if path.suffix.lower() in _SUFFIXES]
+        found += [path.relative_to(input_dir).as_posix() for path in videos]
+    if not found:
+        raise InputError(f"there are no videos in {input_dir}: no {', '.join(_SUFFIXES)}")
+    return sorted(found)
+
+
+def clip_name(source: str, first_frame: int) -> str:
+    """A name for a clip's folder: unique, and good on every file system."""
+    words = re.sub(r"[^A-Za-z0-9]+", "_", str(Path(source).with_suffix(""))).strip("_")
+    digest = hashlib.sha256(os.fsencode(source)).hexdigest()[:8]
+    return f"{words[-_NAME_LENGTH:]}-{digest}-{first_frame:06d}".lstrip("-")
+
+
+def make_clips(
+    job: MasksJob, source: str, kept: frozenset[int], *, made: Callable[[], None] = lambda: None
+) -> VideoResult:
+    """Make the clips of a video, less those whose first frame is in `kept`; `made` is called after
+    each. What is wrong with a clip or the video becomes a rejection.
+
+    Raises OutputError, and MissingPartError for a tracker that is not there.
+    """
+    settings = job.settings
+    size = (settings.width, settings.height)
+    records: list[ClipRecord] = []
+    rejected: list[Rejection] = []
+    first_frame = 0  # of the clip under way, or of the one to be read next
+    try:
+        depth = find_depth(job.input_dir, source, job.depth_dir)
+        for clip in read_clips(
+            job.input_dir / source,
+            lambda native_size: covering_size(native_size, size),
+            num_frames=settings.num_frames,
+            stride=settings.stride,
+            skip=kept,
+        ):
+            first_frame = int(clip.indices[0])
+            outcome = _make_clip(job, source, clip, depth)
+            if isinstance(outcome, ClipRecord):
+                records.append(outcome)
+                made()
+            else:
+                rejected.append(Rejection(source, first_frame, outcome))
+            first_frame += settings.stride * settings.num_frames
+    except InputError as error:
+        rejected.append(Rejection(source, first_frame, str(error)))
+    except Ex4dError:
+        raise
+    except Exception as error:  # one video must not end a run of thousands
+        _log.exception("%s, clip from frame %d", source, first_frame)
+        reason = f"an unexpected error: {type(error).__name__}: {error}"
+        rejected.append(Rejection(source, first_frame, reason, unexpected=True))
+    return VideoResult(tuple(records), tuple(rejected))
+
+
+def _make_clip(job: MasksJob, source: str, clip: Clip, depth: VideoDepth) -> ClipRecord | str:
+    """Write one clip, and return its record; or why it is left out."""
+    settings = job.settings
+    frames = cropped_frames(clip, (settings.width, settings.height))
+    fault = picture_fault(frames)
+    if fault is not None:
+        return fault
+    try:
+        given = depth.of(clip)
+    except InputError as error:
+        return str(error)
+    scene = cropped_scene(frames, given)
+    fault = depth_fault(scene.depth, given.unknown_share)
+    if fault is not None:
+        return fault
+    first_frame = int(clip.indices[0])
+    name = clip_name(source, first_frame)
+    records, masks = zip(*clip_masks(name, scene, settings, _tools(settings.tracker)), strict=True)
+    record = ClipRecord(
+        name=name,
+        source=source,
+        first_frame=first_frame,
+        stride=settings.stride,
+        fps=clip.fps / settings.stride,
+        depth=depth.name,
+        prompt=_prompt(job.input_dir / source),
+        masks=records,
+    )
+    with atomic_folder(clip_folder(job.dataset, name)) as folder:
+        write_color(folder / VIDEO_FILE, frames, record.fps)
+        for mask_record, mask in zip(records, masks, strict=True):
+            write_mask(folder / mask_record.file, mask, record.fps)
+        write_preview(folder, clip_row(record, frames, masks))
+        write_record(folder, record)
+    return record
+
+
+@cache
+def _tools(tracker: str) -> MaskTools:
+    """One thread: there is a process for every core."""
+    return MaskTools(CpuRasterizer(1), make_tracker(tracker))
+
+
+def _prompt(video: Path) -> str:
+    path = video.with_suffix(".txt")
+    return " ".join(path.read_text("utf-8", "replace").split()) if path.is_file() else ""
