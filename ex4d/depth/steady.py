@@ -70,7 +70,7 @@ def steady_disparity(
     flow = ClipFlow(frames)
     usual = float(np.median(np.abs(disparity[:, ::8, ::8]))) or 1.0
     steadied = np.empty_like(disparity)
-    for shot in find_shots(frames, flow):
+    for shot in find_shots(frames):
         pairs = _pairs(disparity, flow, shot, _RELIEF * usual)
         correction = _solve(pairs, shot, intrinsics, usual, is_metric=prediction.scale == "metric")
         for frame in shot:

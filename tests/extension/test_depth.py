@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.extension.conftest import ROOT
 from tests.extension.rig import SHOT
 
 pytestmark = pytest.mark.blender
@@ -114,3 +116,63 @@ def test_a_solved_camera_carries_the_mesh(addon, server):
     assert bpy.ops.ex4d.reconstruct(wait=True) == {"FINISHED"}
     scene.frame_set(SOME)
     np.testing.assert_allclose(root.matrix_world.translation, (0, 0, 0), atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def estimating_server(start_server, tmp_path_factory):
+    """A server that finds tiny estimators, written by its own Python."""
+    models = tmp_path_factory.mktemp("models")
+    python = os.environ.get("EX4D_PYTHON") or ROOT / ".venv/bin/python"
+    command = [os.path.abspath(python), "-m", "tests.ex4d.depth.estimators.tiny", models]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=120)
+    return start_server(models=models)
+
+
+def test_depth_is_estimated_and_takes_are_rendered_with_it(addon, estimating_server):
+    addon.use(estimating_server)
+    bpy, depth = addon.bpy, addon.shot.depth
+    addon.bpy.ops.ex4d.connect()
+    addon.until(lambda: addon.session.connection.welcome, "a connection")
+    addon.choose_clip(SOME)
+    depth.kind, depth.choice = "ESTIMATE", "depth-anything-indoor"
+    assert depth.estimator == "depth-anything-indoor"
+    assert bpy.ops.ex4d.reconstruct(wait=True) == {"FINISHED"}
+    source = addon.part("clip_source").mesh_source(addon.shot.mesh)
+    with np.load(source.depth) as arrays:
+        assert arrays["depth"].shape == (SOME, 272, 480)
+        assert 0 < arrays["depth"].min() <= arrays["depth"].max() < 20.1
+    assert bpy.ops.ex4d.render(wait=True) == {"FINISHED"}
+    folder = Path(bpy.path.abspath(addon.shot.takes[-1].folder))
+    with np.load(folder / "camera.npz") as path:
+        np.testing.assert_allclose(path["extrinsics"], np.tile(np.eye(4), (SOME, 1, 1)), atol=1e-6)
+    assert addon.shot.takes[-1].coverage > 0.5
+
+
+def test_every_estimator_shows_its_licence(addon, estimating_server):
+    addon.use(estimating_server)
+    addon.bpy.ops.ex4d.connect()
+    addon.until(lambda: addon.session.connection.welcome, "a connection")
+    properties = addon.part("depth_properties")
+    for info, item in zip(
+        properties.estimators(), properties._items(addon.shot.depth, None)[1:], strict=True
+    ):
+        assert info.licence in item[2]
+        assert ("(non-commercial)" in item[1]) == (not info.commercial)
+
+
+def test_what_is_not_for_paid_work_is_refused_when_the_preferences_say_so(addon, estimating_server):
+    addon.use(estimating_server)
+    addon.bpy.ops.ex4d.connect()
+    addon.until(lambda: addon.session.connection.welcome, "a connection")
+    addon.choose_clip(SOME)
+    addon.shot.depth.kind = "ESTIMATE"
+    readiness = addon.part("readiness")
+    infos = addon.part("depth_properties").estimators()
+    for info in infos:
+        addon.shot.depth.estimator = info.name
+        addon.preferences.only_commercial = False
+        assert readiness.why_no_clip(addon.shot) == ""
+        addon.preferences.only_commercial = True
+        refused = "may not be used for commercial work" in readiness.why_no_clip(addon.shot)
+        assert refused == (not info.commercial)
+    addon.preferences.only_commercial = False

@@ -41,6 +41,7 @@ def ready_estimator(
     models: Path,
     *,
     only_commercial: bool = False,
+    endpoint: str | None = None,  # of the hub
     report: Callable[[Part, str], None] = lambda part, text: None,
 ) -> Estimator:
     """Load an estimator on the GPU, or the CPU where there is none; fetch its weights before, if
@@ -55,7 +56,7 @@ def ready_estimator(
     if problem:
         raise MissingPartError(f"{problem}; or give the depth as files")
     for part in missing_weights(entry, models):
-        fetch(part, models, report=partial(report, part))
+        fetch(part, models, endpoint=endpoint, report=partial(report, part))
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

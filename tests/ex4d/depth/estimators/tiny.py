@@ -1,16 +1,15 @@
-"""Tiny estimators with random weights, as files in the public formats."""
+"""Tiny estimators with random weights, as files in the public formats. Run as a module, writes them
+all into a folder."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import torch
 
 from ex4d.torchvision_operators import declare_torchvision_operators
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PICTURES = {
     "do_resize": True,
@@ -65,3 +64,7 @@ def write_models(folder: Path) -> Path:
     for place in ("Indoor", "Outdoor"):
         write_depth_anything(folder / f"Depth-Anything-V2-Metric-{place}-Small-hf", "metric")
     return folder
+
+
+if __name__ == "__main__":
+    write_models(Path(sys.argv[1]))
