@@ -207,6 +207,23 @@ def _models(folder: Path) -> Iterator[Finding]:
     )
 
 
+def _estimators(folder: Path) -> Iterator[Finding]:
+    from ex4d.depth.estimators.catalogue import ESTIMATORS
+    from ex4d.depth.estimators.ready import missing_packages, missing_weights
+    from ex4d.models_folder import default_folder
+
+    for entry in ESTIMATORS.values():
+        problem, text = missing_packages(entry), f"{entry.name}: {entry.licence}"
+        if problem:
+            missing, _, remedy = problem.partition(": ")
+            yield Finding("depth", "optional", f"{entry.name}: {missing}", remedy)
+        elif missing_weights(entry, default_folder()):
+            remedy = f"ex4d download {entry.name}, or at its first use"
+            yield Finding("depth", "optional", f"{text}, without its weights", remedy)
+        else:
+            yield Finding("depth", "ok", text)
+
+
 def _usd(folder: Path) -> Iterator[Finding]:
     if importlib.util.find_spec("pxr") is None:
         remedy = 'pip install "ex4d[usd]"'
@@ -226,5 +243,6 @@ _CHECKS: dict[str, Check] = {
     "gpu": _gpu,
     "engine": _engines,
     "models": _models,
+    "depth": _estimators,
     "usd": _usd,
 }
