@@ -100,7 +100,7 @@ def _draw_licence(layout: bpy.types.UILayout, depth: Ex4dDepth) -> None:
     chosen = next((info for info in estimators() if info.name == depth.estimator), None)
     if chosen is None:
         return
-    note = f"{chosen.gives}. {chosen.licence}"
+    note = f"{chosen.gives[:1].upper()}{chosen.gives[1:]}. {chosen.licence}"
     draw_lines(layout, note, "CHECKMARK" if chosen.commercial else "ERROR")
     if chosen.available and chosen.reason:  # its weights are still to come
         draw_lines(layout, chosen.reason.capitalize(), "IMPORT")
