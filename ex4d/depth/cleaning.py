@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from ex4d.depth.edges import snap_flying_pixels
 from ex4d.errors import UsageError
+from ex4d.parallel import on_all_cores
 
 __all__ = ["FOR_ESTIMATES", "FOR_FILES", "DepthCleaning", "clean_edges", "limit_sky"]
 
@@ -64,5 +63,4 @@ def clean_edges(depth: np.ndarray, frames: np.ndarray, cleaning: DepthCleaning) 
     def clean(number: int) -> None:
         depth[number] = snap_flying_pixels(depth[number], frames[number], cleaning.edges)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(clean, range(len(depth))))
+    on_all_cores(clean, range(len(depth)))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from ex4d.parallel import on_all_cores
+
 if TYPE_CHECKING:
     from ex4d.video.flow import ClipFlow
 
@@ -22,31 +24,36 @@ def average_over_time(disparity: np.ndarray, flow: ClipFlow, shot: range) -> Non
     A neighbour's pixel counts where optical flow finds it, and less the more it differs
     (weights exp(-(difference / 4 %)^2)): edges stay, and so does what moves on its own.
     """
-    height, width = disparity.shape[1:]
-    row, column = np.indices((height, width), np.float32)
     before = disparity[shot.start : shot.stop].copy()
-    for frame in shot:
+
+    def average(frame: int) -> None:
         center = before[frame - shot.start]
-        tolerance = _SAME * np.abs(center) + 1e-12
         total, weights = center.copy(), np.ones_like(center)
-        for other in range(frame - _REACH, frame + _REACH + 1):
-            if other == frame or other not in shot:
-                continue
-            moved = _resized(flow.dense(frame, other), (width, height))
-            seen = cv2.remap(
-                before[other - shot.start],
-                column + moved[..., 0],
-                row + moved[..., 1],
-                cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_CONSTANT,
-                borderValue=float("nan"),
-            )
-            weight = np.exp(-(((seen - center) / tolerance) ** 2))
-            inside = np.isfinite(weight)
-            weight = np.where(inside, weight, 0)
-            total += weight * np.where(inside, seen, 0)
-            weights += weight
+        for other in range(max(frame - _REACH, shot.start), min(frame + _REACH + 1, shot.stop)):
+            if other != frame:
+                seen = _carried(before[other - shot.start], flow.dense(frame, other))
+                weight = np.exp(-(((seen - center) / (_SAME * np.abs(center) + 1e-12)) ** 2))
+                weight[np.isnan(seen)] = 0  # it comes from outside the picture
+                total += weight * np.nan_to_num(seen, copy=False)
+                weights += weight
         disparity[frame] = total / weights
+
+    on_all_cores(average, shot)
+
+
+def _carried(disparity: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """Another frame's disparity [H, W] where a flow [h, w, 2] finds its pixels; NaN outside it."""
+    height, width = disparity.shape
+    moved = _resized(flow, (width, height))
+    row, column = np.indices((height, width), np.float32)
+    return cv2.remap(
+        disparity,
+        column + moved[..., 0],
+        row + moved[..., 1],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=float("nan"),
+    )
 
 
 def _resized(flow: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -10,6 +10,7 @@ pairs at several distances; near ones tie neighbours together, far ones keep the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -17,6 +18,7 @@ import numpy as np
 
 from ex4d.depth.camera_motion import disparity_changes
 from ex4d.depth.denoise import average_over_time
+from ex4d.parallel import on_all_cores
 from ex4d.video.cuts import find_shots
 from ex4d.video.flow import ClipFlow, Matches
 
@@ -113,16 +115,19 @@ def _solve(
         correction = _fit(pairs, changes, correction, usual, is_metric=is_metric)
         if number == _ROUNDS - 1:
             break
-        for k, pair in enumerate(pairs):
-            here = correction.factor[pair.here] * pair.disparity_here
-            changes[k] = disparity_changes(
-                np.maximum(here + correction.summand[pair.here], 0),
-                pair.points,
-                (intrinsics[shot[pair.here]], intrinsics[shot[pair.there]]),
-            )
+        changes = on_all_cores(partial(_change, correction, shot, intrinsics), pairs)
     # Noise on both sides of each equation makes all factors a little too small.
     mean = correction.factor.mean()
     return _Correction(correction.factor / mean, correction.summand / mean)
+
+
+def _change(
+    correction: _Correction, shot: range, intrinsics: np.ndarray, pair: _Pair
+) -> np.ndarray:
+    """How much a pair's disparities should differ for the camera's motion."""
+    here = correction.factor[pair.here] * pair.disparity_here + correction.summand[pair.here]
+    lenses = intrinsics[shot[pair.here]], intrinsics[shot[pair.there]]
+    return disparity_changes(np.maximum(here, 0), pair.points, lenses)
 
 
 def _fit(

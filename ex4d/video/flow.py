@@ -3,13 +3,13 @@ ways."""
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from ex4d.parallel import on_all_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,8 +68,7 @@ class ClipFlow:
 
     def all_matches(self, pairs: Iterable[tuple[int, int]]) -> list[Matches]:
         """`matches` of many pairs, on all cores."""
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(lambda pair: self.matches(*pair), pairs))
+        return on_all_cores(lambda pair: self.matches(*pair), pairs)
 
 
 def _sampled(flow: np.ndarray, points: np.ndarray) -> np.ndarray:
