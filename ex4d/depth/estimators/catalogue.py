@@ -45,10 +45,44 @@ def _depth_anything(name: str, kind: str, gives: str) -> EstimatorEntry:
     )
 
 
+_DEPTHCRAFTER = EstimatorEntry(
+    name="depthcrafter",
+    label="DepthCrafter",
+    gives="relative depth, steady, of fine detail; slow",
+    licence="academic use only; Stable Video Diffusion's community licence",
+    is_commercial=False,
+    module="ex4d.depth.estimators.depthcrafter.load",
+    parts=(
+        Part(
+            repository="tencent/DepthCrafter",
+            folder="DepthCrafter",
+            files=("config.json", "diffusion_pytorch_model.safetensors"),
+            licence="academic use only",
+            size_gib=2.9,
+        ),
+        Part(
+            repository="stabilityai/stable-video-diffusion-img2vid-xt",
+            folder="stable-video-diffusion-img2vid-xt",
+            files=(
+                "feature_extractor/preprocessor_config.json",
+                "image_encoder/config.json",
+                "image_encoder/model.fp16.safetensors",
+                "scheduler/scheduler_config.json",
+                "vae/config.json",
+                "vae/diffusion_pytorch_model.fp16.safetensors",
+            ),
+            licence="Stability AI's community licence; its page asks for consent first",
+            size_gib=1.4,
+        ),
+    ),
+    needs=(*_TRANSFORMERS, "diffusers"),
+    memory_gib=26,
+)
 _ENTRIES = (
     _depth_anything("depth-anything", "", "relative depth, fast and light"),
     _depth_anything("depth-anything-indoor", "Metric-Indoor-", "metres, for rooms up to 20 m"),
     _depth_anything("depth-anything-outdoor", "Metric-Outdoor-", "metres, for streets up to 80 m"),
+    _DEPTHCRAFTER,
 )
 ESTIMATORS = {entry.name: entry for entry in _ENTRIES}
 DEFAULT = "depth-anything"

@@ -1,19 +1,21 @@
-"""Models of the library transformers, loaded strictly from a folder as the hub has it."""
+"""Models loaded strictly from a folder as the hub has it."""
 
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ex4d.errors import WeightsError
 from ex4d.torchvision_operators import declare_torchvision_operators
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import torch
 
-__all__ = ["load_hub_model", "read_settings"]
+__all__ = ["check_loaded", "load_hub_model", "loading_errors", "read_settings"]
 
 
 def load_hub_model(name: str, folder: Path, device: torch.device) -> Any:
@@ -27,7 +29,7 @@ def load_hub_model(name: str, folder: Path, device: torch.device) -> Any:
     declare_torchvision_operators()
     import transformers
 
-    try:
+    with loading_errors(folder):
         model, found = getattr(transformers, name).from_pretrained(
             folder,
             local_files_only=True,
@@ -35,14 +37,26 @@ def load_hub_model(name: str, folder: Path, device: torch.device) -> Any:
             output_loading_info=True,
             dtype="float32",
         )
-    except Exception as error:  # the library raises a dozen types for files that do not fit
+    check_loaded(found, folder)
+    return model.to(device).eval().requires_grad_(False)
+
+
+@contextmanager
+def loading_errors(folder: Path) -> Iterator[None]:
+    """Turn whatever a library raises for files that do not fit into WeightsError."""
+    try:
+        yield
+    except Exception as error:  # of a dozen types
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"the weights in {folder} cannot be loaded ({reason})") from None
+
+
+def check_loaded(found: dict[str, Any], folder: Path) -> None:
+    """Raise WeightsError for what a library reports of tensors that were missing or left over."""
     for problem, names in found.items():
         if names:
             name = sorted(map(str, names))[0]
             raise WeightsError(f"{problem.replace('_', ' ')} in {folder}: {name}, for one")
-    return model.to(device).eval().requires_grad_(False)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
