@@ -10,8 +10,14 @@ import torch
 
 from ex4d.depth.estimators.base import Prediction, Report
 from ex4d.depth.estimators.hub_model import load_hub_model, read_settings
-from ex4d.depth.estimators.pictures import memory_errors, resized_frames, to_frame_size
+from ex4d.depth.estimators.pictures import (
+    Normalisation,
+    memory_errors,
+    resized_frames,
+    to_frame_size,
+)
 from ex4d.errors import WeightsError
+from ex4d.torchvision_operators import declare_torchvision_operators
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,8 +36,7 @@ class DepthAnything:
     device: torch.device
     side: int  # of the shorter side of a picture
     multiple: int  # of both sides
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
+    normalisation: Normalisation
 
     @torch.inference_mode()
     def predict(self, frames: np.ndarray, report: Report) -> Prediction:
@@ -61,19 +66,17 @@ class DepthAnything:
 
     def pictures(self, frames: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
         """What the network sees of frames uint8 [B, H, W, 3]: float32 [B, 3, h, w]."""
-        pictures = resized_frames(frames, size, self.device) / 255
-        mean, deviation = (
-            torch.tensor(values, device=self.device)[:, None, None]
-            for values in (self.mean, self.deviation)
-        )
-        return (pictures - mean) / deviation
+        return self.normalisation.apply(resized_frames(frames, size, self.device) / 255)
 
 
 def load(folders: list[Path], device: torch.device) -> DepthAnything:
     """Load one of its checkpoints as the hub has them. Raises WeightsError."""
+    declare_torchvision_operators()
+    from transformers import DepthAnythingForDepthEstimation
+
     path = folders[0] / "preprocessor_config.json"
     settings = read_settings(path)
-    model = load_hub_model("DepthAnythingForDepthEstimation", folders[0], device)
+    model = load_hub_model(DepthAnythingForDepthEstimation, folders[0], device)
     if model.head.max_depth is None:  # relative ones have none, and the library multiplies by it
         model.head.max_depth = 1
     try:
@@ -82,8 +85,7 @@ def load(folders: list[Path], device: torch.device) -> DepthAnything:
             device,
             side=int(settings["size"]["height"]),
             multiple=int(settings["ensure_multiple_of"]),
-            mean=tuple(map(float, settings["image_mean"])),
-            deviation=tuple(map(float, settings["image_std"])),
+            normalisation=Normalisation.read(settings),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} is not that of Depth Anything ({error!r})") from None

@@ -13,8 +13,9 @@ from torch.nn import functional
 from ex4d.depth.estimators.base import Prediction, Report
 from ex4d.depth.estimators.hub_model import load_hub_model, read_settings
 from ex4d.depth.estimators.lens import pinhole, steady_focal
-from ex4d.depth.estimators.pictures import memory_errors, to_frame_size
+from ex4d.depth.estimators.pictures import Normalisation, memory_errors, to_frame_size
 from ex4d.errors import WeightsError
+from ex4d.torchvision_operators import declare_torchvision_operators
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +32,7 @@ class DepthPro:
     model: Any  # a DepthProForDepthEstimation
     device: torch.device
     size: tuple[int, int]  # (w, h) of its pictures
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
+    normalisation: Normalisation
 
     def predict(self, frames: np.ndarray, report: Report) -> Prediction:
         """See Estimator. The lens is made steady over the clip; the scale goes with it."""
@@ -63,20 +63,19 @@ class DepthPro:
     def pictures(self, frames: np.ndarray) -> torch.Tensor:
         """What the network sees of frames uint8 [B, H, W, 3]: float32 [B, 3, h, w]."""
         pictures = torch.from_numpy(frames).to(self.device).permute(0, 3, 1, 2).float() / 255
-        mean, deviation = (
-            torch.tensor(values, device=self.device)[:, None, None]
-            for values in (self.mean, self.deviation)
-        )
         return functional.interpolate(
-            (pictures - mean) / deviation, self.size[::-1], mode="bilinear"
+            self.normalisation.apply(pictures), self.size[::-1], mode="bilinear"
         )
 
 
 def load(folders: list[Path], device: torch.device) -> DepthPro:
     """Load its checkpoint as the hub has it. Raises WeightsError."""
+    declare_torchvision_operators()
+    from transformers import DepthProForDepthEstimation
+
     path = folders[0] / "preprocessor_config.json"
     settings = read_settings(path)
-    model = load_hub_model("DepthProForDepthEstimation", folders[0], device)
+    model = load_hub_model(DepthProForDepthEstimation, folders[0], device)
     if not model.use_fov_model:
         raise WeightsError(f"the Depth Pro in {folders[0]} tells no field of view")
     try:
@@ -84,8 +83,7 @@ def load(folders: list[Path], device: torch.device) -> DepthPro:
             model,
             device,
             size=(int(settings["size"]["width"]), int(settings["size"]["height"])),
-            mean=tuple(map(float, settings["image_mean"])),
-            deviation=tuple(map(float, settings["image_std"])),
+            normalisation=Normalisation.read(settings),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} is not that of Depth Pro ({error!r})") from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional
@@ -16,7 +17,34 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-__all__ = ["memory_errors", "resized_frames", "to_frame_size"]
+__all__ = ["Normalisation", "memory_errors", "resized_frames", "to_frame_size"]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """The range of colours that a network was trained with."""
+
+    mean: tuple[float, float, float]  # of red, green, blue, each 0 to 1
+    deviation: tuple[float, float, float]
+
+    @classmethod
+    def read(cls, settings: dict[str, Any]) -> Normalisation:
+        """From `image_mean` and `image_std` of an image processor's settings: a number for each
+        colour, or one for all three. Raises KeyError, TypeError and ValueError."""
+        return cls(_three(settings["image_mean"]), _three(settings["image_std"]))
+
+    def apply(self, pictures: Tensor) -> Tensor:
+        """Normalise pictures [B, 3, H, W], 0 to 1."""
+        mean, deviation = (
+            torch.tensor(values, device=pictures.device)[:, None, None]
+            for values in (self.mean, self.deviation)
+        )
+        return (pictures - mean) / deviation
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    red, green, blue = values if isinstance(values, list) else [values] * 3
+    return float(red), float(green), float(blue)
 
 
 def resized_frames(

@@ -10,7 +10,12 @@ import torch
 
 from ex4d.depth.estimators.base import Prediction, Report
 from ex4d.depth.estimators.depthcrafter.windows import ClipLatents, Windows, denoise_clip
-from ex4d.depth.estimators.pictures import memory_errors, resized_frames, to_frame_size
+from ex4d.depth.estimators.pictures import (
+    Normalisation,
+    memory_errors,
+    resized_frames,
+    to_frame_size,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,8 +38,7 @@ class DepthCrafter:
     vae: Any
     image_encoder: Any
     scheduler: Any
-    mean: tuple[float, ...]  # of the image encoder's pictures
-    deviation: tuple[float, ...]
+    normalisation: Normalisation  # of the image encoder's pictures
     device: torch.device
     windows: Windows = field(default_factory=Windows)
 
@@ -45,13 +49,18 @@ class DepthCrafter:
         size = picture_size((width, height))
         disparity = np.empty((n_frames, height, width), np.float32)
         with memory_errors("DepthCrafter", n_frames, (width, height)):
-            pictures = resized_frames(frames, size, self.device) / 127.5 - 1
-            latents = self._denoise(pictures.to(self.unet.dtype), report)
+            latents = self._denoise(self._pictures(frames, size), report)
             for some, decoded in self._decode(latents):
                 disparity[some] = to_frame_size(decoded, (width, height))
         least, most = float(disparity.min()), float(disparity.max())
         disparity = (disparity - least) / max(most - least, 1e-12)
         return Prediction(disparity, "affine", steady=True)
+
+    def _pictures(self, frames: np.ndarray, size: tuple[int, int]) -> Tensor:
+        """Frames uint8 [N, H, W, 3] as [N, 3, h, w], -1 to 1."""
+        chunks = (frames[start : start + _CHUNK] for start in range(0, len(frames), _CHUNK))
+        shown = (resized_frames(some, size, self.device) / 127.5 - 1 for some in chunks)
+        return torch.cat([some.to(self.unet.dtype) for some in shown])
 
     def _denoise(self, pictures: Tensor, report: Report) -> Tensor:
         """The latents [N, C, h, w] of the disparity of pictures [N, 3, H, W], -1 to 1."""
@@ -84,13 +93,12 @@ class DepthCrafter:
             pipeline_stable_video_diffusion as library,
         )
 
-        mean, deviation = (
-            torch.tensor(values, device=self.device)[:, None, None]
-            for values in (self.mean, self.deviation)
-        )
-        small = library._resize_with_antialiasing(pictures.float(), (_EMBEDDED_PX, _EMBEDDED_PX))
-        seen = (((small + 1) / 2 - mean) / deviation).to(pictures.dtype)
-        return torch.cat([self.image_encoder(some).image_embeds for some in seen.split(_CHUNK)])
+        embeddings = []
+        for some in pictures.split(_CHUNK):
+            small = library._resize_with_antialiasing(some.float(), (_EMBEDDED_PX, _EMBEDDED_PX))
+            seen = self.normalisation.apply((small + 1) / 2).to(some.dtype)
+            embeddings.append(self.image_encoder(seen).image_embeds)
+        return torch.cat(embeddings)
 
     def _encode(self, pictures: Tensor) -> Tensor:
         """The VAE's latents [N, C, h, w] of pictures; in fp32 where its weights ask for that."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 
 from ex4d.depth.estimators.depthcrafter.estimator import DepthCrafter
-from ex4d.depth.estimators.hub_model import check_loaded, loading_errors, read_settings
+from ex4d.depth.estimators.hub_model import load_hub_model, loading_errors, read_settings
+from ex4d.depth.estimators.pictures import Normalisation
 from ex4d.errors import WeightsError
 from ex4d.torchvision_operators import declare_torchvision_operators
 
@@ -24,8 +26,7 @@ def load(folders: list[Path], device: torch.device) -> DepthCrafter:
     import diffusers
     from transformers import CLIPVisionModelWithProjection
 
-    unet_folder, shared = folders
-    dtype = torch.float16 if device.type == "cuda" else torch.float32
+    unet, shared = folders
     path = shared / "feature_extractor" / "preprocessor_config.json"
     settings = read_settings(path)
     with loading_errors(shared / "scheduler"):
@@ -33,37 +34,16 @@ def load(folders: list[Path], device: torch.device) -> DepthCrafter:
             shared / "scheduler", local_files_only=True
         )
     try:
-        mean, deviation = (tuple(map(float, settings[f"image_{n}"])) for n in ("mean", "std"))
+        normalisation = Normalisation.read(settings)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} is not that of an image encoder ({error!r})") from None
+    dtype = torch.float16 if device.type == "cuda" else torch.float32
+    model = partial(load_hub_model, device=device, dtype=dtype)
     return DepthCrafter(
-        _model(diffusers.UNetSpatioTemporalConditionModel, unet_folder, dtype, device),
-        _model(diffusers.AutoencoderKLTemporalDecoder, shared / "vae", dtype, device, "fp16"),
-        _model(CLIPVisionModelWithProjection, shared / "image_encoder", dtype, device, "fp16"),
+        model(diffusers.UNetSpatioTemporalConditionModel, unet),
+        model(diffusers.AutoencoderKLTemporalDecoder, shared / "vae", variant="fp16"),
+        model(CLIPVisionModelWithProjection, shared / "image_encoder", variant="fp16"),
         scheduler,
-        mean,
-        deviation,
+        normalisation,
         device,
     )
-
-
-def _model(
-    model_class: Any,
-    folder: Path,
-    dtype: torch.dtype,
-    device: torch.device,
-    variant: str | None = None,
-) -> Any:
-    """Load one model strictly."""
-    read_settings(folder / "config.json")
-    with loading_errors(folder):
-        model, found = model_class.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            output_loading_info=True,
-            torch_dtype=dtype,
-            variant=variant,
-        )
-    check_loaded(found, folder)
-    return model.to(device).eval().requires_grad_(False)

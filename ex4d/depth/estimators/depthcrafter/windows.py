@@ -54,7 +54,7 @@ def denoise_clip(
     overlap = 0 if n_frames <= windows.length else windows.overlap
     starts = range(0, n_frames - overlap, length - overlap)
     n_steps = windows.steps * len(starts)
-    finished: Tensor | None = None
+    finished = noise[:, :0]  # the frames that are done
     scheduler.set_timesteps(windows.steps, device=noise.device)
     noise = noise * scheduler.init_noise_sigma
     for number, start in enumerate(starts):
@@ -62,7 +62,7 @@ def denoise_clip(
         latents = noise[:, : some.stop - start].clone()
         noise = torch.cat([noise[:, length - overlap :], noise[:, : length - overlap]], dim=1)
         scheduler.set_timesteps(windows.steps, device=noise.device)
-        if finished is not None:
+        if number:
             rest = latents[:, :overlap] / scheduler.init_noise_sigma * scheduler.sigmas[0]
             latents[:, :overlap] = finished[:, -overlap:] + rest
         for step, timestep in enumerate(scheduler.timesteps):
@@ -71,9 +71,7 @@ def denoise_clip(
             predicted = denoise_once(unet, given, timestep, clip.embeddings[:, some], clip.time_ids)
             latents = scheduler.step(predicted, timestep, latents).prev_sample
             report(number * windows.steps + step + 1, n_steps)
-        finished = latents if finished is None else _joined(finished, latents, overlap)
-    if finished is None:
-        raise AssertionError
+        finished = _joined(finished, latents, overlap) if number else latents
     return finished
 
 

@@ -81,9 +81,9 @@ class Moge:
         maps.scale_m.extend(found.scale_m.tolist())
         height, width = frames.shape[1:3]
         plane = _few(view_plane(width, height, width / height)).double().numpy()
-        points, kept = (_few(given).cpu().numpy() for given in (found.xyz.double(), finite))
+        points, kept = (_few(given).cpu().numpy() for given in (found.xyz, finite))
         for xyz, known in zip(points, kept, strict=True):
-            maps.points.append(xyz[:, known].T)
+            maps.points.append(xyz[:, known].T.astype(np.float64))
             maps.planes.append(plane[:, known].T)
 
 

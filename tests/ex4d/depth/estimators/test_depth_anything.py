@@ -8,7 +8,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 from ex4d.depth.estimators.depth_anything import load
 from ex4d.errors import WeightsError
@@ -87,60 +86,8 @@ def test_progress_is_told_and_may_stop_it(estimator):
         estimator.predict(frames(3), stop)
 
 
-def damaged(models, folder, change):
-    shutil.copytree(models / RELATIVE, folder)
-    change(folder)
-    with pytest.raises(WeightsError) as caught:
-        load([folder], CPU)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def without(name):
-    def change(folder):
-        tensors = load_file(folder / "model.safetensors")
-        tensors.pop(name)
-        save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-
-    return change
-
-
-def test_a_missing_tensor_is_named(models, tmp_path):
-    text = damaged(models, tmp_path / "m", without("head.conv3.bias"))
-    assert "missing keys" in text
-    assert "head.conv3.bias" in text
-
-
-def test_a_tensor_too_many_is_named(models, tmp_path):
-    def change(folder):
-        tensors = load_file(folder / "model.safetensors") | {"head.conv9.bias": torch.zeros(1)}
-        save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-
-    assert "head.conv9.bias" in damaged(models, tmp_path / "m", change)
-
-
-def test_another_shape_is_named(models, tmp_path):
-    def change(folder):
-        tensors = load_file(folder / "model.safetensors")
-        tensors["head.conv3.weight"] = torch.zeros(1, 9, 1, 1)
-        save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-
-    assert "cannot be loaded" in damaged(models, tmp_path / "m", change)
-
-
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "preprocessor_config.json"])
-@pytest.mark.parametrize("content", [None, b"", b"{", b"[1]"])
-def test_a_damaged_file_is_named(models, tmp_path, name, content):
-    def change(folder):
-        (folder / name).unlink()
-        if content is not None:
-            (folder / name).write_bytes(content)
-
-    assert str(tmp_path) in damaged(models, tmp_path / "m", change)
-
-
 def test_settings_of_another_network_are_refused(models, tmp_path):
-    def change(folder):
-        (folder / "preprocessor_config.json").write_text(json.dumps({"size": 70}))
-
-    assert "not that of Depth Anything" in damaged(models, tmp_path / "m", change)
+    shutil.copytree(models / RELATIVE, tmp_path / "m")
+    (tmp_path / "m" / "preprocessor_config.json").write_text(json.dumps({"size": 70}))
+    with pytest.raises(WeightsError, match="not that of Depth Anything"):
+        load([tmp_path / "m"], CPU)

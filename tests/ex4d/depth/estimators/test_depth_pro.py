@@ -77,11 +77,3 @@ def test_a_checkpoint_without_field_of_view_is_refused(tmp_path):
     config.write_text(config.read_text().replace('"use_fov_model": true', '"use_fov_model": false'))
     with pytest.raises(WeightsError):
         load([folder], CPU)
-
-
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "preprocessor_config.json"])
-def test_a_missing_file_is_named(tmp_path, name):
-    folder = tiny.write_depth_pro(tmp_path)
-    (folder / name).unlink()
-    with pytest.raises(WeightsError, match=str(tmp_path)):
-        load([folder], CPU)

@@ -166,11 +166,3 @@ def test_settings_that_are_not_known_are_named(tmp_path):
         del stored["model_config"]["neck"]
 
     assert "not that of MoGe-2" in refusal(tmp_path / "a", no_neck)
-
-
-@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 no zip"])
-def test_a_damaged_file_is_named(tmp_path, content):
-    if content is not None:
-        (tmp_path / "model.pt").write_bytes(content)
-    with pytest.raises(WeightsError, match=r"model\.pt"):
-        load([tmp_path], CPU)

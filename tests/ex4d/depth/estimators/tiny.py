@@ -80,6 +80,9 @@ def write_depthcrafter(folder: Path, shared: Path) -> tuple[Path, Path]:
     for parameter in unet.parameters():  # so that time, pictures and the mixing of both count
         parameter.data += 0.02 * torch.randn(parameter.shape)
     unet.save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["_class_name"] = "DiffusersUNetSpatioTemporalConditionModelDepthCrafter"
+    (folder / "config.json").write_text(json.dumps(config))
     vae = diffusers.AutoencoderKLTemporalDecoder(
         down_block_types=("DownEncoderBlock2D",) * 4,
         block_out_channels=(32, 32, 32, 32),
@@ -131,6 +134,7 @@ def write_depth_pro(folder: Path) -> Path:
         num_attention_heads=2,
         num_hidden_layers=2,
         mlp_ratio=1,
+        use_mask_token=False,
     )
     config = DepthProConfig(
         patch_size=16,
@@ -148,8 +152,8 @@ def write_depth_pro(folder: Path) -> Path:
     model.fov_model.head.layers[-1].bias.data += 60  # degrees
     model.save_pretrained(folder)
     settings = {**PICTURES, "size": {"height": 64, "width": 64}}
-    settings |= {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 2}
-    settings["image_processor_type"] = "DepthProImageProcessor"
+    settings |= {"image_mean": 0.5, "image_std": 0.5, "resample": 2}
+    settings["image_processor_type"] = "DepthProImageProcessorFast"
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
     return folder
 
