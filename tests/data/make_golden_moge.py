@@ -2,12 +2,16 @@
 with its checkout on the path, scipy and utils3d installed:
 
     PYTHONPATH=.:CHECKOUT python tests/data/make_golden_moge.py
+
+The public code stops its search for the lens early, up to 3 % off the least error (measured on
+these weights); here it goes on to the end, where there is one answer.
 """
 
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import scipy.optimize
 import torch
 from moge.model.dinov2.hub import backbones
 from moge.model.dinov2.models.vision_transformer import DinoVisionTransformer
@@ -17,9 +21,15 @@ from tests.ex4d.depth.estimators import tiny
 from tests.ex4d.depth.estimators.conftest import frames
 
 SIZES = {"wide": (48, 32), "tall": (35, 50)}
+solve = scipy.optimize.least_squares
+
+
+def solve_to_the_end(function, **options):
+    return solve(function, **{**options, "ftol": 1e-12, "xtol": 1e-12, "gtol": 1e-12})
 
 
 def main() -> None:
+    scipy.optimize.least_squares = solve_to_the_end
     backbones.dinov2_vits14 = lambda pretrained: DinoVisionTransformer(
         img_size=518,
         patch_size=14,

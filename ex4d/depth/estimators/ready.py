@@ -7,18 +7,20 @@ import importlib.util
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ex4d.depth.estimators.catalogue import EstimatorEntry, estimator_named
+from ex4d.depth.estimators.catalogue import ESTIMATORS, EstimatorEntry, estimator_named
 from ex4d.download import fetch
-from ex4d.errors import MissingPartError
+from ex4d.errors import MissingPartError, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import torch
+
     from ex4d.depth.estimators.base import Estimator
     from ex4d.download import Part
 
-__all__ = ["missing_packages", "missing_weights", "ready_estimator"]
+__all__ = ["load_estimator", "missing_packages", "missing_weights", "ready_estimator"]
 
 
 def missing_packages(entry: EstimatorEntry) -> str:
@@ -49,7 +51,7 @@ def ready_estimator(
 
     Raises UsageError for a name that is unknown or not allowed, MissingPartError without the
     packages that it needs, DownloadError and OutputError when its weights cannot be fetched (the
-    text says where to put them), WeightsError when they are damaged.
+    text says where to put them), WeightsError when they are damaged, TooLargeError.
     """
     entry = estimator_named(name, only_commercial=only_commercial)
     problem = missing_packages(entry)
@@ -60,6 +62,24 @@ def ready_estimator(
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return load_estimator(entry, models, device)
+
+
+def load_estimator(entry: EstimatorEntry, models: Path, device: torch.device) -> Estimator:
+    """Load an estimator whose packages and weights are here.
+
+    Raises WeightsError, and TooLargeError when the GPU has no room for it.
+    """
+    import torch
+
     folders = [models / part.folder for part in entry.parts]
-    estimator: Estimator = importlib.import_module(entry.module).load(folders, device)
+    try:
+        estimator: Estimator = importlib.import_module(entry.module).load(folders, device)
+    except torch.OutOfMemoryError:
+        lighter = [e.name for e in ESTIMATORS.values() if e.memory_gib < entry.memory_gib]
+        advice = f"try {', '.join(lighter)}, or free" if lighter else "free"
+        raise TooLargeError(
+            f"{entry.label} needs {entry.memory_gib:g} GiB of the GPU's memory, and less is free: "
+            f"{advice} what other programs hold"
+        ) from None
     return estimator

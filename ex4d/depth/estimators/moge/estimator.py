@@ -22,6 +22,7 @@ __all__ = ["Moge"]
 _BATCH = 4  # frames
 _FIT_PX = 64  # side of the maps that the lens is fitted to
 _LEAST_DEPTH_M = 1e-3
+_FINITE = 0.5  # what is less is the sky
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class _Maps:
     """What was gathered of a clip."""
 
     depth: np.ndarray  # float32 [N, H, W], up to shift and scale
-    finite: np.ndarray  # bool [N, H, W]
+    finite: np.ndarray  # float32 [N, H, W], 0 to 1
     scale_m: list[float] = field(default_factory=list)
     points: list[np.ndarray] = field(default_factory=list)  # float64 [P, 3] of each frame
     planes: list[np.ndarray] = field(default_factory=list)  # float64 [P, 2]
@@ -51,7 +52,7 @@ class Moge:
         n_frames, height, width = frames.shape[:3]
         maps = _Maps(
             np.empty((n_frames, height, width), np.float32),
-            np.empty((n_frames, height, width), np.bool_),
+            np.empty((n_frames, height, width), np.float32),
         )
         with memory_errors("MoGe-2", n_frames, (width, height)):
             for start in range(0, n_frames, _BATCH):
@@ -63,10 +64,11 @@ class Moge:
         for frame, given in enumerate(both):
             shift = fit_focal_and_shift(*given, focal=float(focal[frame]))[1]
             depth_m = (maps.depth[frame] + shift) * maps.scale_m[frame]
-            seen = maps.finite[frame] & (depth_m > _LEAST_DEPTH_M)
+            seen = (maps.finite[frame] > _FINITE) & (depth_m > _LEAST_DEPTH_M)
             disparity[frame] = np.where(seen, 1 / np.maximum(depth_m, _LEAST_DEPTH_M), 0)
         lens = pinhole(focal * np.hypot(width, height) / 2, (width, height))
-        return Prediction(disparity, "metric", steady=False, intrinsics=lens)
+        confidence = np.abs(2 * maps.finite - 1)  # 0: it may be the sky or not
+        return Prediction(disparity, "metric", steady=False, intrinsics=lens, confidence=confidence)
 
     @torch.inference_mode()
     def _gather(self, frames: np.ndarray, start: int, maps: _Maps) -> None:
@@ -76,13 +78,13 @@ class Moge:
         with torch.autocast(self.device.type, torch.float16, enabled=is_gpu):
             found = self.network(pictures)
         some = slice(start, start + len(frames))
-        finite = found.finite > 0.5
-        maps.depth[some], maps.finite[some] = found.xyz[:, 2].cpu().numpy(), finite.cpu().numpy()
+        maps.depth[some] = found.xyz[:, 2].cpu().numpy()
+        maps.finite[some] = found.finite.cpu().numpy()
         maps.scale_m.extend(found.scale_m.tolist())
         height, width = frames.shape[1:3]
         plane = _few(view_plane(width, height, width / height)).double().numpy()
-        points, kept = (_few(given).cpu().numpy() for given in (found.xyz, finite))
-        for xyz, known in zip(points, kept, strict=True):
+        points, finite = (_few(given).cpu().numpy() for given in (found.xyz, found.finite))
+        for xyz, known in zip(points, finite > _FINITE, strict=True):
             maps.points.append(xyz[:, known].T.astype(np.float64))
             maps.planes.append(plane[:, known].T)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ex4d.depth.estimators.catalogue import ESTIMATORS
+from ex4d.depth.estimators.ready import load_estimator
 from ex4d.errors import TooLargeError, WeightsError
 
 from .conftest import frames
@@ -31,9 +32,7 @@ TENSORS = [case for case in FILES if case.values[2].endswith(".safetensors")]
 
 
 def load(name, models):
-    entry = ESTIMATORS[name]
-    folders = [models / part.folder for part in entry.parts]
-    return importlib.import_module(entry.module).load(folders, torch.device("cpu"))
+    return load_estimator(ESTIMATORS[name], models, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -74,6 +73,15 @@ def library_reports():
     yield records
     for logger in loggers:
         logger.removeHandler(handler)
+
+
+def test_a_gpu_without_room_for_the_weights_is_said_with_what_would_fit(tmp_path, monkeypatch):
+    raises = 'raise __import__("torch").OutOfMemoryError("CUDA out of memory.")'
+    (tmp_path / "full_gpu.py").write_text(f"def load(folders, device):\n    {raises}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = replace(ESTIMATORS["moge"], module="full_gpu")
+    with pytest.raises(TooLargeError, match=r"MoGe-2 needs 6 GiB .* try depth-anything, "):
+        load_estimator(entry, tmp_path, torch.device("cpu"))
 
 
 def refusal(name, models, tmp_path, change) -> str:

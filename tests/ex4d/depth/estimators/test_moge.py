@@ -43,15 +43,17 @@ def test_the_network_is_that_of_the_public_code(estimator, name):
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_depth_and_lens_are_those_of_the_public_code(estimator, name):
-    """But for its solver, which stops a little early, and the one lens of the clip."""
+@pytest.mark.parametrize("frame", [0, 1])
+def test_depth_lens_and_confidence_are_those_of_the_public_code(estimator, name, frame):
+    """Of a frame alone, since a clip has one lens."""
     width, _ = SIZES[name]
-    prediction = predict(estimator, frames(2, SIZES[name]))
+    prediction = predict(estimator, frames(2, SIZES[name])[frame : frame + 1])
     with np.load(GOLDEN) as arrays:
-        focal_px = arrays[f"{name}_intrinsics"][:, 0, 0] * width
-        depth = arrays[f"{name}_depth"]
-    np.testing.assert_allclose(prediction.intrinsics[:, 0, 0], np.median(focal_px), rtol=0.03)
-    np.testing.assert_allclose(1 / prediction.disparity, depth, rtol=0.05)
+        focal_px = arrays[f"{name}_intrinsics"][frame, 0, 0] * width
+        depth, mask = (arrays[f"{name}_{part}"][frame] for part in ("depth", "mask"))
+    assert prediction.intrinsics[0, 0, 0] == pytest.approx(focal_px, rel=1e-4)
+    np.testing.assert_allclose(1 / prediction.disparity[0], depth, rtol=1e-4)
+    np.testing.assert_allclose(prediction.confidence[0], np.abs(2 * mask - 1), atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(48, 32), (32, 48), (101, 33), (17, 23)])
