@@ -13,7 +13,6 @@ from ex4d.torchvision_operators import declare_torchvision_operators
 
 PICTURES = {
     "do_resize": True,
-    "size": {"height": 70, "width": 70},
     "ensure_multiple_of": 14,
     "keep_aspect_ratio": True,
     "resample": 3,
@@ -53,8 +52,14 @@ def write_depth_anything(folder: Path, kind: str = "relative") -> Path:
         max_depth=20 if kind == "metric" else None,
         initializer_range=0.3,
     )
-    DepthAnythingForDepthEstimation(config).save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(json.dumps(PICTURES))
+    return save_depth_anything(DepthAnythingForDepthEstimation(config), folder, 70)
+
+
+def save_depth_anything(model, folder: Path, side: int) -> Path:
+    """As the hub has it, looking at pictures of that side."""
+    model.save_pretrained(folder)
+    settings = {**PICTURES, "size": {"height": side, "width": side}}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
     return folder
 
 
@@ -62,7 +67,7 @@ def write_depthcrafter(folder: Path, shared: Path) -> tuple[Path, Path]:
     """DepthCrafter's denoiser, and what it takes from Stable Video Diffusion."""
     declare_torchvision_operators()
     import diffusers
-    from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     torch.manual_seed(1)
     down, up = "DownBlockSpatioTemporal", "UpBlockSpatioTemporal"
@@ -79,10 +84,6 @@ def write_depthcrafter(folder: Path, shared: Path) -> tuple[Path, Path]:
     )
     for parameter in unet.parameters():  # so that time, pictures and the mixing of both count
         parameter.data += 0.02 * torch.randn(parameter.shape)
-    unet.save_pretrained(folder)
-    config = json.loads((folder / "config.json").read_text())
-    config["_class_name"] = "DiffusersUNetSpatioTemporalConditionModelDepthCrafter"
-    (folder / "config.json").write_text(json.dumps(config))
     vae = diffusers.AutoencoderKLTemporalDecoder(
         down_block_types=("DownEncoderBlock2D",) * 4,
         block_out_channels=(32, 32, 32, 32),
@@ -91,7 +92,6 @@ def write_depthcrafter(folder: Path, shared: Path) -> tuple[Path, Path]:
         force_upcast=True,
         scaling_factor=0.18215,
     )
-    vae.half().save_pretrained(shared / "vae", variant="fp16")
     clip = CLIPVisionConfig(
         hidden_size=32,
         intermediate_size=32,
@@ -101,8 +101,21 @@ def write_depthcrafter(folder: Path, shared: Path) -> tuple[Path, Path]:
         image_size=224,
         patch_size=56,
     )
-    encoder = CLIPVisionModelWithProjection(clip).half()
-    encoder.save_pretrained(shared / "image_encoder", variant="fp16")
+    return save_depthcrafter((unet, vae, CLIPVisionModelWithProjection(clip)), folder, shared)
+
+
+def save_depthcrafter(models, folder: Path, shared: Path) -> tuple[Path, Path]:
+    """Denoiser, VAE and image encoder as the hub has them, with the published schedule."""
+    import diffusers
+    from transformers import CLIPImageProcessor
+
+    unet, vae, encoder = models
+    unet.save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["_class_name"] = "DiffusersUNetSpatioTemporalConditionModelDepthCrafter"
+    (folder / "config.json").write_text(json.dumps(config))
+    vae.half().save_pretrained(shared / "vae", variant="fp16")
+    encoder.half().save_pretrained(shared / "image_encoder", variant="fp16")
     scheduler = diffusers.EulerDiscreteScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -149,53 +162,68 @@ def write_depth_pro(folder: Path) -> Path:
         initializer_range=0.3,
     )
     model = DepthProForDepthEstimation(config)
+    return save_depth_pro(model, folder, 64)
+
+
+def save_depth_pro(model, folder: Path, side: int) -> Path:
+    """As the hub has it, looking at pictures of that side through a usual lens."""
     model.fov_model.head.layers[-1].bias.data += 60  # degrees
     model.save_pretrained(folder)
-    settings = {**PICTURES, "size": {"height": 64, "width": 64}}
+    settings = {**PICTURES, "size": {"height": side, "width": side}}
     settings |= {"image_mean": 0.5, "image_std": 0.5, "resample": 2}
     settings["image_processor_type"] = "DepthProImageProcessorFast"
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
     return folder
 
 
-def moge_settings() -> dict:
-    """A MoGe-2 as its authors configure it, but small."""
-    layers = {
-        "dim_res_blocks": [32, 16, 8, 8, 8],
+def moge_settings(
+    widths=(32, 16, 8, 8, 8),  # of the pyramid
+    width=64,  # of the transformer
+    layers=(0, 1, 2, 3),  # of the transformer, that the pyramid begins with
+    tokens=(12, 48),
+) -> dict:
+    """A MoGe-2 as its authors configure it; the default is small."""
+    stack = {
+        "dim_res_blocks": list(widths),
         "res_block_in_norm": "none",
         "res_block_hidden_norm": "none",
         "resamplers": ["conv_transpose", "conv_transpose", "conv_transpose", "bilinear"],
     }
     neck = {
-        **layers,
-        "dim_in": [34, 2, 2, 2, 2],
+        **stack,
+        "dim_in": [widths[0] + 2, 2, 2, 2, 2],
         "dim_out": None,
         "num_res_blocks": [0, 2, 2, 2, 0],
     }
-    head = {**layers, "dim_in": [32, 16, 8, 8, 8], "num_res_blocks": [0, 1, 1, 1, 0]}
+    head = {**stack, "dim_in": list(widths), "num_res_blocks": [0, 1, 1, 1, 0]}
     return {
         "encoder": {
             "backbone": "dinov2_vits14",
-            "intermediate_layers": [0, 1, 2, 3],
-            "dim_out": 32,
+            "intermediate_layers": list(layers),
+            "dim_out": widths[0],
         },
         "neck": neck,
         "points_head": {**head, "dim_out": [None, None, None, None, 3]},
         "mask_head": {**head, "dim_out": [None, None, None, None, 1]},
-        "scale_head": {"dims": [64, 64, 1]},
+        "scale_head": {"dims": [width, width, 1]},
         "remap_output": "exp",
-        "num_tokens_range": [12, 48],
+        "num_tokens_range": list(tokens),
     }
 
 
 def write_moge(folder: Path) -> Path:
-    """A MoGe-2 whose points are about a slanted wall with some relief, seen by a usual lens."""
+    """A MoGe-2 of 200,000 parameters."""
     from ex4d.depth.estimators.moge.network import MogeNetwork
 
     torch.manual_seed(3)
     network = MogeNetwork(moge_settings(), 64, 4)
     for parameter in network.parameters():
         parameter.data += 0.03 * torch.randn(parameter.shape)
+    return save_moge(network, moge_settings(), folder)
+
+
+def save_moge(network, settings: dict, folder: Path) -> Path:
+    """As published, its points about a slanted wall with some relief, seen by a usual lens."""
     network.encoder.image_mean += torch.tensor([0.485, 0.456, 0.406])[:, None, None]
     network.encoder.image_std += torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     network.mask_head.output_blocks[-1].bias.data += 4  # nearly everything is near
@@ -208,7 +236,7 @@ def write_moge(folder: Path) -> Path:
     head.output_blocks[-1].weight.data[2, 0] += 1  # the logarithm of depth grows to the right
     folder.mkdir(parents=True, exist_ok=True)
     state = {**network.state_dict(), "normal_head.unused": torch.zeros(1)}
-    torch.save({"model_config": moge_settings(), "model": state}, folder / "model.pt")
+    torch.save({"model_config": settings, "model": state}, folder / "model.pt")
     return folder
 
 
