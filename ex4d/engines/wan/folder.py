@@ -60,13 +60,13 @@ def default_folder() -> Path:
     return Path(named) if named else Path.home() / ".cache" / "ex4d" / "models"
 
 
-def find_models(folder: Path) -> ModelFiles:
-    """Return the files in a folder, whether they exist or not: see `missing_files`."""
+def find_models(folder: Path, checkpoint: Path | None = None) -> ModelFiles:
+    """Return the files in a folder, whether they exist or not: see `missing_files`. EX-4D's
+    checkpoint may lie elsewhere."""
     wan = _wan_folder(folder)
-    checkpoint = next(
-        (p for p in (folder / EX4D_FOLDER / EX4D_FILE, folder / EX4D_FILE) if p.exists()),
-        folder / EX4D_FOLDER / EX4D_FILE,
-    )
+    usual = (folder / EX4D_FOLDER / EX4D_FILE, folder / EX4D_FILE)
+    if checkpoint is None:
+        checkpoint = next((path for path in usual if path.exists()), usual[0])
     return ModelFiles(
         transformer=_transformer_files(wan),
         text_encoder=_either(wan / _TEXT),
