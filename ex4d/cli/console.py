@@ -21,9 +21,9 @@ def say(what: str, text: str) -> None:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Progress]:
+def progress_bar(what: str, unit: str = "frame") -> Iterator[Progress]:
     """A progress bar on stderr, on a terminal only."""
-    with tqdm(desc=f"{what:<9}", unit="frame", disable=None, leave=False) as bar:
+    with tqdm(desc=f"{what:<9}", unit=unit, disable=None, leave=False) as bar:
 
         def update(done: int, total: int) -> None:
             bar.total = total

@@ -64,9 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the finished clip."""
-    options = EngineOptions(
-        arguments.models, arguments.vram, arguments.lora, arguments.checkpoint
-    )
+    options = EngineOptions(arguments.models, arguments.vram, arguments.lora, arguments.checkpoint)
     if not 0 <= arguments.seed < 1 << 32:
         raise UsageError(f"--seed is {arguments.seed}; give 0 to {(1 << 32) - 1}")
     settings = _settings(arguments)

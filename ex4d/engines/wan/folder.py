@@ -18,6 +18,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ex4d.errors import MissingPartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "EX4D_FILE",
@@ -27,6 +33,7 @@ __all__ = [
     "default_folder",
     "find_models",
     "missing_files",
+    "require_files",
 ]
 
 WAN_FOLDER = "Wan2.1-I2V-14B-480P"
@@ -80,11 +87,21 @@ def find_models(folder: Path, checkpoint: Path | None = None) -> ModelFiles:
 
 def missing_files(files: ModelFiles) -> list[Path]:
     """Name every file, and the tokenizer's folder, that is not there."""
-    needed = (*files.transformer, files.text_encoder, files.image_encoder, files.vae)
-    missing = [path for path in (*needed, files.checkpoint) if not path.is_file()]
-    if not files.tokenizer.is_dir() or not any(files.tokenizer.iterdir()):
-        missing.append(files.tokenizer)
-    return missing
+    encoders = (files.text_encoder, files.image_encoder, files.vae)
+    needed = (*files.transformer, *encoders, files.checkpoint, files.tokenizer)
+    return [path for path in needed if not _is_there(path)]
+
+
+def require_files(paths: Iterable[Path]) -> None:
+    """Raise MissingPartError when one of these files or folders is not there."""
+    missing = [path for path in paths if not _is_there(path)]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise MissingPartError(f"weights are missing ({missing[0]}{more}): ex4d download")
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_file() or (path.is_dir() and any(path.iterdir()))
 
 
 def _wan_folder(folder: Path) -> Path:

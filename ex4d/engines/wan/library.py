@@ -16,7 +16,7 @@ from ex4d.errors import MissingPartError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["INSTALL", "import_diffsynth", "without_values"]
+__all__ = ["INSTALL", "import_diffsynth", "import_torchvision", "without_values"]
 
 INSTALL = 'pip install "ex4d[wan]"'
 _kept_alive: list[Any] = []  # operators vanish with their library object
@@ -33,6 +33,15 @@ def import_diffsynth(module: str) -> Any:
             return importlib.import_module(name)
     except ImportError as error:
         raise MissingPartError(f"the engine wan needs diffsynth ({error}): {INSTALL}") from None
+
+
+def import_torchvision(module: str) -> Any:
+    """Import `torchvision.<module>`. Raises MissingPartError."""
+    try:
+        _declare_torchvision_operators()
+        return importlib.import_module(f"torchvision.{module}")
+    except ImportError as error:  # also PackageNotFoundError, when the version is asked for
+        raise MissingPartError(f"torchvision is needed ({error}): {INSTALL}") from None
 
 
 def _declare_torchvision_operators() -> None:

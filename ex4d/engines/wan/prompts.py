@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from ex4d.engines.wan.library import import_diffsynth
 from ex4d.engines.wan.streaming import BlockStream
@@ -64,7 +64,7 @@ class PromptCache:
         with suppress(OutputError, OSError):  # a folder that cannot be written costs only time
             self._folder.mkdir(parents=True, exist_ok=True)
             with atomic_path(path) as temporary:
-                save_file({"context": context}, temporary)
+                temporary.write_bytes(save({"context": context}))
         return context
 
     def _path(self, prompt: str) -> Path:

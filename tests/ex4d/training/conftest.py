@@ -1,0 +1,60 @@
+"""Tiny models, a small dataset and its cache; nobody writes into them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ex4d.training.cache.making import CacheJob, make_cache
+from ex4d.training.dataset import DatasetSettings
+from ex4d.training.making import make_dataset
+from ex4d.training.videos import MasksJob
+from tests.ex4d.engines.wan import tiny
+
+from .scenes import write_clip
+
+SETTINGS = DatasetSettings(64, 64, 9, 1, 0, {"rendering": 1, "tracking": 1}, "dis")
+
+
+@pytest.fixture(scope="session")
+def one_thread():
+    """The models are tiny: more threads only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    return tiny.write_models(tmp_path_factory.mktemp("tiny") / "models")
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory):
+    """Four clips of 9 frames, 64x64, from three videos; one has a prompt."""
+    folder = tmp_path_factory.mktemp("dataset")
+    for name, n_frames, seed in (("a", 18, 0), ("b", 9, 1), ("c", 9, 2)):
+        write_clip(folder / "videos", name, n_frames=n_frames, size=(80, 64), seed=seed)
+    (folder / "videos" / "b.txt").write_text("a red room")
+    job = MasksJob(folder / "videos", folder / "dataset", None, SETTINGS)
+    make_dataset(job, workers=1, report=lambda *_: None)
+    return job.dataset
+
+
+@pytest.fixture(scope="session")
+def make_cache_of(models, dataset, one_thread):
+    """A function that encodes the dataset, or another, into a folder."""
+
+    def make(folder, dataset=dataset, *, flip=False, devices=("cpu",)):
+        job = CacheJob(dataset, folder, models, flip, devices)
+        return make_cache(job, lambda *_: None)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cache(make_cache_of, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cache") / "cache"
+    make_cache_of(folder, flip=True)
+    return folder
