@@ -36,6 +36,7 @@ from tests.perf.wan_full_size import CONTEXT_GIB, GIB, WAN, fill
 
 MOST_GIB = {80: 80e9 / GIB, 48: 48.0}
 LEAST_SPEED_UP = 0.9  # of the number of GPUs
+MOST_DIFFERENCE = 0.02  # of the losses of two profiles: attention sums in any order
 LEVEL = 700  # of 1000: as much noise as video
 
 
@@ -194,6 +195,11 @@ def main():
         ratio = speed[arguments.gpus] / speed[1]
         good &= arguments.tiny or ratio >= LEAST_SPEED_UP * arguments.gpus
         print(f"{arguments.gpus} GPUs make {ratio:.2f} times the samples of one", flush=True)
+    alone = [r["losses"] for r in results if r["gpus"] == 1]
+    if len(alone) == 2:  # streamed blocks must train as resident ones
+        apart = max(abs(a - b) / a for a, b in zip(*alone, strict=False))
+        good &= apart <= MOST_DIFFERENCE
+        print(f"losses of the two profiles differ by at most {apart:.2%}", flush=True)
     if os.environ.get("OUT"):
         Path(os.environ["OUT"], "train.json").write_text(json.dumps(results, indent=1) + "\n")
     return 0 if good else 1

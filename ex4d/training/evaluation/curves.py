@@ -73,6 +73,7 @@ def _panel(title: str, curves: Mapping[str, np.ndarray]) -> np.ndarray:
                 here, there = (place(start + step, curve[start + step]) for step in (0, 1))
                 cv2.line(picture, here, there, _COLORS[name], 2, cv2.LINE_AA)
     _write(picture, title, (_LEFT, 20))
+    _write(picture, "frame", (8, _HEIGHT - 8))
     for number, name in enumerate(curves):
         at = (_WIDTH - 300 + 100 * number, 20)
         cv2.line(picture, (at[0] - 24, 15), (at[0] - 6, 15), _COLORS[name], 2, cv2.LINE_AA)

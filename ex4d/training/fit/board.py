@@ -27,7 +27,10 @@ class Board:
             raise MissingPartError('ex4d train needs tensorboardX: pip install "ex4d[train]"')
         from tensorboardX import SummaryWriter
 
-        self._writer: Any = SummaryWriter(str(folder), purge_step=step, flush_secs=10)
+        # names count seconds: a run that goes on at once must not write over the file before
+        self._writer: Any = SummaryWriter(
+            str(folder), purge_step=step, flush_secs=10, filename_suffix=f".{step}"
+        )
 
     def __enter__(self) -> Board:
         return self

@@ -66,7 +66,7 @@ class Looks:
         for number, counts in self._shared(n_videos):
             draw = self._draws[number]
             given = read_sample(self._cache, draw)
-            latents = self._generated(given)
+            latents = self.generate(given)
             if not counts:
                 continue
             vae.to(device)
@@ -77,7 +77,9 @@ class Looks:
             path = folder / f"{draw.entry.name}.mp4"
             write_video(path, np.concatenate(panels, axis=2), Fraction(draw.entry.fps))
 
-    def _generated(self, given: Sample) -> Tensor:
+    @torch.no_grad()
+    def generate(self, given: Sample) -> Tensor:  # float32 [1, C, T', h, w]
+        """Make the latents of a clip out of a sample's noise, as `ex4d generate` does."""
         transformer, device = self._model.transformer, self._accelerator.device
         positive, negative = (
             transformer.embed_text(self._cache.text(prompt)) for prompt in (PROMPT, NEGATIVE_PROMPT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ex4d.cli.main import main
 from ex4d.training.cache.making import CacheJob, make_cache
 from ex4d.training.dataset import DatasetSettings
 from ex4d.training.making import make_dataset
@@ -16,7 +17,7 @@ from .scenes import write_clip
 SETTINGS = DatasetSettings(64, 64, 9, 1, 0, {"rendering": 1, "tracking": 1}, "dis")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """The models are tiny: more threads only wait for each other."""
     before = torch.get_num_threads()
@@ -43,10 +44,10 @@ def dataset(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def make_cache_of(models, dataset, one_thread):
+def make_cache_of(models, dataset):
     """A function that encodes the dataset, or another, into a folder."""
 
-    def make(folder, dataset=dataset, *, flip=False, devices=("cpu",)):
+    def make(folder, *, dataset=dataset, models=models, flip=False, devices=("cpu",)):
         job = CacheJob(dataset, folder, models, flip, devices)
         return make_cache(job, lambda *_: None)
 
@@ -58,3 +59,18 @@ def cache(make_cache_of, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache") / "cache"
     make_cache_of(folder, flip=True)
     return folder
+
+
+@pytest.fixture
+def ex4d(capsys):
+    """A function that runs the command in this process: its exit code, and what it printed."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run
