@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     say("clips", f"{summary.n_made} made, {summary.n_kept} were there: {folder / 'clips'}")
     if n_left_out:
         say("left out", f"{n_left_out}, with reasons: {folder / REJECTED_FILE}")
-    say("look at", f"{folder / 'sheets'}: {summary.n_sheets} contact sheets")
+    say("look at", f"the contact sheets in {folder / 'sheets'}")
     unexpected = [rejection for rejection in summary.rejected if rejection.unexpected]
     if unexpected:
         _log.warning("%d clips failed for an unexpected reason; please report it", len(unexpected))

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from ex4d.conditions.scene import Scene
     from ex4d.raster.base import Rasterizer, Rendering
 
-__all__ = ["Conditions", "Progress", "condition_picture", "render_conditions", "run_frames"]
+__all__ = [
+    "Conditions",
+    "Progress",
+    "condition_picture",
+    "render_conditions",
+    "run_frames",
+    "stands_at_source",
+]
 
 Progress = Callable[[int, int], None]  # frames done, frames in all
 
@@ -90,7 +97,7 @@ def render_conditions(
 
     def render(frame: int) -> None:
         source_frame = int(trajectory.source_frames[frame])
-        if frame == 0 and _starts_at_source(scene, trajectory):
+        if frame == 0 and stands_at_source(scene, trajectory, frame):
             color[0], mask[0] = scene.frames[source_frame], True
             return
         mesh = scene.mesh(source_frame)
@@ -104,12 +111,13 @@ def render_conditions(
     return Conditions(color, mask, backdrop)
 
 
-def _starts_at_source(scene: Scene, trajectory: Trajectory) -> bool:
-    source_frame = int(trajectory.source_frames[0])
+def stands_at_source(scene: Scene, trajectory: Trajectory, frame: int) -> bool:
+    """Whether a frame's camera is the camera of the source frame that it shows."""
+    source_frame = int(trajectory.source_frames[frame])
     return (
         scene.frames.shape[1:3] == trajectory.size[::-1]
-        and np.allclose(trajectory.source_to_camera(0), np.eye(4), atol=_SAME_POSE)
-        and np.allclose(trajectory.intrinsics[0], scene.intrinsics[source_frame], rtol=1e-6)
+        and np.allclose(trajectory.source_to_camera(frame), np.eye(4), atol=_SAME_POSE)
+        and np.allclose(trajectory.intrinsics[frame], scene.intrinsics[source_frame], rtol=1e-6)
     )
 
 

@@ -152,14 +152,16 @@ def write_settings(folder: Path, settings: DatasetSettings) -> None:
 
 def read_record(folder: Path) -> ClipRecord:
     """Read the `clip.json` of a clip's folder. Raises InputError as read_dataset does, also when
-    it belongs to another folder, or a video it names is missing."""
-    path = folder / _RECORD
-    record = _read(path, ClipRecord)
-    if record.name != folder.name:
-        raise InputError(f"{path} belongs to another clip, {record.name}")
-    for name in (VIDEO_FILE, *(mask.file for mask in record.masks)):
-        if not (folder / name).is_file():
-            raise InputError(f"there is no {folder / name}, which {path.name} beside it names")
+    it belongs to another folder, or a video it names is missing; it says how to mend that."""
+    try:
+        record = _read(folder / _RECORD, ClipRecord)
+        if record.name != folder.name:
+            raise InputError(f"{folder / _RECORD} belongs to another clip, {record.name}")
+        for name in (VIDEO_FILE, *(mask.file for mask in record.masks)):
+            if not (folder / name).is_file():
+                raise InputError(f"there is no {folder / name}, which {_RECORD} beside it names")
+    except InputError as error:
+        raise InputError(f"{error}; remove {folder} and run ex4d masks again") from None
     return record
 
 

@@ -42,7 +42,6 @@ class MasksSummary:
     n_made: int  # clips
     n_kept: int  # clips that were there
     rejected: tuple[Rejection, ...]
-    n_sheets: int
 
 
 def make_dataset(job: MasksJob, *, workers: int, report: Report) -> MasksSummary:
@@ -78,8 +77,8 @@ def make_dataset(job: MasksJob, *, workers: int, report: Report) -> MasksSummary
     finally:
         _write_rejected(job.dataset, rejected)
     if len(names) > CLIPS_ON_A_SHEET * n_sheets:
-        n_sheets = _write_sheet(job.dataset, n_sheets, names)
-    return MasksSummary(len(names) - n_kept, n_kept, tuple(rejected), n_sheets)
+        _write_sheet(job.dataset, n_sheets, names)
+    return MasksSummary(len(names) - n_kept, n_kept, tuple(rejected))
 
 
 def _results(

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 
 from ex4d.contact_sheet import caption, contact_sheet, write_png
-from ex4d.errors import InputError
 from ex4d.training.dataset import clip_folder
 
 if TYPE_CHECKING:
@@ -47,18 +46,27 @@ def write_preview(folder: Path, row: np.ndarray) -> None:
 
 
 def write_sheet(dataset: Path, number: int, names: Sequence[str]) -> None:
-    """Put the rows of clips onto sheet `number`, counted from 1; rows that are missing are left
-    out. Raises OutputError, and InputError when no row can be read."""
-    paths = [clip_folder(dataset, name) / _PREVIEW for name in names]
-    pictures = [cv2.imread(str(path)) for path in paths if path.exists()]
-    rows = [picture[..., ::-1] for picture in pictures if picture is not None]
+    """Put the rows of clips onto sheet `number`, counted from 1; a row that is missing is left out.
+    Raises OutputError."""
+    rows = [
+        row
+        for row in map(_read_row, (clip_folder(dataset, name) for name in names))
+        if row is not None
+    ]
     if not rows:
-        raise InputError(f"{paths[0]} cannot be read as a picture")
+        return
     width = max(row.shape[1] for row in rows)
     filled = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
     folder = dataset / "sheets"
     folder.mkdir(exist_ok=True)
     write_png(folder / f"sheet_{number:04d}.png", np.concatenate(filled))
+
+
+def _read_row(folder: Path) -> np.ndarray | None:
+    path = folder / _PREVIEW
+    if not path.is_file() or path.stat().st_size == 0:
+        return None
+    return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB)
 
 
 def _label(record: MaskRecord) -> str:

@@ -80,7 +80,7 @@ def test_it_says_what_it_did_and_where_to_look(masks, videos, tmp_path):
         "tracker   OpenCV's DIS optical flow, Apache-2.0",
         f"clips     2 made, 0 were there: {out / 'clips'}",
         f"left out  1, with reasons: {out / 'rejected.jsonl'}",
-        f"look at   {out / 'sheets'}: 1 contact sheets",
+        f"look at   the contact sheets in {out / 'sheets'}",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Tiny models, a small dataset and its cache; nobody writes into them."""
+"""What the tests of training share; nobody writes into what lasts for the session."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import torch
 
 from ex4d.cli.main import main
 from ex4d.training.cache.making import CacheJob, make_cache
-from ex4d.training.dataset import DatasetSettings
 from ex4d.training.making import make_dataset
 from ex4d.training.videos import MasksJob
 from tests.ex4d.engines.wan import tiny
 
+from .jobs import settings_of
 from .scenes import write_clip
 
-SETTINGS = DatasetSettings(64, 64, 9, 1, 0, {"rendering": 1, "tracking": 1}, "dis")
+
+@pytest.fixture
+def job(tmp_path) -> MasksJob:
+    return MasksJob(tmp_path / "videos", tmp_path / "dataset", None, settings_of())
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,7 +41,8 @@ def dataset(tmp_path_factory):
     for name, n_frames, seed in (("a", 18, 0), ("b", 9, 1), ("c", 9, 2)):
         write_clip(folder / "videos", name, n_frames=n_frames, size=(80, 64), seed=seed)
     (folder / "videos" / "b.txt").write_text("a red room")
-    job = MasksJob(folder / "videos", folder / "dataset", None, SETTINGS)
+    settings = settings_of(num_frames=9, masks={"rendering": 1, "tracking": 1})
+    job = MasksJob(folder / "videos", folder / "dataset", None, settings)
     make_dataset(job, workers=1, report=lambda *_: None)
     return job.dataset
 
