@@ -107,7 +107,8 @@ def _read(settings: TrainSettings) -> _Data:
     cache = read_cache(Path(settings.cache))
     training, held_out = split_clips(cache.entries, settings.held_out)
     if not training:
-        what = f"{len(held_out)} clips, and all are held out" if held_out else "no clips"
+        count = len(held_out)
+        what = f"{count} clips, and all are held out (--held_out)" if count else "no clips"
         raise InputError(f"{settings.cache} holds {what}: there is nothing to train on")
     files = find_models(Path(settings.models) if settings.models else default_folder())
     needs_vae = bool(held_out and settings.samples)

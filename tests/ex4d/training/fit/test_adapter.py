@@ -9,12 +9,15 @@ import torch
 
 from ex4d.engines.wan.checkpoint import read_checkpoint, split_checkpoint
 from ex4d.engines.wan.library import import_diffsynth
+from ex4d.engines.wan.transformer import Transformer
 from ex4d.engines.wan.weights import StoredTensor, WeightsError, open_tensors
 from ex4d.errors import UsageError
 from ex4d.training.fit.adapter import make_adapter
+from ex4d.training.fit.blocks import TrainingBlocks
+from ex4d.training.fit.model import AdapterModel
 from tests.ex4d.engines.wan import tiny
 
-from .small import give_effect, make_base, make_model, make_sample, shapes_of
+from .small import CPU, give_effect, make_base, make_model, make_sample, shapes_of
 
 WAN_14B = {
     "dim": 5120, "in_dim": 36, "ffn_dim": 13824, "out_dim": 16, "text_dim": 4096, "freq_dim": 256,
@@ -42,6 +45,23 @@ def test_at_full_size_it_has_the_808_tensors_of_the_released_checkpoint():
     assert {name: tuple(tensors[name].shape) for name in expected} == expected
     stored = {n: StoredTensor(Path("x"), tuple(t.shape), t.clone) for n, t in tensors.items()}
     assert len(split_checkpoint(stored, shapes_of(base)).lora) == 400
+
+
+def test_peft_which_the_public_code_loads_with_takes_it_to_the_same_effect():
+    from peft import LoraConfig, inject_adapter_in_model
+
+    ours, theirs, given = make_model(rank=16), make_base(), make_sample()
+    give_effect(ours.adapter)
+    targets = ["q", "k", "v", "o", "ffn.0", "ffn.2"]
+    config = LoraConfig(r=16, lora_alpha=16, target_modules=targets)
+    injected = inject_adapter_in_model(config, theirs)
+    lora = {n: t for n, t in ours.adapter.tensors().items() if "lora" in n}
+    missing, unexpected = injected.load_state_dict(lora, strict=False)
+    assert unexpected == []
+    assert not [name for name in missing if "lora" in name]
+    blocks = TrainingBlocks(injected, CPU, n_resident=3)
+    plain = AdapterModel(ours.adapter, Transformer(injected, blocks, CPU, 512), CPU)
+    torch.testing.assert_close(ours(given), plain(given), rtol=1e-5, atol=1e-6)
 
 
 def test_its_tensors_are_those_of_a_checkpoint(tmp_path):
