@@ -10,12 +10,11 @@ bfloat16, which they were computed in.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from fractions import Fraction  # noqa: TC003  (read at run time, as all types of records)
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
@@ -24,6 +23,12 @@ from ex4d.engines.wan.prompts import PromptCache
 from ex4d.engines.wan.weights import open_tensors
 from ex4d.errors import InputError
 from ex4d.outputs import atomic_path
+from ex4d.training.records import (
+    read_record_file,
+    record_from_json,
+    record_to_json,
+    write_record_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +78,7 @@ class ClipEntry:
     name: str
     source: str  # the video that it was cut from
     prompt: str
-    fps: str  # "num/den"
+    fps: Fraction
     masks: tuple[str, ...]  # their files' names, by number
     record: str  # tells whether the clip's record in the dataset is still the same
 
@@ -142,22 +147,12 @@ def read_settings(folder: Path) -> CacheSettings:
     path = folder / _SETTINGS
     if not path.exists():
         raise InputError(f"{folder} is not a cache of ex4d cache: there is no {_SETTINGS} in it")
-    try:
-        content = json.loads(path.read_bytes())
-        found = content.get("format") if isinstance(content, dict) else None
-        if found != FORMAT:
-            raise InputError(f"{path} has format {found}, this version reads format {FORMAT}")
-        return msgspec.convert(content, CacheSettings)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: {error}") from None
+    return read_record_file(path, CacheSettings, FORMAT)
 
 
 def write_settings(folder: Path, settings: CacheSettings) -> None:
     """Write `cache.json`. Raises OutputError."""
-    with atomic_path(folder / _SETTINGS) as temporary:
-        temporary.write_text(json.dumps(asdict(settings), indent=2) + "\n", "ascii")
+    write_record_file(folder / _SETTINGS, settings)
 
 
 def read_entry(folder: Path, name: str) -> ClipEntry | None:
@@ -175,7 +170,7 @@ def write_entry(folder: Path, entry: ClipEntry, tensors: Mapping[str, Tensor]) -
     path = _entry_path(folder, entry.name)
     path.parent.mkdir(exist_ok=True)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(halves, {_ENTRY: json.dumps(msgspec.to_builtins(entry))}))
+        temporary.write_bytes(save(halves, {_ENTRY: record_to_json(entry)}))
 
 
 def _entry_path(folder: Path, name: str) -> Path:
@@ -186,8 +181,7 @@ def _read_entry(folder: Path, name: str) -> ClipEntry:
     path = _entry_path(folder, name)
     try:
         with safe_open(path, framework="pt") as file:
-            content = json.loads(file.metadata()[_ENTRY])
-        return msgspec.convert(content, ClipEntry)
+            return record_from_json(file.metadata()[_ENTRY], ClipEntry)
     except Exception as problem:  # a damaged file makes the library raise several types
         reason = (str(problem) or type(problem).__name__).partition("\n")[0]
         raise InputError(f"{path} is damaged ({reason}): delete it, and run ex4d cache") from None

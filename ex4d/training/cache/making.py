@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 import torch
 
 from ex4d.engines.base import NEGATIVE_PROMPT, PROMPT
@@ -33,6 +31,7 @@ from ex4d.training.cache.files import (
 )
 from ex4d.training.dataset import read_dataset
 from ex4d.training.processes import in_processes
+from ex4d.training.records import record_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,12 +185,11 @@ def _is_there(cache: Path, clip: ClipRecord) -> bool:
 
 
 def _entry(clip: ClipRecord) -> ClipEntry:
-    content = json.dumps(msgspec.to_builtins(clip, enc_hook=str), sort_keys=True)
     return ClipEntry(
         name=clip.name,
         source=clip.source,
         prompt=clip.prompt,
-        fps=str(clip.fps),
+        fps=clip.fps,
         masks=tuple(mask.file for mask in clip.masks),
-        record=hashlib.sha256(content.encode()).hexdigest(),
+        record=hashlib.sha256(record_to_json(clip).encode()).hexdigest(),
     )

@@ -24,7 +24,7 @@ __all__ = ["TrainingBlocks", "resident_blocks"]
 
 _GIB = 1 << 30
 
-# Measured and estimated for each token and unit of the transformer's width, bytes.
+# Bytes for each token and unit of the transformer's width; estimated from what autograd keeps.
 _KEPT = 4  # what enters a block, float32
 _WORKING = 128  # a block on its way back
 _OTHERS_GIB = 5.0  # CUDA itself, the adapter with its optimiser, embeddings, reserve

@@ -13,29 +13,33 @@ other state: what a step draws follows from the seed and its number, see `draws`
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import torch
 from safetensors.torch import save
 
 from ex4d.engines.wan.folder import EX4D_FILE
 from ex4d.engines.wan.weights import check_names, open_tensors
-from ex4d.errors import InputError
 from ex4d.outputs import atomic_folder, atomic_path
-from ex4d.training.cache.files import CacheSettings  # noqa: TC001  (msgspec reads it)
+from ex4d.training.cache.files import CacheSettings  # noqa: TC001  (read at run time)
+from ex4d.training.records import read_record_file, write_record_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ex4d.engines.wan.weights import Shapes
     from ex4d.training.fit.adapter import Adapter
 
-__all__ = ["FORMAT", "RunState", "load_checkpoint", "newest_checkpoint", "save_checkpoint"]
+__all__ = [
+    "FORMAT",
+    "RunState",
+    "load_optimizer",
+    "newest_checkpoint",
+    "read_state",
+    "save_checkpoint",
+]
 
 FORMAT = 1
 _FOLDER, _OPTIMIZER, _STATE = "checkpoints", "optimizer.safetensors", "state.json"
@@ -62,7 +66,7 @@ def save_checkpoint(
     with atomic_folder(target) as folder:
         torch.save(values, folder / EX4D_FILE)
         (folder / _OPTIMIZER).write_bytes(save(_moments(adapter, optimizer)))
-        (folder / _STATE).write_text(json.dumps(asdict(state), indent=2) + "\n", "ascii")
+        write_record_file(folder / _STATE, state)
     with atomic_path(run / EX4D_FILE) as temporary:
         shutil.copyfile(target / EX4D_FILE, temporary)
     for _, old in _checkpoints(run)[:-keep]:
@@ -78,12 +82,8 @@ def newest_checkpoint(run: Path) -> Path | None:
     return found[-1][1] if found else None
 
 
-def load_checkpoint(
-    folder: Path, adapter: Adapter, optimizer: Any, transformer: Shapes
-) -> RunState:
-    """Give the adapter and its AdamW the values of a checkpoint. Raises InputError."""
-    state = _read_state(folder / _STATE)
-    adapter.load(folder / EX4D_FILE, transformer)
+def load_optimizer(folder: Path, step: int, adapter: Adapter, optimizer: Any) -> None:
+    """Give the adapter's AdamW the values of a checkpoint. Raises WeightsError."""
     ours = adapter.tensors()
     stored = open_tensors([folder / _OPTIMIZER])
     expected = {f"{n}.{part}": tuple(p.shape) for n, p in ours.items() for part in _MOMENTS}
@@ -91,14 +91,18 @@ def load_checkpoint(
     numbers = {parameter: number for number, parameter in enumerate(adapter.parameters())}
     moments = {
         numbers[parameter]: {
-            "step": torch.tensor(float(state.step)),
+            "step": torch.tensor(float(step)),
             **{part: stored[f"{name}.{part}"].load() for part in _MOMENTS},
         }
         for name, parameter in ours.items()
     }
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    return state
+
+
+def read_state(folder: Path) -> RunState:
+    """Read the state of a checkpoint. Raises InputError."""
+    return read_record_file(folder / _STATE, RunState, FORMAT)
 
 
 def _moments(adapter: Adapter, optimizer: Any) -> dict[str, torch.Tensor]:
@@ -113,16 +117,3 @@ def _checkpoints(run: Path) -> list[tuple[int, Path]]:
     folder = run / _FOLDER
     paths = folder.iterdir() if folder.is_dir() else ()
     return sorted((int(m[1]), path) for path in paths if (m := _NAME.fullmatch(path.name)))
-
-
-def _read_state(path: Path) -> RunState:
-    try:
-        content = json.loads(path.read_bytes())
-        found = content.get("format") if isinstance(content, dict) else None
-        if found != FORMAT:
-            raise InputError(f"{path} has format {found}, this version reads format {FORMAT}")
-        return msgspec.convert(content, RunState)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: {error}") from None

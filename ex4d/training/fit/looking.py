@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,7 +74,7 @@ class Looks:
             vae.to(torch.device("cpu"))
             make_folder(folder)
             path = folder / f"{draw.entry.name}.mp4"
-            write_video(path, np.concatenate(panels, axis=2), Fraction(draw.entry.fps))
+            write_video(path, np.concatenate(panels, axis=2), draw.entry.fps)
 
     @torch.no_grad()
     def generate(self, given: Sample) -> Tensor:  # float32 [1, C, T', h, w]

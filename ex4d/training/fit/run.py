@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ex4d.engines.wan.folder import default_folder, find_models, require_files
+from ex4d.engines.wan.folder import EX4D_FILE, default_folder, find_models, require_files
+from ex4d.engines.wan.weights import open_tensors, shapes_of
 from ex4d.errors import InputError, TooLargeError, UsageError
 from ex4d.outputs import make_folder
 from ex4d.training.cache.files import Cache, read_cache
@@ -24,8 +25,9 @@ from ex4d.training.fit.base import load_base, place_base
 from ex4d.training.fit.board import Board
 from ex4d.training.fit.checkpoints import (
     RunState,
-    load_checkpoint,
+    load_optimizer,
     newest_checkpoint,
+    read_state,
     save_checkpoint,
 )
 from ex4d.training.fit.draws import Draws
@@ -119,39 +121,51 @@ def _read(settings: TrainSettings) -> _Data:
 def _train(
     settings: TrainSettings, folder: Path, data: _Data, accelerator: Any, listener: Listener
 ) -> None:
-    device = accelerator.device
-    model, shapes = _make_model(settings, data, device, listener)
+    if settings.shard and accelerator.num_processes == 1:
+        raise UsageError(
+            "--shard needs several GPUs: torchrun --nproc_per_node=2 -m ex4d train ..."
+        )
+    # what may be wrong is looked at before 33 GB are loaded
+    shapes = shapes_of(open_tensors(data.files.transformer))
+    adapter = make_adapter(shapes, settings.rank, settings.seed)
     newest = newest_checkpoint(folder)
-    if settings.start_from and newest is None:
-        model.adapter.load(Path(settings.start_from), shapes)
-    stepper = Stepper(accelerator, model, settings)
     first = 0
     if newest is not None:
-        first = _resume(newest, model.adapter, stepper.optimizer, shapes, data)
+        first = _restore(newest, adapter, shapes, data)
         listener.said("goes on", f"after step {first}: {newest}")
+    elif settings.start_from:
+        adapter.load(Path(settings.start_from), shapes)
+    if first >= settings.steps:
+        listener.said("done", f"all {settings.steps} steps are made: give more --steps to go on")
+        return
+    model = _make_model(settings, data, adapter, accelerator.device, listener)
+    stepper = Stepper(accelerator, model, settings)
+    if newest is not None:
+        load_optimizer(newest, first, adapter, stepper.optimizer)
     if accelerator.is_main_process:
         make_folder(folder)
         write_config(folder / CONFIG_FILE, settings)
-    run = _Run(settings, folder, data, accelerator, listener, model, stepper)
-    run.go(first)
+    _Run(settings, folder, data, accelerator, listener, model, stepper).go(first)
 
 
 def _make_model(
-    settings: TrainSettings, data: _Data, device: torch.device, listener: Listener
-) -> tuple[AdapterModel, Shapes]:
+    settings: TrainSettings,
+    data: _Data,
+    adapter: Adapter,
+    device: torch.device,
+    listener: Listener,
+) -> AdapterModel:
     base = load_base(data.files.transformer, device, listener.loading)
-    shapes = {name: tuple(tensor.shape) for name, tensor in base.state_dict().items()}
-    adapter = make_adapter(shapes, settings.rank, settings.seed)
     adapter.change(base)
     transformer, where = place_base(base, data.cache.settings, settings, device)
     n_trained = sum(parameter.numel() for parameter in adapter.parameters())
     listener.said("trains", f"{n_trained / 1e6:.1f} million values; {where}")
-    return AdapterModel(adapter, transformer, device), shapes
+    return AdapterModel(adapter, transformer, device)
 
 
-def _resume(newest: Path, adapter: Adapter, optimizer: Any, shapes: Shapes, data: _Data) -> int:
-    """Load a checkpoint; return how many steps were made."""
-    state = load_checkpoint(newest, adapter, optimizer, shapes)
+def _restore(newest: Path, adapter: Adapter, shapes: Shapes, data: _Data) -> int:
+    """Give the adapter the values of a checkpoint; return how many steps were made."""
+    state = read_state(newest)
     if state.cache != data.cache.settings:
         raise UsageError(
             f"the run was begun with a cache of other settings than {data.cache.folder}: {newest} "
@@ -159,6 +173,7 @@ def _resume(newest: Path, adapter: Adapter, optimizer: Any, shapes: Shapes, data
         )
     if state.clips != data.clips:
         _log.warning("the cache holds other clips than when the run was begun")
+    adapter.load(newest / EX4D_FILE, shapes)
     return state.step
 
 

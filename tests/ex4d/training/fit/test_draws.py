@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from ex4d.training.fit.draws import Draws, held_out_draw
 from ex4d.training.fit.settings import TrainSettings
 
 ENTRIES = tuple(
-    ClipEntry(f"clip{n}", f"{n}.mp4", f"prompt {n}", "24", ("a.mp4", "b.mp4", "c.mp4"), "x")
+    ClipEntry(f"clip{n}", f"{n}.mp4", f"prompt {n}", Fraction(24), ("a.mp4", "b.mp4", "c.mp4"), "x")
     for n in range(7)
 )
 

@@ -77,6 +77,9 @@ def test_a_run_that_goes_on_is_the_same_bit_for_bit(train, tmp_path):
 def test_the_run_itself_says_all_that_going_on_needs(ex4d, train, tmp_path):
     assert train(tmp_path / "run", steps=2)[0] == 0
     assert ex4d("train", f"--output_dir={tmp_path / 'run'}", "--steps=4")[0] == 0
+    code, out, _ = ex4d("train", f"--output_dir={tmp_path / 'run'}")
+    assert code == 0
+    assert "all 4 steps are made" in out
     config = tmp_path / "run" / "config.toml"
     assert ex4d("train", f"--output_dir={tmp_path / 'again'}", f"--config={config}")[0] == 0
     assert_same(tmp_path / "run", tmp_path / "again")
@@ -144,7 +147,7 @@ def test_what_does_not_fit_is_refused_and_loses_nothing(train, cache, models, tm
     assert not (tmp_path / "new").exists()
 
 
-def test_bad_input_is_one_sentence(train, ex4d, cache, tmp_path):
+def test_bad_input_is_one_sentence(train, ex4d, flags, cache, tmp_path):
     run = tmp_path / "run"
     refused(train(run, cache=None), "no cache was given")
     refused(train(run, cache=tmp_path), "is not a cache of ex4d cache")
@@ -154,6 +157,7 @@ def test_bad_input_is_one_sentence(train, ex4d, cache, tmp_path):
     shutil.rmtree(empty / "clips")
     refused(train(run, cache=empty), "holds no clips")
     refused(train(run, steps=0), "steps is 0; it must be at least 1")
+    refused(ex4d("train", *flags(run), "--shard"), "--shard needs several GPUs")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").touch()
     refused(train(tmp_path / "full"), "something else than a run")
