@@ -105,7 +105,8 @@ def run_one(arguments):
         "profile": profile, "gpus": count, "shard": arguments.shard, "where": where,
         "steps": len(measured), "seconds_per_step": sum(measured) / len(measured),
         "samples_per_second": count * len(measured) / sum(measured),
-        "peak_gib": peak_gib(device), "losses": losses,
+        "peak_gib": peak_gib(device), "peak_allocated_gib": allocated_gib(device),
+        "losses": losses,
     }  # fmt: skip
     if is_first:
         print(json.dumps(figures), flush=True)
@@ -123,6 +124,11 @@ def peak_gib(device):
     if device.type != "cuda":
         return 0.0
     return torch.cuda.max_memory_reserved(device) / GIB + CONTEXT_GIB
+
+
+def allocated_gib(device):
+    """The most that tensors have taken: what a card must have, were its memory never in pieces."""
+    return torch.cuda.max_memory_allocated(device) / GIB if device.type == "cuda" else 0.0
 
 
 def start(arguments, profile, gpus):

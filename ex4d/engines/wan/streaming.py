@@ -144,8 +144,8 @@ class BlockStream:
         block that will most likely be asked for next; for a training step, which goes through the
         blocks and back.
 
-        The tensors hold until the second next call. When autograd still needs them after that, it
-        raises an error: they share the version counter of their place.
+        The tensors hold for what is launched before the next call. When autograd still needs them
+        after that, it raises an error: they share the version counter of their place.
         """
         for place in self._places:
             if self._copying is not None:
