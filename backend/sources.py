@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import structs
 
-from ex4d.camera.trajectory import Trajectory
-from ex4d.conditions.scene import Scene
-from ex4d.convention import EXACT
-from ex4d.depth.files import read_depth
+from ex4d.camera.trajectory import Trajectory, check_intrinsics, scale_intrinsics
+from ex4d.depth.cleaning import FOR_FILES
+from ex4d.depth.cleaning import DepthCleaning as LibraryCleaning
+from ex4d.depth.files import Lens, read_depth
+from ex4d.depth.reading import DepthReading as LibraryReading
+from ex4d.depth.sequence import PICTURE_SUFFIXES
+from ex4d.depth.stored import StoredDepth, open_pictures
 from ex4d.errors import CameraError
 from ex4d.video.alignment import entries_for
 from ex4d.video.reader import Clip, FrameRange, read_clip
+from protocol.jobs import DepthReading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from ex4d.conditions.render import Progress
-    from protocol.jobs import BlobId, Source, TrajectoryArrays
+    from ex4d.depth.files import ClipDepth
+    from protocol.jobs import BlobId, DepthCleaning, DepthFiles, Source, TrajectoryArrays
 
-__all__ = ["link_blob", "read_scene", "safe_suffix", "trajectory_of"]
+__all__ = [
+    "lens_of",
+    "library_cleaning",
+    "link_blob",
+    "read_clip_of",
+    "read_files",
+    "safe_suffix",
+    "trajectory_of",
+]
 
 
 def safe_suffix(name: str) -> str:
@@ -38,32 +53,52 @@ def link_blob(inputs: Mapping[str, Path], blob: BlobId, link: Path) -> Path:
     return link
 
 
-def read_scene(
-    source: Source,
-    clip_path: Path,
-    depth_path: Path,
-    angle_deg: float,
-    *,
-    progress: Progress | None = None,
-) -> _ClipScene:
-    """Read a clip and its depth; the same as `ex4d recon` makes of the same settings. `progress`
-    counts the clip's frames.
+def read_clip_of(source: Source, path: Path, progress: Progress | None = None) -> Clip:
+    """Read the frames of a clip that a job names. `progress` counts them.
 
-    Raises VideoError, DepthError, UsageError.
+    Raises VideoError, UsageError.
     """
     frames = FrameRange(source.start_frame, source.stride, source.num_frames)
-    clip = read_clip(clip_path, frames, width=source.width, height=source.height, progress=progress)
-    given = read_depth(depth_path, clip)
-    intrinsics = given.intrinsics
-    if intrinsics is None or source.fov_deg is not None:
-        n_frames, height, width = clip.frames.shape[:3]
-        size = (width, height)
-        matrix = EXACT.assumed_intrinsics(clip.native_size, size, source.fov_deg)
-        intrinsics = np.broadcast_to(matrix, (n_frames, 3, 3))
-    return clip, Scene(clip.frames, given.depth, intrinsics, angle_deg, EXACT)
+    return read_clip(path, frames, width=source.width, height=source.height, progress=progress)
 
 
-_ClipScene = tuple[Clip, Scene]
+def lens_of(source: Source, clip: Clip) -> Lens:
+    """What a job says of its clip's lens. Raises CameraError."""
+    lens = Lens.of(clip, source.fov_deg)
+    if source.lens is None or lens.given is not None:
+        return lens
+    n_entries = len(source.lens.intrinsics) // (4 * 8)
+    given = _matrices(_array("lens", source.lens.intrinsics, "<f8", (n_entries, 4)))
+    given = given[_chosen(clip, n_entries, "the lens has {} frames")]
+    size = clip.frames.shape[2], clip.frames.shape[1]
+    given = scale_intrinsics(given, (source.lens.width, source.lens.height), size)
+    return replace(lens, given=check_intrinsics(given, len(clip.frames)))
+
+
+def read_files(
+    depth: DepthFiles, cleaning: DepthCleaning | None, paths: list[Path], clip: Clip, lens: Lens
+) -> ClipDepth:
+    """Read a clip's depth from the artist's files; the same as `ex4d recon` makes of them.
+
+    Raises DepthError, UsageError.
+    """
+    reading = _library_reading(depth.reading)
+    source: Path | StoredDepth = paths[0]
+    if paths[0].suffix in PICTURE_SUFFIXES:
+        source = open_pictures(paths, reading.layer)
+    return read_depth(
+        source, clip, lens, reading=reading, cleaning=library_cleaning(cleaning, FOR_FILES)
+    )
+
+
+def _library_reading(given: DepthReading | None) -> LibraryReading:
+    """A job's reading of depth files as the library's. Raises UsageError."""
+    return LibraryReading(**structs.asdict(given or DepthReading()))
+
+
+def library_cleaning(given: DepthCleaning | None, usual: LibraryCleaning) -> LibraryCleaning:
+    """A job's cleaning of depth as the library's."""
+    return usual if given is None else LibraryCleaning(**structs.asdict(given))
 
 
 def trajectory_of(arrays: TrajectoryArrays, clip: Clip) -> Trajectory:
@@ -74,10 +109,7 @@ def trajectory_of(arrays: TrajectoryArrays, clip: Clip) -> Trajectory:
     """
     n_frames = arrays.n_frames
     extrinsics = _array("extrinsics", arrays.extrinsics, "<f8", (n_frames, 4, 4))
-    intrinsics = np.zeros((n_frames, 3, 3))
-    lens = _array("intrinsics", arrays.intrinsics, "<f8", (n_frames, 4))
-    intrinsics[:, [0, 1, 0, 1], [0, 1, 2, 2]] = lens
-    intrinsics[:, 2, 2] = 1
+    intrinsics = _matrices(_array("intrinsics", arrays.intrinsics, "<f8", (n_frames, 4)))
     source_frames = np.array([], np.int64)
     if arrays.source_frames is not None:
         source_frames = _array("source_frames", arrays.source_frames, "<i8", (n_frames,))
@@ -93,6 +125,14 @@ def trajectory_of(arrays: TrajectoryArrays, clip: Clip) -> Trajectory:
     trajectory = Trajectory(extrinsics, intrinsics, size, source_frames, source)
     trajectory.check_sources(len(clip.frames))
     return trajectory
+
+
+def _matrices(fx_fy_cx_cy: np.ndarray) -> np.ndarray:
+    """Intrinsics [N, 3, 3] from [N, 4]."""
+    matrices = np.zeros((len(fx_fy_cx_cy), 3, 3))
+    matrices[:, [0, 1, 0, 1], [0, 1, 2, 2]] = fx_fy_cx_cy
+    matrices[:, 2, 2] = 1
+    return matrices
 
 
 def _chosen(clip: Clip, count: int, what: str) -> np.ndarray:

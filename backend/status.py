@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from protocol.jobs import Generate
+from protocol.jobs import DepthFiles, Generate
 
 if TYPE_CHECKING:
     from backend.executors.base import WorkerState
@@ -54,4 +54,5 @@ def inputs_of(job: Job) -> tuple[BlobId, ...]:
     if isinstance(job, Generate):
         given = (job.color, job.mask, job.backdrop)
         return tuple(blob for blob in given if blob is not None)
-    return job.source.clip, job.source.depth
+    depth = job.source.depth
+    return job.source.clip, *(depth.blobs if isinstance(depth, DepthFiles) else ())

@@ -1,6 +1,6 @@
 """The job kinds, done with the library.
 
-reconstruct   reconstruction.npz
+reconstruct   reconstruction.npz; depth.npz where the depth was estimated
 conditions    color.mp4, mask.mp4, backdrop.npz, camera.npz, summary.json
 generate      result.mp4
 shot          all of the last two; the engine gets the conditions from memory
@@ -8,26 +8,27 @@ shot          all of the last two; the engine gets the conditions from memory
 
 from __future__ import annotations
 
-import gc
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from backend.devices import check_device
+from backend.estimators import WarmEstimator
 from backend.previews import make_strip
 from backend.reconstruction import reconstruct
-from backend.sources import link_blob, read_scene, safe_suffix, trajectory_of
+from backend.scenes import read_scene
+from backend.sources import link_blob, safe_suffix, trajectory_of
 from backend.summary import write_summary
 from ex4d.camera.files import write_trajectory
 from ex4d.conditions.files import read_conditions, write_conditions
 from ex4d.conditions.render import render_conditions
+from ex4d.depth.files import write_depth
 from ex4d.engines.base import GenerateSettings, Watcher, result_metadata
 from ex4d.engines.choose import choose_engine
 from ex4d.errors import Ex4dError, UsageError
 from ex4d.npz import write_npz
 from ex4d.raster.choose import make_rasterizer
 from ex4d.video.writer import write_video
-from protocol.jobs import Conditions, Generate, Reconstruct, Shot
+from protocol.jobs import Conditions, DepthEstimate, Generate, Reconstruct, Shot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,10 +39,8 @@ if TYPE_CHECKING:
 
     from backend.worker import JobContext
     from ex4d.conditions.render import Conditions as RenderedConditions
-    from ex4d.conditions.scene import Scene
     from ex4d.engines.base import Draw, Engine
-    from ex4d.video.reader import Clip
-    from protocol.jobs import EngineSettings, Job, Source
+    from protocol.jobs import EngineSettings, Job
 
 __all__ = ["TaskRunner"]
 
@@ -60,6 +59,7 @@ class TaskRunner:
         check_device(device)  # the process sees no other
         self._rasterizer = make_rasterizer()
         self._engines: dict[str, Engine] = {}
+        self._estimator = WarmEstimator(self._engines.clear)
 
     def run(self, context: JobContext) -> list[str]:
         """Do one job and return the names of the results in the scratch folder."""
@@ -76,10 +76,7 @@ class TaskRunner:
     def free_memory(self) -> None:
         """Let go of the engines, and of what a framework keeps on the GPU."""
         self._engines.clear()
-        gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        self._estimator.free()
 
     def _run(self, context: JobContext, job: Job, inputs: Path) -> list[str]:
         match job:
@@ -102,17 +99,21 @@ class TaskRunner:
         return ["result.mp4"]
 
     def _reconstruct(self, context: JobContext, job: Reconstruct, inputs: Path) -> list[str]:
-        clip, scene = _scene(context, job.source, job.min_face_angle_deg, inputs)
+        clip, scene, depth = read_scene(context, job, inputs, self._estimator)
         arrays = reconstruct(scene, clip, _reporter(context, "mesh"))
         context.progress("write", 0, 1)
         write_npz(context.scratch / "reconstruction.npz", arrays)
+        names = ["reconstruction.npz"]
+        if isinstance(job.source.depth, DepthEstimate):
+            write_depth(context.scratch / "depth.npz", depth)
+            names.append("depth.npz")
         context.progress("write", 1, 1)
-        return ["reconstruction.npz"]
+        return names
 
     def _conditions(
         self, context: JobContext, job: Conditions | Shot, inputs: Path
     ) -> tuple[RenderedConditions, Fraction]:
-        clip, scene = _scene(context, job.source, job.min_face_angle_deg, inputs)
+        clip, scene, _ = read_scene(context, job, inputs, self._estimator)
         trajectory = trajectory_of(job.trajectory, clip)
         conditions = render_conditions(
             scene,
@@ -158,20 +159,11 @@ class TaskRunner:
 
     def _engine(self, name: str) -> Engine:
         if name not in self._engines:
+            self._estimator.free()
             engine = choose_engine(name)[0]
             # One that was made under another name is the same, and its models fit only once.
             self._engines[name] = self._engines.setdefault(engine.name, engine)
         return self._engines[name]
-
-
-def _scene(
-    context: JobContext, source: Source, angle_deg: float, inputs: Path
-) -> tuple[Clip, Scene]:
-    context.progress("read", 0, 1)
-    clip = inputs / f"clip{safe_suffix(source.clip_name)}"
-    link_blob(context.inputs, source.clip, clip)
-    depth = link_blob(context.inputs, source.depth, inputs / "depth.npz")
-    return read_scene(source, clip, depth, angle_deg, progress=_reporter(context, "read"))
 
 
 def _condition_names(context: JobContext) -> list[str]:

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["BLENDER_FROM_OPENCV", "blender_from_world_to_camera", "world_to_camera_from_blender"]
+__all__ = [
+    "BLENDER_FROM_OPENCV",
+    "SOURCE_CAMERA",
+    "blender_from_world_to_camera",
+    "world_to_camera_from_blender",
+]
 
 BLENDER_FROM_OPENCV = np.array(
     [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
+)
+# The clip's own camera in the mesh object's frame: at its origin, looking along Blender's +Y.
+SOURCE_CAMERA = np.array(
+    [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
 )
 _CAMERA_AXES = np.diag([1.0, -1.0, -1.0, 1.0])  # its own inverse
 

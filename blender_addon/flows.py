@@ -7,18 +7,31 @@ anew: files that the server has are not sent twice, and the request's key names 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..protocol.jobs import EngineSettings, Reconstruct, Shot, Source
+from ..protocol.jobs import (
+    Depth,
+    DepthCleaning,
+    DepthEstimate,
+    DepthFiles,
+    DepthReading,
+    EngineSettings,
+    Lens,
+    Reconstruct,
+    Shot,
+    Source,
+)
 from ..protocol.trajectory import Trajectory, pack_trajectory
 from .cache_files import write_cache
+from .depth_pictures import depth_files
 from .presets import orbit_radius
 from .requests import ReconstructRequest
 from .results import read_reconstruction, read_summary
+from .source_camera import SolvedCamera
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -91,6 +104,8 @@ def _reconstruct(request: ReconstructRequest) -> Flow:
     job = Reconstruct(source, request.min_face_angle_deg)
     info = yield from _finish(request, job)
     folder = Path(request.folder)
+    if not request.source.depth:  # estimated; takes are rendered with the same
+        yield from _fetch(info, "depth.npz", folder)
     path = yield from _fetch(info, "reconstruction.npz", folder)
     mesh: FinishedMesh = yield Unpack("mesh", lambda told: _expand(path, request, told))
     return mesh
@@ -142,9 +157,18 @@ def _engine_settings(given: FinalSettings | None) -> EngineSettings | None:
 
 
 def _send(source: ClipSource) -> Generator[Step, Any, Source]:
-    """Both files of a source, as far as the server lacks them."""
+    """The files of a source, as far as the server lacks them."""
+    solved = SolvedCamera.read(Path(source.solved_camera)) if source.solved_camera else None
     clip = yield Ask("sending the clip", lambda client: client.upload(source.clip))
-    depth = yield Ask("sending the depth", lambda client: client.upload(source.depth))
+    depth: Depth = DepthEstimate(source.estimator, source.only_commercial)
+    if source.depth:
+        files = yield Unpack("depth files", lambda told: depth_files(Path(source.depth)))
+        blobs = []
+        for path in files:
+            blob = yield Ask("sending the depth", lambda client, path=path: client.upload(path))
+            blobs.append(blob)
+        reading = DepthReading(**asdict(source.reading)) if source.reading else None
+        depth = DepthFiles(blobs, files[0].name[-200:], reading)
     return Source(
         clip,
         Path(source.clip).name[-200:],
@@ -153,7 +177,15 @@ def _send(source: ClipSource) -> Generator[Step, Any, Source]:
         stride=source.stride,
         num_frames=source.num_frames,
         fov_deg=source.fov_deg,
+        lens=_lens_of(solved) if solved else None,
+        cleaning=DepthCleaning(**asdict(source.cleaning)) if source.cleaning else None,
     )
+
+
+def _lens_of(solved: SolvedCamera) -> Lens:
+    width, height = solved.size
+    focal_and_centre = solved.intrinsics[:, [0, 1, 0, 1], [0, 1, 2, 2]]
+    return Lens(width, height, np.ascontiguousarray(focal_and_centre, "<f8").tobytes())
 
 
 def _finish(request: Request, job: Reconstruct | Shot) -> Generator[Step, Any, JobInfo]:
@@ -178,6 +210,12 @@ def read_path(path: Path) -> TrajectoryArrays:
     """The camera path of a take, packed for the wire."""
     with np.load(path, allow_pickle=False) as arrays:
         width, height = (int(side) for side in arrays["size"])
-        return pack_trajectory(
-            Trajectory(width, height, arrays["extrinsics"], arrays["intrinsics"])
+        source = arrays.get("source_extrinsics", None)
+        path = Trajectory(
+            width,
+            height,
+            arrays["extrinsics"],
+            arrays["intrinsics"],
+            source_extrinsics=source,
         )
+        return pack_trajectory(path)

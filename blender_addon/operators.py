@@ -5,22 +5,25 @@ For scripts `wait=True` blocks until it is done, and raises RuntimeError when it
 
 # No `from __future__ import annotations` here: Blender reads the annotations.
 
+from dataclasses import replace
+from pathlib import Path
+
 import bpy
 import numpy as np
 
 from .camera import render_size, sample_camera
+from .clip_source import clip_source, mesh_source
 from .compat import sequencer_scene
 from .endpoint import own_keys
 from .errors import AddonError, CameraError
 from .keyframes import apply_path
+from .movie import load_movie
 from .preferences import preferences
 from .presets import preset_path
 from .project import holds_work, mesh_name_of, new_folder
 from .readiness import (
     ENGINES,
-    clip_source,
     final_settings,
-    mesh_source,
     seed_of,
     why_no_path,
     why_no_reconstruction,
@@ -29,6 +32,7 @@ from .readiness import (
 )
 from .requests import ReconstructRequest, RenderRequest
 from .session import redraw, session
+from .source_camera import sample_solved_camera
 from .viewport import show_shot
 
 __all__ = ["CLASSES", "Ex4dOperator"]
@@ -118,6 +122,8 @@ class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
         source, scene_id = clip_source(settings), session().placement.scene_id_of(scene)
         name = mesh_name_of(source)
         _, folder = new_folder(settings, name, "mesh")
+        if settings.solved_camera is not None:
+            source = replace(source, solved_camera=str(_keep_solved(scene, folder)))
         request = ReconstructRequest(
             name,
             source,
@@ -208,12 +214,14 @@ class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
             seed,
             float(mesh["ex4d_min_face_angle"]),
         )
-        np.savez(
-            request.camera_file,
-            extrinsics=path.extrinsics,
-            intrinsics=path.intrinsics,
-            size=np.array(path.size),
-        )
+        arrays = {
+            "extrinsics": path.extrinsics,
+            "intrinsics": path.intrinsics,
+            "size": np.array(path.size),
+        }
+        if path.source_extrinsics is not None:
+            arrays["source_extrinsics"] = path.source_extrinsics
+        np.savez(request.camera_file, **arrays)
         _start(request, self.wait)
 
 
@@ -239,6 +247,18 @@ class EX4D_OT_dismiss(Ex4dOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         session().runner.dismiss(self.key)
+
+
+def _keep_solved(scene: bpy.types.Scene, folder: Path) -> Path:
+    """Keep the path of the clip's own camera beside the mesh: it may change, or be removed."""
+    settings = scene.ex4d
+    first, step = scene.frame_start + settings.start_frame, settings.stride
+    frames = range(first, first + step * settings.num_frames, step)
+    size = load_movie(Path(bpy.path.abspath(settings.clip))).size
+    solved = sample_solved_camera(scene, settings.solved_camera, frames, size)
+    path = folder / "source_camera.npz"
+    solved.write(path)
+    return path
 
 
 def _start(request: ReconstructRequest | RenderRequest, wait: bool) -> None:

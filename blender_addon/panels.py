@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from .clip_panels import CLIP_PANELS
 from .connection import LinkState
+from .panel_parts import SidebarPanel, draw_button, draw_lines
 from .preferences import preferences
 from .readiness import (
-    why_no_clip,
     why_no_path,
     why_no_reconstruction,
     why_no_render,
@@ -40,6 +41,9 @@ _ICONS = {
 _STAGES = {
     "queued": "Waiting in the queue",
     "read": "Reading the clip",
+    "download": "Fetching the model's weights",
+    "estimate": "Estimating the depth",
+    "steady": "Making the depth steady",
     "mesh": "Making the mesh",
     "render": "Rendering conditions",
     "generate": "Making the clip",
@@ -57,35 +61,12 @@ def draw_connection(layout: bpy.types.UILayout) -> None:
     current = session()
     reason = current.problem or why_no_server(preferences().endpoint)
     if reason:
-        _lines(layout, reason, "ERROR")
+        draw_lines(layout, reason, "ERROR")
     else:
-        _lines(layout, current.connection.text, _ICONS[current.connection.state])
+        draw_lines(layout, current.connection.text, _ICONS[current.connection.state])
 
 
-def _lines(layout: bpy.types.UILayout, text: str, icon: str) -> None:
-    """A sentence, broken where the sidebar ends."""
-    region = bpy.context.region
-    width = region.width if region is not None else 300
-    most = max(20, int(width / (7.2 * bpy.context.preferences.system.ui_scale)) - 5)
-    column = layout.column(align=True)
-    column.scale_y = 0.8
-    line = ""
-    for word in text.split():
-        if line and len(line) + 1 + len(word) > most:
-            column.label(text=line, icon=icon)
-            line, icon = word, "BLANK1"
-        else:
-            line = f"{line} {word}".strip()
-    column.label(text=line, icon=icon)
-
-
-class _Panel:
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "EX-4D"
-
-
-class EX4D_PT_server(_Panel, bpy.types.Panel):
+class EX4D_PT_server(SidebarPanel, bpy.types.Panel):
     """Where the work is done"""
 
     bl_label = "Server"
@@ -99,33 +80,7 @@ class EX4D_PT_server(_Panel, bpy.types.Panel):
         draw_connection(self.layout)
 
 
-class EX4D_PT_clip(_Panel, bpy.types.Panel):
-    """What is re-shot"""
-
-    bl_label = "Clip"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout, shot = self.layout, context.scene.ex4d
-        layout.use_property_split, layout.use_property_decorate = True, False
-        layout.prop(shot, "clip")
-        layout.prop(shot, "depth")
-        column = layout.column(align=True)
-        column.prop(shot, "start_frame")
-        column.prop(shot, "num_frames")
-        column.prop(shot, "stride")
-        row = layout.row(heading="Field of View")
-        row.prop(shot, "use_fov", text="")
-        field = row.row()
-        field.active = shot.use_fov
-        field.prop(shot, "fov", text="")
-        reason = why_no_clip(shot)
-        if reason:
-            _lines(layout, reason, "INFO")
-        else:
-            layout.label(text=f"{shot.clip_frames} frames in the file", icon="CHECKMARK")
-
-
-class EX4D_PT_reconstruct(_Panel, bpy.types.Panel):
+class EX4D_PT_reconstruct(SidebarPanel, bpy.types.Panel):
     """From the clip to its mesh"""
 
     bl_label = "Reconstruct"
@@ -136,8 +91,8 @@ class EX4D_PT_reconstruct(_Panel, bpy.types.Panel):
         layout.prop(shot, "grid_stride")
         layout.prop(shot, "min_face_angle")
         if not bpy.data.filepath and shot.folder.startswith("//"):
-            _lines(layout, "Save the file first, and its mesh and takes lie beside it.", "INFO")
-        _button(
+            draw_lines(layout, "Save the file first, and its mesh and takes lie beside it.", "INFO")
+        draw_button(
             layout,
             "ex4d.reconstruct",
             "MESH_GRID",
@@ -148,7 +103,7 @@ class EX4D_PT_reconstruct(_Panel, bpy.types.Panel):
             layout.operator("ex4d.show_shot", icon="TEXTURE")
 
 
-class EX4D_PT_camera(_Panel, bpy.types.Panel):
+class EX4D_PT_camera(SidebarPanel, bpy.types.Panel):
     """The new camera"""
 
     bl_label = "Camera"
@@ -162,10 +117,10 @@ class EX4D_PT_camera(_Panel, bpy.types.Panel):
         column.prop(shot, "preset")
         column.prop(shot, "amount")
         column.prop(shot, "easing")
-        _button(layout, "ex4d.apply_preset", "CURVE_PATH", why_no_path(shot))
+        draw_button(layout, "ex4d.apply_preset", "CURVE_PATH", why_no_path(shot))
 
 
-class EX4D_PT_render(_Panel, bpy.types.Panel):
+class EX4D_PT_render(SidebarPanel, bpy.types.Panel):
     """The new shot"""
 
     bl_label = "Render"
@@ -180,7 +135,7 @@ class EX4D_PT_render(_Panel, bpy.types.Panel):
                 layout.prop(shot, name)
         layout.prop(shot, "folder")
         reason = why_no_render(shot, preferences().endpoint, session().connection)
-        _button(layout, "ex4d.render", "RENDER_ANIMATION", reason)
+        draw_button(layout, "ex4d.render", "RENDER_ANIMATION", reason)
         _draw_tasks(layout, RenderRequest)
 
 
@@ -193,7 +148,7 @@ class EX4D_UL_takes(bpy.types.UIList):
         row.label(text=f"{item.coverage:.0%} seen")
 
 
-class EX4D_PT_takes(_Panel, bpy.types.Panel):
+class EX4D_PT_takes(SidebarPanel, bpy.types.Panel):
     """What came back"""
 
     bl_label = "Takes"
@@ -209,21 +164,12 @@ class EX4D_PT_takes(_Panel, bpy.types.Panel):
         take = shot.takes[shot.active_take]
         layout.label(text=f"{take.engine}, seed {take.seed}, {take.coverage:.1%} from the source")
         if take.note:
-            _lines(layout, take.note, "INFO")
+            draw_lines(layout, take.note, "INFO")
         column = layout.column(align=True)
         column.operator("ex4d.take_reuse", icon="RECOVER_LAST")
         text = "Hide Conditions" if conditions_shown(take) else "Show Conditions"
         column.operator("ex4d.take_conditions", text=text, icon="IMAGE_ALPHA")
         column.operator("ex4d.take_remove", text="Remove", icon="TRASH")
-
-
-def _button(layout: bpy.types.UILayout, operator: str, icon: str, reason: str) -> None:
-    """A step's button, and under it why it is grey."""
-    row = layout.row()
-    row.scale_y = 1.3
-    row.operator(operator, icon=icon)
-    if reason:
-        _lines(layout, reason, "INFO")
 
 
 def _draw_tasks(layout: bpy.types.UILayout, kind: type) -> None:
@@ -245,12 +191,12 @@ def _draw_task(layout: bpy.types.UILayout, task: Task) -> None:
     if task.state is TaskState.ACTIVE:
         layout.progress(factor=task.fraction, text=_progress_text(task))
     elif task.state is TaskState.WAITING:
-        _lines(layout, task.text or "Waiting for the server", "SORTTIME")
+        draw_lines(layout, task.text or "Waiting for the server", "SORTTIME")
     elif task.state is TaskState.DONE:
-        _lines(layout, task.text or "Done", "CHECKMARK")
+        draw_lines(layout, task.text or "Done", "CHECKMARK")
     else:
         icon = "ERROR" if task.state is TaskState.FAILED else "INFO"
-        _lines(layout, task.text or task.state.value.capitalize(), icon)
+        draw_lines(layout, task.text or task.state.value.capitalize(), icon)
 
 
 def _progress_text(task: Task) -> str:
@@ -271,7 +217,7 @@ def _duration(seconds: float) -> str:
 
 CLASSES = (
     EX4D_PT_server,
-    EX4D_PT_clip,
+    *CLIP_PANELS,
     EX4D_PT_reconstruct,
     EX4D_PT_camera,
     EX4D_PT_render,

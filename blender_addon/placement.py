@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
 
+from .clip_source import remember_source
 from .errors import NoPlace
 from .flows import FinishedMesh, FinishedTake
 from .paths import stored_path
 from .requests import ReconstructRequest, RenderRequest, stored
 from .scene_import import ShotSettings, import_shot
 from .sequencer import Take, insert_take
+from .source_camera import SolvedCamera, unkey_root
 from .viewport import show_shot
 
 if TYPE_CHECKING:
@@ -92,10 +93,12 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
         request.set_scene,
     )
     made = import_shot(scene, received.reconstruction, finished.files, settings)
-    clip, depth = request.source.clip, request.source.depth
-    source = replace(request.source, clip=stored_path(clip), depth=stored_path(depth))
-    made.root["ex4d_source"] = json.dumps(asdict(source))
-    made.root["ex4d_made_of"] = json.dumps([clip, depth])
+    if request.source.solved_camera:
+        solved = SolvedCamera.read(Path(request.source.solved_camera))
+        solved.move(made.root, request.first_frame)
+    else:
+        unkey_root(made.root)
+    remember_source(made.root, request.source, Path(request.folder))
     made.root["ex4d_min_face_angle"] = request.min_face_angle_deg
     made.root["ex4d_radius"] = finished.orbit_radius
     scene.ex4d.mesh = made.root

@@ -48,6 +48,11 @@ class Ex4dPreferences(bpy.types.AddonPreferences):
         update=_settings_changed,
     )
 
+    only_commercial: bpy.props.BoolProperty(
+        name="Commercial Work Only",
+        description="Refuse models whose licence does not allow paid work",
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
         """The settings from top to bottom, and what is wrong with them in words."""
         from .panels import draw_connection
@@ -56,6 +61,7 @@ class Ex4dPreferences(bpy.types.AddonPreferences):
         layout.use_property_split = True
         layout.prop(self, "endpoint")
         layout.prop(self, "server_key")
+        layout.prop(self, "only_commercial")
         row = layout.row()
         row.operator("ex4d.copy_public_key", icon="COPYDOWN")
         row.operator("ex4d.connect", text="Test Connection", icon="LINKED")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from .clip_source import mesh_source
 from .compat import strips_in
 from .preferences import user_folder
-from .readiness import mesh_source
 
 if TYPE_CHECKING:
     from .properties import Ex4dShot

@@ -6,6 +6,8 @@ from pathlib import Path
 import bpy
 
 from .compat import PATH_OPTIONS
+from .depth_properties import CLASSES as DEPTH_CLASSES
+from .depth_properties import Ex4dDepth
 from .errors import MovieError
 from .movie import load_movie
 
@@ -33,6 +35,11 @@ STRIDES = (
     ("1", "Every Pixel", "Finest; 150 MB on disk for 49 frames of 512x512"),
     ("2", "Every 2nd Pixel", "A quarter of the size and of the time to draw"),
     ("4", "Every 4th Pixel", "For long or large clips"),
+)
+LENSES = (
+    ("KNOWN", "From Depth", "The lens that comes with the depth or the solved camera, else 35 mm"),
+    ("FOV", "Field of View", "How wide the lens is"),
+    ("MM", "Millimetres", "Focal length and sensor width"),
 )
 DEFAULT_FRAMES = 49
 
@@ -80,12 +87,7 @@ class Ex4dShot(bpy.types.PropertyGroup):
         update=_measure_clip,
     )
     clip_frames: bpy.props.IntProperty()  # 0: not known
-    depth: bpy.props.StringProperty(
-        name="Depth",
-        subtype="FILE_PATH",
-        options=PATH_OPTIONS,
-        description="Its depth: a .npz file with `depth` [frames, height, width]",
-    )
+    depth: bpy.props.PointerProperty(type=Ex4dDepth)
     start_frame: bpy.props.IntProperty(
         name="First Frame",
         min=0,
@@ -98,16 +100,24 @@ class Ex4dShot(bpy.types.PropertyGroup):
     stride: bpy.props.IntProperty(
         name="Step", default=1, min=1, max=1000, description="Use every n-th frame of the clip"
     )
-    use_fov: bpy.props.BoolProperty(
-        name="Field of View",
-        description="Say how wide the lens is, rather than use the depth file's lens or 35 mm",
-    )
+    lens_kind: bpy.props.EnumProperty(name="Lens", items=LENSES)
     fov: bpy.props.FloatProperty(
         name="Horizontal Field of View",
         subtype="ANGLE",
         default=0.9,
         min=0.0175,
         max=3.05,
+    )
+    lens_mm: bpy.props.FloatProperty(name="Focal Length", default=35, min=1, max=5000)
+    sensor_mm: bpy.props.FloatProperty(
+        name="Sensor Width", default=36, min=0.1, max=500, description="In millimetres"
+    )
+    solved_camera: bpy.props.PointerProperty(
+        name="Solved Camera",
+        type=bpy.types.Object,
+        poll=_is_camera,
+        description="A camera of the scene that moves as the clip's own did, from Blender's motion "
+        "tracking or imported. None: it stood still",
     )
     grid_stride: bpy.props.EnumProperty(name="Mesh", items=STRIDES)
     min_face_angle: bpy.props.FloatProperty(
@@ -156,7 +166,7 @@ class Ex4dShot(bpy.types.PropertyGroup):
     active_take: bpy.props.IntProperty()
 
 
-CLASSES = (Ex4dTake, Ex4dShot)
+CLASSES = (*DEPTH_CLASSES, Ex4dTake, Ex4dShot)
 
 
 def add_properties() -> None:

@@ -5,29 +5,27 @@ The buttons are grey with this reason, and the panel shows it.
 
 from __future__ import annotations
 
-import json
-import math
 import os.path
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import bpy
 
+from .depth_pictures import is_picture
+from .depth_properties import estimators
 from .endpoint import why_offline
 from .errors import SettingsError
-from .paths import found_path
-from .requests import ClipSource, FinalSettings
+from .preferences import preferences
+from .requests import FinalSettings
 
 if TYPE_CHECKING:
     from .connection import Connection
 
 __all__ = [
     "ENGINES",
-    "clip_source",
     "final_settings",
-    "mesh_source",
     "seed_of",
     "why_no_clip",
+    "why_no_depth",
     "why_no_path",
     "why_no_reconstruction",
     "why_no_render",
@@ -50,16 +48,33 @@ def why_no_clip(settings: bpy.types.PropertyGroup) -> str:
         return "There is no such clip."
     if not settings.clip_frames:
         return "Blender cannot read the clip."
-    if not settings.depth:
-        return "Choose the clip's depth file."
-    depth = bpy.path.abspath(settings.depth)
-    if not os.path.isfile(depth):
-        return "There is no such depth file."
-    if not depth.lower().endswith(".npz"):
-        return "The depth file must be a .npz file."
+    reason = why_no_depth(settings.depth)
+    if reason:
+        return reason
     last = settings.start_frame + (settings.num_frames - 1) * settings.stride
     if last >= settings.clip_frames:
         return f"The clip ends at frame {settings.clip_frames - 1}; these frames end at {last}."
+    return ""
+
+
+def why_no_depth(depth: bpy.types.PropertyGroup) -> str:
+    """Why the clip's depth is not ready to be sent, or estimated."""
+    if depth.kind == "ESTIMATE":
+        chosen = [info for info in estimators() if info.name == depth.estimator]
+        if chosen and not chosen[0].available:
+            return f"The server cannot: {chosen[0].reason}"
+        if chosen and preferences().only_commercial and not chosen[0].commercial:
+            return f"{chosen[0].title} may not be used for commercial work ({chosen[0].licence})."
+        return ""
+    if not depth.file:
+        return "Choose the clip's depth file, or let the depth be estimated."
+    path = bpy.path.abspath(depth.file)
+    if not os.path.isfile(path):
+        return "There is no such depth file."
+    if not path.lower().endswith(".npz") and not is_picture(path):
+        return "The depth must be a .npz file, or a picture of an EXR, PNG or TIFF sequence."
+    if depth.use_range and depth.near >= depth.far:
+        return "The depth's range must have near before far."
     return ""
 
 
@@ -107,29 +122,3 @@ def final_settings(settings: bpy.types.PropertyGroup) -> FinalSettings | None:
     return FinalSettings(
         settings.steps, settings.guidance_scale, settings.prompt.strip(), settings.keep_source
     )
-
-
-def clip_source(settings: bpy.types.PropertyGroup) -> ClipSource:
-    """The clip that the panel describes."""
-    return ClipSource(
-        os.path.normpath(bpy.path.abspath(settings.clip)),
-        os.path.normpath(bpy.path.abspath(settings.depth)),
-        settings.start_frame,
-        settings.stride,
-        settings.num_frames,
-        math.degrees(settings.fov) if settings.use_fov else None,
-    )
-
-
-def mesh_source(mesh: bpy.types.Object) -> ClipSource:
-    """The clip that a mesh was made of, whatever the panel says now. Raises SettingsError."""
-    try:
-        source = ClipSource(**json.loads(mesh["ex4d_source"]))
-        made_of = json.loads(mesh["ex4d_made_of"])
-        stored = (source.clip, source.depth)
-        clip, depth = (found_path(*both) for both in zip(stored, made_of, strict=True))
-        return replace(source, clip=clip, depth=depth)
-    except (KeyError, TypeError, ValueError) as error:
-        raise SettingsError(
-            f"{mesh.name!r} does not say which clip it was made of: reconstruct again."
-        ) from error

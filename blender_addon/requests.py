@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "CleaningSettings",
     "ClipSource",
     "FinalSettings",
+    "ReadingSettings",
     "ReconstructRequest",
     "RenderRequest",
     "Request",
+    "clip_source_from",
     "request_from",
     "stored",
 ]
@@ -26,15 +29,42 @@ def _new_key() -> str:
 
 
 @dataclass(frozen=True)
+class ReadingSettings:
+    """What the numbers in depth files mean; see DepthReading in SPEC.md."""
+
+    values: str = "depth"
+    near: float | None = None
+    far: float | None = None
+    inverted: bool = False
+    scale: float = 1.0
+    offset: float = 0.0
+    layer: str | None = None
+
+
+@dataclass(frozen=True)
+class CleaningSettings:
+    """What is mended in the depth; see DepthCleaning in SPEC.md."""
+
+    holes: float = 1.0
+    edges: float = 0.0
+    sky_distance: float | None = 0.0
+
+
+@dataclass(frozen=True)
 class ClipSource:
-    """A clip, which frames of it, and its depth."""
+    """A clip, which frames of it, its depth and its lens."""
 
     clip: str  # absolute path
-    depth: str  # absolute path
+    depth: str  # absolute path of a .npz, or of one picture of a sequence; none: estimated
     start_frame: int = 0
     stride: int = 1
     num_frames: int = 49
-    fov_deg: float | None = None  # horizontal; None: the depth file's lens, else 35 mm
+    fov_deg: float | None = None  # horizontal; None: the depth's or the solved lens, else 35 mm
+    estimator: str = ""  # where there is no depth file; none: the server's choice
+    only_commercial: bool = False
+    reading: ReadingSettings | None = None
+    cleaning: CleaningSettings | None = None
+    solved_camera: str = ""  # absolute path of a SolvedCamera's file; none: it stands still
 
 
 @dataclass(frozen=True)
@@ -95,11 +125,18 @@ def stored(request: Request) -> dict[str, Any]:
     return {"kind": kind, **asdict(request)}
 
 
+def clip_source_from(entry: dict[str, Any]) -> ClipSource:
+    """The source that `asdict` made a JSON object of. Raises KeyError and TypeError for others."""
+    parts = {"reading": ReadingSettings, "cleaning": CleaningSettings}
+    given = {name: kind(**entry[name]) for name, kind in parts.items() if entry.get(name)}
+    return ClipSource(**{**entry, **given})
+
+
 def request_from(entry: dict[str, Any]) -> Request:
     """The request that `stored` wrote. Raises KeyError and TypeError for anything else."""
     values = dict(entry)
     kind = _KINDS[values.pop("kind")]
-    values["source"] = ClipSource(**values["source"])
+    values["source"] = clip_source_from(values["source"])
     if values.get("final") is not None:
         values["final"] = FinalSettings(**values["final"])
     return kind(**values)

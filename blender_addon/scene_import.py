@@ -13,12 +13,12 @@ import bpy
 import numpy as np
 
 from .cache_files import check_cache
-from .camera import place_source_camera
 from .errors import MovieError
 from .holes import HOLES_MODIFIER, add_cells, build_hole_nodes
 from .material import SourceClip, build_hole_material, build_source_material
 from .movie import load_movie
 from .paths import stored_path
+from .source_camera import place_source_camera
 
 if TYPE_CHECKING:
     from pathlib import Path

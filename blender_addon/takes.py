@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
 
+from .clip_source import show_source
 from .compat import strips_in
 from .errors import AddonError, SettingsError
-from .paths import found_path, stored_path
+from .paths import found_path
 from .readiness import ENGINES
 from .requests import RenderRequest, request_from
 from .sequencer import Take, insert_take
@@ -46,13 +46,7 @@ def request_of(take: Ex4dTake) -> RenderRequest:
 def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> None:
     """Set the panel as it was for this take; the camera too, where it still is."""
     request = request_of(take)
-    source = request.source
-    shot.clip, shot.depth = stored_path(source.clip), stored_path(source.depth)
-    shot.start_frame, shot.stride = source.start_frame, source.stride
-    shot.num_frames = source.num_frames
-    shot.use_fov = source.fov_deg is not None
-    if source.fov_deg is not None:
-        shot.fov = math.radians(source.fov_deg)
+    show_source(shot, request.source)
     shot.min_face_angle = request.min_face_angle_deg
     shot.seed = take.seed
     if request.final is not None:

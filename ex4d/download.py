@@ -11,14 +11,13 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ex4d.engines.wan.folder import EX4D_FILE, EX4D_FOLDER, WAN_FOLDER
 from ex4d.errors import Ex4dError, MissingPartError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["PARTS", "DownloadError", "Part", "fetch", "where_files_go"]
+__all__ = ["DownloadError", "Part", "fetch", "where_files_go"]
 
 _GIB = 1 << 30
 _PIECE = 1 << 22
@@ -41,30 +40,6 @@ class Part:
     files: tuple[str, ...]  # names or patterns, as the repository and the disk have them
     licence: str
     size_gib: float  # about
-
-
-PARTS = {
-    "wan": Part(
-        repository="Wan-AI/Wan2.1-I2V-14B-480P",
-        folder=WAN_FOLDER,
-        files=(
-            "diffusion_pytorch_model-*-of-*.safetensors",
-            "models_t5_umt5-xxl-enc-bf16.pth",
-            "models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth",
-            "Wan2.1_VAE.pth",
-            "google/umt5-xxl/*",
-        ),
-        licence="Apache-2.0",
-        size_gib=77,
-    ),
-    "ex4d": Part(
-        repository="yihouxiang/EX-4D",
-        folder=EX4D_FOLDER,
-        files=(EX4D_FILE,),
-        licence="as its authors say on that page; EX-4D's code is Apache-2.0",
-        size_gib=0.4,
-    ),
-}
 
 
 def where_files_go(part: Part, models: Path) -> list[str]:

@@ -6,6 +6,7 @@
         VideoError      a video file
         DepthError      depths or their file
         CameraError     a camera path or its file
+        WeightsError    a file of weights: missing, damaged, or not the one that is needed
       OutputError       the place for the results: not writable, or full (exit code 2)
       MissingPartError  an optional part is not installed; the text says how to get it (exit code 2)
       TooLargeError     the memory does not suffice; the text says what would fit (exit code 2)
@@ -25,6 +26,7 @@ __all__ = [
     "TooLargeError",
     "UsageError",
     "VideoError",
+    "WeightsError",
 ]
 
 
@@ -64,6 +66,12 @@ class CameraError(InputError):
     """A camera path or its file is wrong."""
 
     code = "invalid_camera"
+
+
+class WeightsError(InputError):
+    """A file of weights is missing, damaged, or not the one that is needed."""
+
+    code = "invalid_weights"
 
 
 class OutputError(Ex4dError):

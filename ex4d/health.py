@@ -188,7 +188,8 @@ def _engines(folder: Path) -> Iterator[Finding]:
 
 
 def _models(folder: Path) -> Iterator[Finding]:
-    from ex4d.engines.wan.folder import default_folder, find_models, missing_files
+    from ex4d.engines.wan.folder import find_models, missing_files
+    from ex4d.models_folder import default_folder
 
     models = default_folder()
     files = find_models(models)
@@ -204,6 +205,23 @@ def _models(folder: Path) -> Iterator[Finding]:
         "the preview engine needs none",
         "ex4d download (about 78 GiB)",
     )
+
+
+def _estimators(folder: Path) -> Iterator[Finding]:
+    from ex4d.depth.estimators.catalogue import ESTIMATORS
+    from ex4d.depth.estimators.ready import missing_packages, missing_weights
+    from ex4d.models_folder import default_folder
+
+    for entry in ESTIMATORS.values():
+        problem, text = missing_packages(entry), f"{entry.name}: {entry.licence}"
+        if problem:
+            missing, _, remedy = problem.partition(": ")
+            yield Finding("depth", "optional", f"{entry.name}: {missing}", remedy)
+        elif missing_weights(entry, default_folder()):
+            remedy = f"ex4d download {entry.name}, or at its first use"
+            yield Finding("depth", "optional", f"{text}, without its weights", remedy)
+        else:
+            yield Finding("depth", "ok", text)
 
 
 def _usd(folder: Path) -> Iterator[Finding]:
@@ -225,5 +243,6 @@ _CHECKS: dict[str, Check] = {
     "gpu": _gpu,
     "engine": _engines,
     "models": _models,
+    "depth": _estimators,
     "usd": _usd,
 }

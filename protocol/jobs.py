@@ -7,17 +7,26 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from .job_types import BlobId, Count, Name, Path, Prompt, Sha256, Side
+from .sources import Depth, DepthCleaning, DepthEstimate, DepthFiles, DepthReading, Lens, Source
+
 __all__ = [
     "FINAL_STATES",
     "MOVES",
     "BlobId",
     "Conditions",
     "Count",
+    "Depth",
+    "DepthCleaning",
+    "DepthEstimate",
+    "DepthFiles",
+    "DepthReading",
     "EngineSettings",
     "Generate",
     "Job",
     "JobInfo",
     "JobState",
+    "Lens",
     "Name",
     "Path",
     "Prompt",
@@ -28,13 +37,6 @@ __all__ = [
     "Source",
     "TrajectoryArrays",
 ]
-
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-Name = Annotated[str, Meta(max_length=200)]
-Count = Annotated[int, Meta(ge=0, le=100_000)]
-Side = Annotated[int, Meta(ge=16, le=8192)]
-Path = Annotated[bytes, Meta(max_length=600_000)]
-Prompt = Annotated[str, Meta(max_length=10_000)]
 
 
 class JobState(StrEnum):
@@ -67,13 +69,6 @@ MOVES: dict[JobState, frozenset[JobState]] = {
 FINAL_STATES = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
 
 
-class BlobId(Struct, frozen=True, forbid_unknown_fields=True):
-    """A file's content: its hash and its size."""
-
-    sha256: Sha256
-    size: Annotated[int, Meta(ge=0, le=1 << 44)]  # bytes
-
-
 class TrajectoryArrays(Struct, frozen=True, forbid_unknown_fields=True):
     """A camera path as raw little-endian arrays; see `Trajectory` in SPEC.md."""
 
@@ -84,20 +79,6 @@ class TrajectoryArrays(Struct, frozen=True, forbid_unknown_fields=True):
     intrinsics: Path  # float64 [T, 4]: fx, fy, cx, cy, pixel centres at +0.5
     source_frames: Path | None = None  # int64 [T]; none: frame t shows source frame t
     source_extrinsics: Path | None = None  # float64 [N, 4, 4]; none: the source stands still
-
-
-class Source(Struct, frozen=True, forbid_unknown_fields=True):
-    """A clip, which frames of it, and its depth."""
-
-    clip: BlobId
-    clip_name: Name  # display text with the suffix that tells the container
-    depth: BlobId  # depth.npz
-    start_frame: Count = 0
-    stride: Annotated[int, Meta(ge=1, le=1000)] = 1
-    num_frames: Annotated[int, Meta(ge=2, le=4096)] = 49
-    width: Side | None = None
-    height: Side | None = None
-    fov_deg: Annotated[float, Meta(ge=1, le=175)] | None = None
 
 
 class Reconstruct(

@@ -13,6 +13,7 @@ __all__ = [
     "ChunkSize",
     "Crc32",
     "EngineInfo",
+    "EstimatorInfo",
     "Extra",
     "Fact",
     "Facts",
@@ -61,6 +62,18 @@ class EngineInfo(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Id
     title: Name
+    available: bool = True
+    reason: Text = ""  # why not, as a sentence
+
+
+class EstimatorInfo(Struct, frozen=True, forbid_unknown_fields=True):
+    """One depth estimator, and whether this server can use it; part of `welcome`."""
+
+    name: Id
+    title: Name
+    gives: Name  # for whoever chooses
+    licence: Name
+    commercial: bool  # whether it may be used for paid work
     available: bool = True
     reason: Text = ""  # why not, as a sentence
 

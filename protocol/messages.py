@@ -27,6 +27,7 @@ from .message_parts import (
     Bytes,
     Capabilities,
     EngineInfo,
+    EstimatorInfo,
     Extra,
     Facts,
     Held,
@@ -56,6 +57,7 @@ __all__ = [
     "ControlMessage",
     "DataMessage",
     "EngineInfo",
+    "EstimatorInfo",
     "Event",
     "Failure",
     "Fetch",
@@ -111,6 +113,8 @@ class Welcome(Message, frozen=True, tag="welcome"):
     limits: Limits
     capabilities: Capabilities = field(default_factory=list)
     engines: Annotated[list[EngineInfo], Meta(max_length=32)] = field(default_factory=list)
+    # the first is what to take when the artist does not choose
+    estimators: Annotated[list[EstimatorInfo], Meta(max_length=32)] = field(default_factory=list)
     extra: Extra = field(default_factory=dict)
 
 

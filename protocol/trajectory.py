@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import InvalidArgument
-from .jobs import Generate, Job, Reconstruct, TrajectoryArrays
+from .jobs import DepthFiles, Generate, Job, Reconstruct, Source, TrajectoryArrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,10 +86,19 @@ def check_job(job: Job) -> None:
         for name, blob in (("color", job.color), ("mask", job.mask)):
             _check_blob(name, blob.size)
         return
-    _check_blob("clip", job.source.clip.size)
-    _check_blob("depth", job.source.depth.size)
+    _check_source(job.source)
     if not isinstance(job, Reconstruct):
         unpack_trajectory(job.trajectory, job.source.num_frames)
+
+
+def _check_source(source: Source) -> None:
+    _check_blob("clip", source.clip.size)
+    if isinstance(source.depth, DepthFiles):
+        for blob in source.depth.blobs:
+            _check_blob("depth", blob.size)
+    if source.lens is not None:
+        count = len(source.lens.intrinsics) // 32
+        _check_intrinsics(_floats("lens", source.lens.intrinsics, max(count, 1), (4,)), "lens")
 
 
 def _check_blob(name: str, size: int) -> None:
@@ -136,11 +145,11 @@ def _check_extrinsics(name: str, matrices: NDArray[np.float64]) -> None:
     _refuse_where(name, determinant, determinant < 0, "mirrors: its determinant is")
 
 
-def _check_intrinsics(fx_fy_cx_cy: NDArray[np.float64]) -> None:
+def _check_intrinsics(fx_fy_cx_cy: NDArray[np.float64], name: str = "intrinsics") -> None:
     focal = fx_fy_cx_cy[:, :2]
-    _refuse_where("intrinsics", focal, (focal <= 0) | (focal > _LARGEST_PX), "has the focal length")
+    _refuse_where(name, focal, (focal <= 0) | (focal > _LARGEST_PX), "has the focal length")
     centre = fx_fy_cx_cy[:, 2:]
-    _refuse_where("intrinsics", centre, np.abs(centre) > _LARGEST_PX)
+    _refuse_where(name, centre, np.abs(centre) > _LARGEST_PX)
 
 
 def _refuse_where(

@@ -17,10 +17,13 @@ from backend.log import log_to
 from backend.server import Server
 from backend.service import JobService
 from ex4d import __version__
+from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS
+from ex4d.depth.estimators.ready import missing_packages, missing_weights
 from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.errors import Ex4dError, OutputError, UsageError
+from ex4d.models_folder import default_folder
 from protocol.keys import authorised_clients, load_key_pair
-from protocol.messages import EngineInfo
+from protocol.messages import EngineInfo, EstimatorInfo
 from protocol.serving import FrontSettings
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         server_version=__version__,
         capabilities=["reconstruct", "conditions", "generate", "shot"],
         engines=_engines(),
+        estimators=_estimators(),
         keys=keys,
         authorised=lambda: authorised_clients(clients) if clients else {},
     )
@@ -96,3 +100,29 @@ def _engines() -> list[EngineInfo]:
         except Ex4dError as error:
             engines.append(EngineInfo(name, name, available=False, reason=str(error)))
     return engines
+
+
+def _estimators() -> list[EstimatorInfo]:
+    """What this machine can estimate depth with, the default first."""
+    models = default_folder()
+    entries = sorted(ESTIMATORS.values(), key=lambda entry: entry.name != DEFAULT)
+    found = []
+    for entry in entries:
+        problem = missing_packages(entry)
+        if not problem and missing_weights(entry, models):
+            size_gib = sum(part.size_gib for part in entry.parts)
+            note = f"fetched at its first use, {size_gib:g} GiB"
+        else:
+            note = problem
+        found.append(
+            EstimatorInfo(
+                entry.name,
+                entry.label,
+                entry.gives,
+                entry.licence,
+                entry.is_commercial,
+                available=not problem,
+                reason=note,
+            )
+        )
+    return found

@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import structs
 
 from backend.cli.get import fetch
 from backend.cli.link import add_link_arguments, connected, describe
 from backend.cli.watch import follow
-from backend.sources import read_scene
+from backend.sources import lens_of, read_clip_of, read_files
 from ex4d.camera.files import read_trajectory
 from ex4d.camera.presets import PRESETS, orbit_radius, preset_path
 from ex4d.camera.trajectory import Trajectory
 from ex4d.cli.console import say
+from ex4d.cli.depth_flags import (
+    add_depth_flags,
+    check_depth_flags,
+    cleaning_of,
+    fov_of_flags,
+    names_files,
+    reading_of,
+)
+from ex4d.depth.cleaning import FOR_ESTIMATES, FOR_FILES
+from ex4d.depth.estimators.catalogue import DEFAULT
+from ex4d.depth.sequence import find_pictures
 from ex4d.errors import UsageError
-from ex4d.video.reader import FrameRange, read_clip
-from protocol.jobs import BlobId, Conditions, Reconstruct, Shot, Source, TrajectoryArrays
+from protocol.jobs import (
+    BlobId,
+    Conditions,
+    DepthCleaning,
+    DepthEstimate,
+    DepthFiles,
+    DepthReading,
+    Reconstruct,
+    Shot,
+    Source,
+    TrajectoryArrays,
+)
 
 if TYPE_CHECKING:
     import argparse
 
     from protocol.client import Client
-    from protocol.jobs import Job
+    from protocol.jobs import Depth, Job
 
 __all__ = ["add_arguments", "arrays_of", "run"]
 
@@ -36,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--kind", choices=("shot", "conditions", "reconstruct"), default="shot")
     add("--input_video", required=True, type=Path)
-    add("--depth", required=True, type=Path, help="depth.npz")
+    add_depth_flags(parser)
     path = parser.add_mutually_exclusive_group()
     path.add_argument("--cam", default="30", help=f"{PRESETS} (default 30)")
     path.add_argument("--camera", type=Path, help="camera.npz with a path of your own")
@@ -45,7 +69,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--stride", type=int, default=1)
     add("--width", type=int)
     add("--height", type=int)
-    add("--fov", type=float, help="horizontal field of view of the source's lens, degrees")
     add("--engine", default="auto")
     add("--seed", type=int, default=0)
     add("--label", default="", help="a name for people")
@@ -56,11 +79,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Send what the server lacks, hand the job in, and print its number."""
-    source = _source(arguments, _NOT_STORED, _NOT_STORED)
-    trajectory = None if arguments.kind == "reconstruct" else _trajectory(arguments, source)
+    check_depth_flags(arguments)
+    is_path_known = arguments.kind == "reconstruct" or arguments.camera is not None
+    source = _source(arguments)
+    if names_files(arguments.depth) or is_path_known:  # wrong input is found before sending
+        trajectory = _trajectory(arguments, source)
     with connected(arguments) as client:
-        clip, depth = _upload(client, arguments.input_video), _upload(client, arguments.depth)
-        job = _job(arguments, _source(arguments, clip, depth), trajectory)
+        source = structs.replace(source, clip=_upload(client, arguments.input_video))
+        if isinstance(source.depth, DepthFiles):
+            blobs = [_upload(client, path) for path in _depth_files(arguments)]
+            source = structs.replace(source, depth=structs.replace(source.depth, blobs=blobs))
+        elif not is_path_known:  # presets turn around what is near
+            source, trajectory = _with_estimate(client, arguments, source)
+        job = _job(arguments, source, trajectory)
         info = client.submit(job, key=arguments.key or uuid.uuid4().hex, label=arguments.label)
         print(describe(info), flush=True)
         if arguments.output_dir is not None:
@@ -89,12 +120,20 @@ def _upload(client: Client, path: Path) -> BlobId:
     return blob
 
 
-def _source(arguments: argparse.Namespace, clip: BlobId, depth: BlobId) -> Source:
+def _source(arguments: argparse.Namespace) -> Source:
+    """What the flags say; nothing is stored yet."""
     for name, least in (("num_frames", 2), ("start_frame", 0), ("stride", 1)):
         if getattr(arguments, name) < least:
             raise UsageError(f"--{name} is {getattr(arguments, name)}; it must be at least {least}")
+    depth: Depth = DepthEstimate(arguments.depth or DEFAULT, arguments.commercial)
+    usual = FOR_ESTIMATES
+    if names_files(arguments.depth):
+        usual = FOR_FILES
+        reading = DepthReading(**asdict(reading_of(arguments)))
+        name = _depth_files(arguments)[0].name[-200:]
+        depth = DepthFiles([_NOT_STORED], name, reading)
     return Source(
-        clip=clip,
+        clip=_NOT_STORED,
         clip_name=arguments.input_video.name[-200:],
         depth=depth,
         start_frame=arguments.start_frame,
@@ -102,21 +141,48 @@ def _source(arguments: argparse.Namespace, clip: BlobId, depth: BlobId) -> Sourc
         num_frames=arguments.num_frames,
         width=arguments.width,
         height=arguments.height,
-        fov_deg=arguments.fov,
+        fov_deg=fov_of_flags(arguments),
+        cleaning=DepthCleaning(**asdict(cleaning_of(arguments, usual))),
     )
 
 
-def _trajectory(arguments: argparse.Namespace, source: Source) -> TrajectoryArrays:
-    """The camera path, which needs to know the clip; wrong input is found here, before sending."""
+def _depth_files(arguments: argparse.Namespace) -> list[Path]:
+    path = Path(arguments.depth)
+    return find_pictures(path) or [path]
+
+
+def _with_estimate(
+    client: Client, arguments: argparse.Namespace, source: Source
+) -> tuple[Source, TrajectoryArrays | None]:
+    """The source with its estimated depth as a file, and the path that this gives."""
+    key = f"{arguments.key}-depth" if arguments.key else uuid.uuid4().hex
+    info = client.submit(Reconstruct(source), key=key, label=f"{arguments.label} depth".strip())
+    print(describe(info), flush=True)
+    blob = follow(client, info.job_id).results["depth.npz"]
+    with tempfile.TemporaryDirectory() as folder:
+        arguments.depth = str(client.download(blob, Path(folder) / "depth.npz"))
+        files = structs.replace(source, depth=DepthFiles([blob]), cleaning=None)
+        return files, _trajectory(arguments, files)
+
+
+def _trajectory(arguments: argparse.Namespace, source: Source) -> TrajectoryArrays | None:
+    """The camera path, which needs to know the clip; wrong input is found here."""
+    if arguments.kind == "reconstruct":
+        return None
     if arguments.camera is not None:
-        frames = FrameRange(source.start_frame, source.stride, source.num_frames)
-        clip = read_clip(arguments.input_video, frames, width=source.width, height=source.height)
-        return arrays_of(read_trajectory(arguments.camera, clip))
+        return arrays_of(
+            read_trajectory(arguments.camera, read_clip_of(source, arguments.input_video))
+        )
     preset_path(arguments.cam, 2, 1.0)  # an unknown name fails before the clip is read
-    clip, scene = read_scene(source, arguments.input_video, arguments.depth, 2.5)
+    if not isinstance(source.depth, DepthFiles):
+        raise AssertionError
+    clip = read_clip_of(source, arguments.input_video)
+    depth = read_files(
+        source.depth, source.cleaning, _depth_files(arguments), clip, lens_of(source, clip)
+    )
     n_frames, height, width = clip.frames.shape[:3]
-    poses = preset_path(arguments.cam, n_frames, orbit_radius(scene.depth[0]))
-    return arrays_of(Trajectory(poses, scene.intrinsics, (width, height)))
+    poses = preset_path(arguments.cam, n_frames, orbit_radius(depth.depth[0]))
+    return arrays_of(Trajectory(poses, depth.intrinsics, (width, height)))
 
 
 def _job(arguments: argparse.Namespace, source: Source, trajectory: TrajectoryArrays | None) -> Job:

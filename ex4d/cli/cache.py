@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ex4d.cli.console import progress_bar, say
-from ex4d.engines.wan.folder import default_folder
 from ex4d.errors import InputError, MissingPartError, UsageError
+from ex4d.models_folder import default_folder
 
 if TYPE_CHECKING:
     import argparse

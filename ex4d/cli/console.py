@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ex4d.conditions.render import Progress
 
-__all__ = ["progress_bar", "say"]
+__all__ = ["progress_bar", "progress_bars", "say"]
 
 
 def say(what: str, text: str) -> None:
@@ -23,10 +23,28 @@ def say(what: str, text: str) -> None:
 @contextmanager
 def progress_bar(what: str, unit: str = "frame") -> Iterator[Progress]:
     """A progress bar on stderr, on a terminal only."""
-    with tqdm(desc=f"{what:<9}", unit=unit, disable=None, leave=False) as bar:
+    with progress_bars(unit) as update:
+        yield lambda done, total: update(what, done, total)
 
-        def update(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
 
+@contextmanager
+def progress_bars(unit: str = "frame") -> Iterator[Callable[[str, int, int], None]]:
+    """One progress bar after the other: a new one for each name of a stage."""
+    bars: dict[str, Any] = {}
+
+    def update(what: str, done: int, total: int) -> None:
+        if what not in bars:
+            _close(bars)
+            bars[what] = tqdm(desc=f"{what:<9}", unit=unit, disable=None, leave=False)
+        bars[what].total = total
+        bars[what].update(done - bars[what].n)
+
+    try:
         yield update
+    finally:
+        _close(bars)
+
+
+def _close(bars: dict[str, Any]) -> None:
+    for bar in bars.values():
+        bar.close()

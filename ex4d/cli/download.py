@@ -1,4 +1,4 @@
-"""download: fetch the weights of the diffusion engine"""
+"""download: fetch the weights of the diffusion engine, or of a depth estimator"""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ex4d.cli.console import say
-from ex4d.download import PARTS, fetch, where_files_go
-from ex4d.engines.wan.folder import default_folder
+from ex4d.depth.estimators.catalogue import ESTIMATORS
+from ex4d.download import fetch, where_files_go
+from ex4d.engines.wan.parts import PARTS as ENGINE_PARTS
 from ex4d.errors import UsageError
+from ex4d.models_folder import default_folder
 
 if TYPE_CHECKING:
     import argparse
+
+    from ex4d.download import Part
 
 __all__ = ["add_arguments", "run"]
 
@@ -19,25 +23,32 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     add = parser.add_argument
-    add("part", nargs="*", metavar="PART", help=f"{' or '.join(PARTS)}; default: both")
+    names = ", ".join([*ENGINE_PARTS, *ESTIMATORS])
+    add("name", nargs="*", metavar="NAME", help=f"{names}; default: wan and ex4d")
     add("--models", type=Path, help="folder for the weights; default: $EX4D_MODELS")
     add("--list", action="store_true", help="only say which files belong where")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fetch the parts that were named."""
-    for name in arguments.part:
-        if name not in PARTS:
-            raise UsageError(f"there is no part {name!r}: choose from {', '.join(PARTS)}")
+    """Fetch the weights that were named."""
+    known: dict[str, tuple[Part, ...]] = {name: (part,) for name, part in ENGINE_PARTS.items()}
+    known |= {name: entry.parts for name, entry in ESTIMATORS.items()}
+    for name in arguments.name:
+        if name not in known:
+            raise UsageError(f"there is nothing called {name!r}: choose from {', '.join(known)}")
     models = arguments.models or default_folder()
-    for name in arguments.part or PARTS:
-        part = PARTS[name]
-        say(name, f"huggingface.co/{part.repository}, about {part.size_gib:g} GiB")
-        say("licence", part.licence)
-        if arguments.list:
-            for line in where_files_go(part, models):
-                say("", line)
-            continue
-        n_files = fetch(part, models, report=lambda text: say("file", text))
-        say("done", f"{n_files} files fetched, all there: {models / part.folder}")
+    for name in arguments.name or ENGINE_PARTS:
+        for part in known[name]:
+            _fetch(name, part, models, only_list=arguments.list)
     return 0
+
+
+def _fetch(name: str, part: Part, models: Path, *, only_list: bool) -> None:
+    say(name, f"huggingface.co/{part.repository}, about {part.size_gib:g} GiB")
+    say("licence", part.licence)
+    if only_list:
+        for line in where_files_go(part, models):
+            say("", line)
+        return
+    n_files = fetch(part, models, report=lambda text: say("file", text))
+    say("done", f"{n_files} files fetched, all there: {models / part.folder}")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from ex4d.cli.console import progress_bar, say
 from ex4d.engines.base import EngineOptions, GenerateSettings
 from ex4d.engines.choose import ENGINES, choose_engine
-from ex4d.engines.wan.folder import default_folder, find_models
+from ex4d.engines.wan.folder import find_models
 from ex4d.errors import UsageError
+from ex4d.models_folder import default_folder
 from ex4d.outputs import make_folder
 from ex4d.training.dataset import read_settings
 from ex4d.training.evaluation.generating import Generation, held_out_subjects

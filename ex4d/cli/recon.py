@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,18 @@ from ex4d.camera.files import read_trajectory, write_trajectory
 from ex4d.camera.presets import PRESETS, orbit_radius, preset_path
 from ex4d.camera.trajectory import Trajectory
 from ex4d.cli.console import progress_bar, say
+from ex4d.cli.depth_flags import (
+    add_depth_flags,
+    check_depth_flags,
+    depth_of_clip,
+    fov_of_flags,
+)
 from ex4d.conditions.files import write_conditions, write_frames
 from ex4d.conditions.render import Conditions, render_conditions
 from ex4d.conditions.scene import Scene
 from ex4d.convention import CONVENTIONS, Convention, convention_named
-from ex4d.depth.files import ClipDepth, depth_file, read_depth
+from ex4d.depth.exr import write_exr
+from ex4d.depth.files import Lens, write_depth
 from ex4d.errors import UsageError
 from ex4d.mesh.ply import write_ply
 from ex4d.mesh.usd import check_usd, write_usd
@@ -30,6 +37,8 @@ if TYPE_CHECKING:
     import argparse
     from fractions import Fraction
 
+    from ex4d.depth.files import ClipDepth
+
 __all__ = ["add_arguments", "run"]
 
 _log = logging.getLogger(__name__)
@@ -40,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--input_video", required=True, type=Path, help="any video that FFmpeg reads")
     add("--output_dir", required=True, type=Path, help="folder for the results")
-    add("--depth", help="depth.npz with the clip's depth")
+    add_depth_flags(parser)
+    add("--models", type=Path, help="folder of the estimators' weights; default: $EX4D_MODELS")
+    add("--source_camera", type=Path, help="camera.npz with the source camera's own path, solved")
     path = parser.add_mutually_exclusive_group()
     path.add_argument("--cam", default="30", help=f"{PRESETS} (default 30)")
     path.add_argument("--camera", type=Path, help="camera.npz with a path of your own")
@@ -49,9 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--stride", type=int, default=1, help="take every n-th frame")
     add("--width", type=int, help="working width; default: the video's, at most 1024")
     add("--height", type=int, help="working height")
-    add("--fov", type=float, help="horizontal field of view of the source's lens, degrees")
     add("--save_mesh", nargs="?", const="ply", choices=("ply", "usd"), help="DW-Mesh.ply or .usdc")
     add("--mesh_frame", type=int, default=0, help="the frame that DW-Mesh.ply shows")
+    add("--save_depth", nargs="?", const="npz", choices=("npz", "exr"), help="as it was used")
     add("--save_camera", action="store_true", help="write camera_<cam>.npz")
     add("--save_frames", action="store_true", help="write conditions_<cam>.npz, without any loss")
     add("--min_face_angle", type=float, default=2.5, help="faces below it are holes, degrees")
@@ -68,8 +79,13 @@ def run(arguments: argparse.Namespace) -> int:
     rasterizer = make_rasterizer(arguments.rasterizer)
     with staged_folder(arguments.output_dir) as folder:
         clip = _read_clip(arguments)
-        scene = _scene(arguments, clip, convention)
-        name, trajectory = _trajectory(arguments, clip, scene)
+        solved = read_trajectory(arguments.source_camera, clip) if arguments.source_camera else None
+        given = depth_of_clip(arguments, clip, _lens_of(arguments, clip, solved, convention))
+        scene = Scene(
+            clip.frames, given.depth, given.intrinsics, arguments.min_face_angle, convention
+        )
+        source = given.world_to_camera if solved is None else solved.world_to_camera
+        name, trajectory = _trajectory(arguments, clip, scene, source)
         started = time.monotonic()
         with progress_bar("render") as progress:
             conditions = render_conditions(
@@ -79,6 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
         write_conditions(folder, name, conditions, clip.fps)
         if arguments.save_frames:
             write_frames(folder, name, conditions, trajectory)
+        if arguments.save_depth:
+            _write_depth(arguments.save_depth, folder, given)
         if arguments.save_camera:
             write_trajectory(folder / f"camera_{name}.npz", trajectory)
         if arguments.save_mesh:
@@ -90,12 +108,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Refuse numbers that no clip can satisfy, before any work."""
-    if arguments.fov is not None and not 1 <= arguments.fov <= 175:
-        raise UsageError(f"--fov is {arguments.fov:g}; it must be 1 to 175 degrees")
+    check_depth_flags(arguments)
     if not 0 <= arguments.min_face_angle < 60:
         raise UsageError(f"--min_face_angle is {arguments.min_face_angle:g}; it must be 0 to 60")
-    if arguments.depth is None:
-        raise UsageError("give --depth depth.npz: there is no depth estimator in this version yet")
     if arguments.camera is None:
         preset_path(arguments.cam, 2, 1.0)  # an unknown name fails here
     if arguments.save_mesh == "usd":
@@ -119,52 +134,39 @@ def _rate(fps: Fraction) -> str:
     return f"{float(fps):.6g} frames a second"
 
 
-def _scene(arguments: argparse.Namespace, clip: Clip, convention: Convention) -> Scene:
-    path = depth_file(arguments.depth)
-    given = read_depth(path, clip)
-    intrinsics, reason = _intrinsics(arguments, clip, given, convention)
-    scene = Scene(clip.frames, given.depth, intrinsics, arguments.min_face_angle, convention)
-    nearest, farthest = scene.depth_range
-    filled = f", {given.unknown_share:.1%} unknown pixels filled" if given.unknown_share else ""
-    say("depth", f"{path}: {nearest:.4g} to {farthest:.4g}{filled}")
-    say("lens", reason)
-    return scene
+def _lens_of(
+    arguments: argparse.Namespace, clip: Clip, solved: Trajectory | None, convention: Convention
+) -> Lens:
+    """What is known of the lens beside the depth: by the flags, else by the solved camera."""
+    lens = Lens.of(clip, fov_of_flags(arguments), convention)
+    if lens.given is None and solved is not None:
+        return replace(lens, given=solved.intrinsics)
+    return lens
 
 
-def _intrinsics(
-    arguments: argparse.Namespace, clip: Clip, given: ClipDepth, convention: Convention
-) -> tuple[np.ndarray, str]:
-    """The source camera's intrinsics [N, 3, 3], and where they come from."""
-    n_frames, height, width = clip.frames.shape[:3]
-    if arguments.fov is not None:
-        reason = "from --fov"
-    elif convention.is_upstream:
-        reason = "the public code's 500 px"
-    elif given.intrinsics is not None:
-        return given.intrinsics, f"from {arguments.depth}: {_lens(given.intrinsics[0], width)}"
-    else:
-        reason = "not known, a 35 mm lens is assumed; give --fov"
-    matrix = convention.assumed_intrinsics(clip.native_size, (width, height), arguments.fov)
-    return np.broadcast_to(matrix, (n_frames, 3, 3)), f"{reason}: {_lens(matrix, width)}"
-
-
-def _lens(intrinsics: np.ndarray, width: int) -> str:
-    fov_deg = 2 * math.degrees(math.atan(width / (2 * intrinsics[0, 0])))
-    return f"f = {intrinsics[0, 0]:.1f} px, {fov_deg:.1f} degrees wide"
-
-
-def _trajectory(arguments: argparse.Namespace, clip: Clip, scene: Scene) -> tuple[str, Trajectory]:
-    """The camera path and its name in the files."""
+def _trajectory(
+    arguments: argparse.Namespace, clip: Clip, scene: Scene, source: np.ndarray | None
+) -> tuple[str, Trajectory]:
+    """The camera path and its name in the files; `source` is the source camera's own path."""
     if arguments.camera is not None:
         trajectory = read_trajectory(arguments.camera, clip)
+        if trajectory.source_extrinsics is None:
+            trajectory = replace(trajectory, source_extrinsics=source)
+        elif arguments.source_camera is not None:
+            raise UsageError(
+                f"{arguments.camera} holds the source camera's path; leave out --source_camera"
+            )
         width, height = trajectory.size
         say("camera", f"{arguments.camera}: {len(trajectory)} frames of {width}x{height}")
         return arguments.camera.stem, trajectory
     n_frames, height, width = scene.frames.shape[:3]
     radius = orbit_radius(scene.depth[0], scene.convention)
     poses = preset_path(arguments.cam, n_frames, radius, scene.convention)
+    if source is not None:
+        poses = poses @ source[0]  # as seen from where the source camera begins
     say("camera", f"preset {arguments.cam}, centre at depth {radius:.4g}")
-    return arguments.cam.lstrip("+"), Trajectory(poses, scene.intrinsics, (width, height))
+    trajectory = Trajectory(poses, scene.intrinsics, (width, height), source_extrinsics=source)
+    return arguments.cam.lstrip("+"), trajectory
 
 
 def _say_rendered(conditions: Conditions, rasterizer: str, seconds: float) -> None:
@@ -176,6 +178,16 @@ def _say_rendered(conditions: Conditions, rasterizer: str, seconds: float) -> No
         f"{rasterizer} rasterizer, {seconds:.1f} s; the source shows {shares.mean():.0%} of the "
         f"picture, at least {shares.min():.0%} (frame {shares.argmin()})",
     )
+
+
+def _write_depth(kind: str, folder: Path, given: ClipDepth) -> None:
+    if kind == "npz":
+        write_depth(folder / "depth.npz", given)
+        return
+    pictures = folder / "depth"
+    pictures.mkdir()
+    for number, frame in enumerate(given.depth):
+        write_exr(pictures / f"depth_{number:04d}.exr", frame)
 
 
 def _write_mesh(

@@ -29,7 +29,7 @@ def _scan_rows(depth, before, distance):
 
 
 @kernel
-def _fill_from_directions(depth, candidates, distances, filled):
+def _fill_from_directions(depth, candidates, distances, background, filled):
     """Give each unknown pixel the nearest of those candidates [4] that lie on the background."""
     height, width = depth.shape
     for row in range(height):
@@ -43,18 +43,19 @@ def _fill_from_directions(depth, candidates, distances, filled):
             best = 1 << 30
             for k in range(4):
                 candidate = candidates[k, row, column]
-                is_background = candidate > 0 and candidate >= _BACKGROUND * farthest
+                is_background = candidate > 0 and candidate >= background * farthest
                 if is_background and distances[k, row, column] < best:
                     best = distances[k, row, column]
                     filled[row, column] = candidate
 
 
-def fill_unknown(depth: np.ndarray) -> np.ndarray:
+def fill_unknown(depth: np.ndarray, strength: float = 1.0) -> np.ndarray:
     """Fill the unknown pixels (0) of a depth float32 [H, W] from the background side.
 
     Each takes the nearest known depth to its left, right, top or bottom that belongs to the
     farthest surface found there, so a hole beside a foreground edge becomes background. Rows and
     columns without any known pixel are filled in a second pass. At least one pixel must be known.
+    `strength` 0 to 1: how much nearer than the farthest a surface may not be; at 0 any will do.
     """
     while not (depth > 0).all():
         candidates = np.empty((4, *depth.shape), np.float32)
@@ -67,7 +68,7 @@ def fill_unknown(depth: np.ndarray) -> np.ndarray:
             candidates[k] = np.rot90(before, -k)
             distances[k] = np.rot90(distance, -k)
         filled = np.empty_like(depth)
-        _fill_from_directions(depth, candidates, distances, filled)
+        _fill_from_directions(depth, candidates, distances, _BACKGROUND * strength, filled)
         depth = filled
     return depth
 

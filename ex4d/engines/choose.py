@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from ex4d.engines.base import EngineOptions
 from ex4d.engines.preview import PreviewEngine
 from ex4d.engines.wan.engine import WanEngine, load_from_files
-from ex4d.engines.wan.folder import default_folder, find_models, missing_files
+from ex4d.engines.wan.folder import find_models, missing_files
 from ex4d.errors import MissingPartError, UsageError
+from ex4d.models_folder import default_folder
 
 if TYPE_CHECKING:
     from ex4d.engines.base import Engine

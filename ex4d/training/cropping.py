@@ -12,7 +12,7 @@ import numpy as np
 from ex4d.conditions.scene import Scene
 
 if TYPE_CHECKING:
-    from ex4d.training.depth_source import KnownDepth
+    from ex4d.depth.files import ClipDepth
     from ex4d.video.reader import Clip
 
 __all__ = ["covering_size", "cropped_frames", "cropped_scene"]
@@ -31,7 +31,7 @@ def cropped_frames(clip: Clip, size: tuple[int, int]) -> np.ndarray:
     return np.ascontiguousarray(clip.frames[:, rows, columns])
 
 
-def cropped_scene(frames: np.ndarray, given: KnownDepth) -> Scene:
+def cropped_scene(frames: np.ndarray, given: ClipDepth) -> Scene:
     """The scene of cropped frames and the depth of the whole pictures."""
     height, width = frames.shape[1:3]
     rows, columns = _middle(given.depth.shape[1:], (width, height))

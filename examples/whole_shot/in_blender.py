@@ -61,7 +61,7 @@ def install(given: argparse.Namespace) -> None:
 def reconstruct(scene: bpy.types.Scene, folder: Path) -> None:
     shot = scene.ex4d
     shot.clip = bpy.path.relpath(str(folder / f"{CLIP}.mp4"))
-    shot.depth = bpy.path.relpath(str(folder / "depth.npz"))
+    shot.depth.file = bpy.path.relpath(str(folder / "depth.npz"))
     bpy.ops.ex4d.reconstruct(wait=True)
 
 

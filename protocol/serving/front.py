@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import zmq
 
     from ..keys import KeyPair
-    from ..messages import ControlMessage, EngineInfo, Message
+    from ..messages import ControlMessage, EngineInfo, EstimatorInfo, Message
     from .blob_desk import BlobStore
     from .routers import Received
     from .sessions import Session
@@ -51,6 +51,7 @@ class FrontSettings:
     server_version: str
     capabilities: Sequence[str]
     engines: Sequence[EngineInfo] = ()
+    estimators: Sequence[EstimatorInfo] = ()
     keys: KeyPair | None = None  # none: not encrypted, loopback only
     authorised: Callable[[], Container[str]] = field(default=lambda: frozenset())
     data_port: int | None = None  # default: the port after control's
@@ -101,6 +102,7 @@ class Front:
             limits=settings.limits,
             capabilities=settings.capabilities,
             engines=settings.engines,
+            estimators=settings.estimators,
         )
         self.desk = BlobDesk(store, clock=clock, limits=settings.limits)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import NotAuthorised, UnexpectedMessage, VersionMismatch
 from ..limits import INVALID_IN_A_ROW, MAJOR, MINOR
-from ..messages import EngineInfo, Hello, Limits, Welcome
+from ..messages import EngineInfo, EstimatorInfo, Hello, Limits, Welcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,7 @@ class Sessions:
         limits: Limits | None = None,
         capabilities: Sequence[str] = (),
         engines: Sequence[EngineInfo] = (),
+        estimators: Sequence[EstimatorInfo] = (),
     ) -> None:
         self._server_name = server_name
         self._server_version = server_version
@@ -50,6 +51,7 @@ class Sessions:
         self._limits = limits or Limits()
         self._capabilities = list(capabilities)
         self._engines = list(engines)
+        self._estimators = list(estimators)
         self._of: dict[str, dict[bytes, Session]] = {"control": {}, "data": {}}
         self._connections: dict[str, Session] = {}
         self._invalid: dict[tuple[str, bytes], int] = {}
@@ -87,6 +89,7 @@ class Sessions:
             limits=self._limits,
             capabilities=[c for c in self._capabilities if c in session.capabilities],
             engines=self._engines if which == "control" else [],  # data has 4 KiB
+            estimators=self._estimators if which == "control" else [],
         )
 
     def of(self, which: str, peer: bytes) -> Session:

@@ -15,7 +15,7 @@ from ex4d.camera.presets import preset_path
 from ex4d.camera.trajectory import Trajectory
 from ex4d.cli.main import main
 from protocol.client import Client
-from protocol.jobs import JobState, Reconstruct, Shot, Source
+from protocol.jobs import DepthFiles, JobState, Reconstruct, Shot, Source
 from protocol.keys import authorise, make_key_pair, save_key_pair
 from protocol.wire import Address
 from tests.ex4d.cli.conftest import make_shot
@@ -87,7 +87,7 @@ def shot_job(client, shot) -> Shot:
     path = preset_path("25", 6, 2.0)
     intrinsics = [[60.0, 0, 32], [0, 60, 24], [0, 0, 1]]
     trajectory = Trajectory(path, intrinsics, (64, 48))
-    return Shot(Source(clip, "clip.mp4", depth), arrays_of(trajectory))
+    return Shot(Source(clip, "clip.mp4", DepthFiles([depth])), arrays_of(trajectory))
 
 
 def test_a_shot_goes_up_and_its_results_come_down_whole(serve, keys, shot, tmp_path):
@@ -132,7 +132,9 @@ def test_a_wrong_clip_fails_its_job_with_the_librarys_sentence(serve, keys, shot
     (tmp_path / "text.mp4").write_text("no video")
     with client_of(keys, "anna", serve()) as client:
         clip, depth = client.upload(tmp_path / "text.mp4"), client.upload(shot / "depth.npz")
-        info = client.submit(Reconstruct(Source(clip, "text.mp4", depth)), key="first")
+        info = client.submit(
+            Reconstruct(Source(clip, "text.mp4", DepthFiles([depth]))), key="first"
+        )
         list(client.attach(info.job_id))
         failed = client.job(info.job_id)
         assert failed.state is JobState.FAILED

@@ -25,6 +25,7 @@ from ex4d.video.reader import FrameRange, read_clip
 from ex4d.video.writer import read_mask, read_metadata, write_video
 from protocol.jobs import (
     Conditions,
+    DepthFiles,
     Generate,
     JobState,
     Reconstruct,
@@ -57,7 +58,7 @@ def blob_of(harness, path):
 
 def source_of(harness, shot, **changes) -> Source:
     clip, depth = (blob_of(harness, shot / name) for name in ("clip.mp4", "depth.npz"))
-    return Source(clip, "my walk.mp4", depth, **changes)
+    return Source(clip, "my walk.mp4", DepthFiles([depth]), **changes)
 
 
 def path_of(n_frames=6, *, is_moving=False) -> Trajectory:
@@ -238,7 +239,11 @@ def broken_jobs(harness, shot):
     source, arrays = source_of(harness, shot), arrays_of(path_of())
     text = harness.blob(b"no video at all")
     yield Conditions(Source(text, "my walk.mp4", source.depth), arrays), "invalid_video", "my walk"
-    yield Reconstruct(Source(source.clip, "my walk.mp4", text)), "invalid_depth", "depth.npz"
+    yield (
+        Reconstruct(Source(source.clip, "my walk.mp4", DepthFiles([text]))),
+        "invalid_depth",
+        "depth.npz",
+    )
     yield Conditions(source, arrays_of(path_of(4))), "invalid_camera", "4 frames"
     short = TrajectoryArrays(6, *SIZE, b"\0" * 8, arrays.intrinsics)
     yield Conditions(source, short), "invalid_camera", "extrinsics have 8 bytes"

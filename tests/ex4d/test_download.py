@@ -12,10 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from ex4d.cli.main import main
-from ex4d.download import PARTS, DownloadError, fetch
+from ex4d.depth.estimators.catalogue import ESTIMATORS
+from ex4d.download import DownloadError, fetch
+from ex4d.engines.wan.parts import PARTS as ENGINE_PARTS
 from ex4d.errors import OutputError
 
 COMMIT = "1" * 40
+ESTIMATOR_PARTS = {part.folder: part for entry in ESTIMATORS.values() for part in entry.parts}
+PARTS = {**ENGINE_PARTS, **ESTIMATOR_PARTS}
 EX4D = PARTS["ex4d"]
 
 

@@ -127,10 +127,13 @@ def start_server(ex4d, keys, tmp_path_factory):
     server_keys, client_keys, server_key = keys
     with contextlib.ExitStack() as endings:
 
-        def start(*, data: Path | None = None, bind: str = "tcp://127.0.0.1:0") -> ServerProcess:
+        def start(
+            *, data: Path | None = None, bind: str = "tcp://127.0.0.1:0", models: Path | None = None
+        ) -> ServerProcess:
             data = data or tmp_path_factory.mktemp("server")
             flags = ["--bind", bind, "--data_dir", data, "--keys", server_keys]
-            process = ex4d("serve", *flags, stderr=subprocess.PIPE)
+            environment = {**os.environ, "EX4D_MODELS": str(models)} if models else None
+            process = ex4d("serve", *flags, stderr=subprocess.PIPE, env=environment)
             log = ServerLog(process)
             running = ServerProcess(process, log, data, server_key, client_keys)
             endings.callback(running.end)

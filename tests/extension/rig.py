@@ -68,7 +68,7 @@ class AddOn:
         self.preferences.server_key = server.server_key
 
     def choose_clip(self, num_frames: int = 49) -> None:
-        self.shot.clip, self.shot.depth = str(SHOT / "input.mp4"), str(SHOT / "depth.npz")
+        self.shot.clip, self.shot.depth.file = str(SHOT / "input.mp4"), str(SHOT / "depth.npz")
         self.shot.num_frames = num_frames
 
     def reconstruct(self, num_frames: int = 49, **options) -> None:

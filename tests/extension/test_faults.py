@@ -242,7 +242,7 @@ def test_a_failed_job_says_why_and_leaves_nothing_in_the_scene(addon, server, tm
     addon.choose_clip(SOME)
     bad = tmp_path / "depth.npz"
     bad.write_bytes(b"no depth")
-    addon.shot.depth = str(bad)
+    addon.shot.depth.file = str(bad)
     with pytest.raises(RuntimeError, match=r"depth\.npz"):
         addon.bpy.ops.ex4d.reconstruct(wait=True)
     assert addon.shot.mesh is None

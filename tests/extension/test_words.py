@@ -67,8 +67,8 @@ def test_what_steps_need_is_said(addon, server):
     shot.clip = str(Path(__file__))
     assert readiness.why_no_clip(shot) == "Blender cannot read the clip."
     shot.clip = str(SHOT / "input.mp4")
-    assert readiness.why_no_clip(shot) == "Choose the clip's depth file."
-    shot.depth = str(SHOT / "depth.npz")
+    assert readiness.why_no_clip(shot).startswith("Choose the clip's depth file")
+    shot.depth.file = str(SHOT / "depth.npz")
     assert readiness.why_no_clip(shot) == ""
     shot.start_frame = 10
     assert "ends at frame 48" in readiness.why_no_clip(shot)

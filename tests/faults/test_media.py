@@ -8,7 +8,7 @@ import pytest
 
 from ex4d.video.writer import write_video
 from protocol.errors import InvalidArgument
-from protocol.jobs import JobState, Reconstruct, Source
+from protocol.jobs import DepthFiles, JobState, Reconstruct, Source
 from tests.ex4d.cli.conftest import make_shot
 from tests.ex4d.video.bombs import npz_bomb, png_bomb
 
@@ -41,7 +41,7 @@ def reconstruct(rig, clip, depth=None, name="clip.mp4", **settings):
     """Hand a clip in, and wait for the end."""
     with rig.client() as client:
         blobs = client.upload(clip), client.upload(depth or rig.shot / "depth.npz")
-        source = Source(blobs[0], name, blobs[1], **settings)
+        source = Source(blobs[0], name, DepthFiles(blobs[1:2]), **settings)
         rig.n_jobs += 1
         info = client.submit(Reconstruct(source), key=f"key {rig.n_jobs}")
         rig.acknowledged.add(info.job_id)

@@ -38,7 +38,7 @@ from ex4d.camera.trajectory import Trajectory
 from ex4d.engines.wan.engine import WanEngine
 from protocol.background import BackgroundClient
 from protocol.client import Client
-from protocol.jobs import FINAL_STATES, EngineSettings, JobState, Shot, Source
+from protocol.jobs import FINAL_STATES, DepthFiles, EngineSettings, JobState, Shot, Source
 from protocol.news import Disconnected, Done, Failed, Happened, Previewed
 from protocol.serving import FrontSettings
 from protocol.wire import Address
@@ -176,7 +176,7 @@ def make_job(address, arguments):
     paths = SAMPLE / "input.mp4", SAMPLE / "depth.npz"
     with Client(address) as client:
         blobs = [client.upload(path) for path in paths]
-    source = Source(blobs[0], paths[0].name, blobs[1], num_frames=arguments.frames)
+    source = Source(blobs[0], paths[0].name, DepthFiles(blobs[1:2]), num_frames=arguments.frames)
     clip, scene = read_scene(source, *paths, 2.5)
     n_frames, height, width = clip.frames.shape[:3]
     poses = preset_path(arguments.cam, n_frames, orbit_radius(scene.depth[0]))

@@ -6,11 +6,20 @@ import msgspec
 import numpy as np
 
 from protocol import messages as m
-from protocol.jobs import BlobId, Conditions, JobInfo, JobState, Reconstruct, Shot, Source
+from protocol.jobs import (
+    BlobId,
+    Conditions,
+    DepthFiles,
+    JobInfo,
+    JobState,
+    Reconstruct,
+    Shot,
+    Source,
+)
 from protocol.trajectory import Trajectory, pack_trajectory
 
 BLOB = BlobId("ab" * 32, 1234)
-SOURCE = Source(clip=BLOB, clip_name="clip.mp4", depth=BLOB, num_frames=4)
+SOURCE = Source(clip=BLOB, clip_name="clip.mp4", depth=DepthFiles([BLOB]), num_frames=4)
 
 
 def trajectory(n_frames: int = 4, **changes: object) -> Trajectory:

@@ -12,9 +12,13 @@ from protocol import jobs, limits, messages
 from protocol.errors import ERRORS
 from protocol.jobs import MOVES, JobState
 
-PARTS = [messages.Limits, messages.EngineInfo, messages.WorkerInfo, messages.Held]
+PARTS = [
+    *(messages.Limits, messages.EngineInfo, messages.EstimatorInfo),
+    *(messages.WorkerInfo, messages.Held),
+]
 JOBS = [
-    *(jobs.BlobId, jobs.TrajectoryArrays, jobs.Source, jobs.Reconstruct, jobs.Conditions),
+    *(jobs.BlobId, jobs.TrajectoryArrays, jobs.DepthReading, jobs.DepthFiles, jobs.DepthEstimate),
+    *(jobs.DepthCleaning, jobs.Lens, jobs.Source, jobs.Reconstruct, jobs.Conditions),
     *(jobs.EngineSettings, jobs.Generate, jobs.Shot, jobs.JobInfo),
 ]
 
@@ -30,6 +34,8 @@ def type_text(hint: object) -> tuple[str, str]:
             return text, "; ".join([t for t in [inner, *limits_text] if t])
         return text, ", ".join([t for t in [inner, *limits_text] if t])
     origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return "str", f"one of {', '.join(repr(arg) for arg in args)}"
     if origin is list:
         text, inner = type_text(args[0])
         return f"list of {text}", f"each: {inner}" if inner else ""

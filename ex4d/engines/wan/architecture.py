@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ex4d.engines.wan.library import import_diffsynth, without_values
-from ex4d.engines.wan.weights import Shapes, WeightsError
+from ex4d.errors import WeightsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from ex4d.engines.wan.weights import Shapes
 
 __all__ = [
     "WAN",

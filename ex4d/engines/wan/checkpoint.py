@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ex4d.engines.wan.weights import Shapes, StoredTensor, WeightsError, open_tensors
+from ex4d.engines.wan.weights import Shapes, StoredTensor, open_tensors
+from ex4d.errors import WeightsError
 
 if TYPE_CHECKING:
     from pathlib import Path

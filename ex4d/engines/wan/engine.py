@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ex4d.engines.wan.folder import default_folder, find_models
+from ex4d.engines.wan.folder import find_models
 from ex4d.errors import InputError
+from ex4d.models_folder import default_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,6 @@ Every .pth may be a .safetensors instead.
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,6 @@ __all__ = [
     "EX4D_FOLDER",
     "WAN_FOLDER",
     "ModelFiles",
-    "default_folder",
     "find_models",
     "missing_files",
     "require_files",
@@ -59,12 +57,6 @@ class ModelFiles:
     tokenizer: Path
     checkpoint: Path
     prompts: Path
-
-
-def default_folder() -> Path:
-    """Where weights are looked for when nothing else is said: $EX4D_MODELS, or in the home."""
-    named = os.environ.get("EX4D_MODELS")
-    return Path(named) if named else Path.home() / ".cache" / "ex4d" / "models"
 
 
 def find_models(folder: Path, checkpoint: Path | None = None) -> ModelFiles:

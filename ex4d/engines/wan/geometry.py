@@ -8,10 +8,12 @@ import torch
 from torch import nn
 
 from ex4d.engines.wan.library import without_values
-from ex4d.engines.wan.weights import Shapes, WeightsError
+from ex4d.errors import WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ex4d.engines.wan.weights import Shapes
 
 __all__ = ["GeometryEncoder", "make_geometry_encoder"]
 

@@ -12,8 +12,8 @@ from safetensors.torch import save
 from ex4d.engines.wan.library import import_diffsynth
 from ex4d.engines.wan.streaming import BlockStream
 from ex4d.engines.wan.transformer import autocast
-from ex4d.engines.wan.weights import WeightsError, open_tensors
-from ex4d.errors import OutputError
+from ex4d.engines.wan.weights import open_tensors
+from ex4d.errors import OutputError, WeightsError
 from ex4d.outputs import atomic_path
 
 if TYPE_CHECKING:

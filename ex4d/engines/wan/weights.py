@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from ex4d.errors import InputError
+from ex4d.errors import WeightsError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Shapes",
     "StoredTensor",
-    "WeightsError",
     "assign",
     "check_names",
     "open_tensors",
@@ -27,12 +26,6 @@ __all__ = [
 ]
 
 Shapes = Mapping[str, tuple[int, ...]]
-
-
-class WeightsError(InputError):
-    """A file of weights is missing, damaged, or not the one that is needed."""
-
-    code = "invalid_weights"
 
 
 @dataclass(frozen=True)

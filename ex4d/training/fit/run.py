@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ex4d.engines.wan.folder import EX4D_FILE, default_folder, find_models, require_files
+from ex4d.engines.wan.folder import EX4D_FILE, find_models, require_files
 from ex4d.engines.wan.weights import open_tensors, shapes_of
 from ex4d.errors import InputError, TooLargeError, UsageError
+from ex4d.models_folder import default_folder
 from ex4d.outputs import make_folder
 from ex4d.training.cache.files import Cache, read_cache
 from ex4d.training.fit.adapter import Adapter, make_adapter

@@ -183,8 +183,48 @@ def test_the_lens_comes_from_the_flag_the_file_or_a_guess(recon, tmp_path, shot)
     guess, flag = recon(num_frames=2), recon(num_frames=2, fov=90)
     in_file = recon(num_frames=2, depth=tmp_path / "depth.npz")
     assert "lens      not known, a 35 mm lens is assumed" in guess.out
-    assert "lens      from --fov: f = 32.0 px, 90.0 degrees wide" in flag.out
-    assert f"lens      from {tmp_path}/depth.npz: f = 60.0 px" in in_file.out
+    assert "lens      as given: f = 32.0 px, 90.0 degrees wide" in flag.out
+    assert "lens      from the depth: f = 60.0 px" in in_file.out
+
+
+def test_a_lens_in_millimetres_is_a_field_of_view(recon, tmp_path):
+    """35 mm on 36 mm are 54.4 degrees; on 24 mm 37.8."""
+    assert "54.4 degrees" in recon(lens=35).out
+    assert "37.8 degrees" in recon(lens=35, sensor=24).out
+
+
+@pytest.mark.parametrize("kind", ["npz", "exr"])
+def test_saved_depth_makes_the_same_conditions_again(recon, out, tmp_path, kind):
+    saved = out / ("depth.npz" if kind == "npz" else "depth")
+    assert recon(save_depth=kind).exit_code == 0
+    first = read_mask(out / "mask_30.mp4")[0]
+    again = recon(depth=saved, output_dir=tmp_path / "again")
+    assert again.exit_code == 0, again.err
+    np.testing.assert_array_equal(read_mask(tmp_path / "again" / "mask_30.mp4")[0], first)
+
+
+def test_a_solved_camera_that_moves_makes_the_presets_stand_in_its_world(recon, out, tmp_path):
+    """The source walks to the right; seen from an orbit of 0 degrees the wall stands still, so
+    from frame 1 on its left side is no longer seen."""
+    poses = np.broadcast_to(np.eye(4), (6, 4, 4)).copy()
+    poses[:, 0, 3] = -0.3 * np.arange(6)
+    solved = tmp_path / "solved.npz"
+    np.savez(solved, extrinsics=poses, intrinsics=LENS, size=(64, 48))
+    answer = recon("--save_camera", source_camera=solved, cam=0)
+    assert answer.exit_code == 0, answer.err
+    assert "as given: f = 60.0 px" in answer.out
+    mask = read_mask(out / "mask_0.mp4")[0]
+    unseen = (~mask[:, 5]).sum(axis=1)  # above the box
+    np.testing.assert_allclose(unseen[1:], 0.3 * np.arange(1, 6) * 60 / 6, atol=4)
+    with np.load(out / "camera_0.npz") as saved:
+        np.testing.assert_allclose(saved["source_extrinsics"], poses)
+
+
+def test_two_paths_of_the_source_camera_are_one_too_many(recon, camera):
+    path = camera(source_extrinsics=np.tile(np.eye(4), (6, 1, 1)))
+    answer = recon(camera=path, source_camera=path)
+    assert answer.exit_code == 2
+    assert "leave out --source_camera" in answer.err
 
 
 def test_the_mesh_is_that_of_the_frame_asked_for(recon, out):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from ex4d.depth.files import depth_file, read_depth
-from ex4d.errors import DepthError, UsageError
+from ex4d.depth.files import ClipDepth, Lens, read_depth, write_depth
+from ex4d.errors import DepthError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SIZE = (20, 16)
 LENS = np.array([[10.0, 0, 10], [0, 10, 8], [0, 0, 1]])
@@ -52,7 +55,7 @@ def test_any_numbers_are_read_as_float32(depth_npz, clip, dtype):
     assert read.depth.dtype == np.float32
     np.testing.assert_array_equal(read.depth, ramp())
     assert read.unknown_share == 0
-    assert read.intrinsics is None
+    assert read.lens_from == "assumed"
 
 
 @pytest.mark.parametrize("axis", [1, 3])
@@ -148,12 +151,19 @@ def test_a_wrong_lens_in_the_file_is_said(depth_npz, clip, lens, words):
     assert words in refusal(depth_npz(ramp(), intrinsics=lens), clip)
 
 
-def test_a_file_may_have_any_name_that_exists(tmp_path):
-    (tmp_path / "depths").touch()
-    assert depth_file(str(tmp_path / "depths")) == tmp_path / "depths"
-    assert depth_file("not_there.npz") == Path("not_there.npz")
+def test_what_is_written_is_read_back_bit_for_bit(tmp_path, clip):
+    depth = np.random.default_rng(0).uniform(0.5, 90, (4, SIZE[1], SIZE[0])).astype(np.float32)
+    lenses = LENS * np.linspace(1, 1.3, 4)[:, None, None]
+    lenses[:, 2, 2] = 1
+    write_depth(tmp_path / "out.npz", ClipDepth(depth, lenses, "given"))
+    read = read_depth(tmp_path / "out.npz", clip)
+    np.testing.assert_array_equal(read.depth, depth)
+    np.testing.assert_array_equal(read.intrinsics, lenses)
 
 
-def test_the_name_of_no_estimator_is_refused_with_what_there_is():
-    with pytest.raises(UsageError, match=r"unknown depth 'depthcrafter': give a depth\.npz file"):
-        depth_file("depthcrafter")
+def test_a_given_lens_comes_before_that_of_the_file(depth_npz, clip):
+    path = depth_npz(ramp(), intrinsics=LENS)
+    assert read_depth(path, clip).lens_from == "depth"
+    given = read_depth(path, clip, Lens.of(clip, fov_deg=90))
+    assert given.lens_from == "given"
+    np.testing.assert_allclose(given.intrinsics[:, 0, 0], SIZE[0] / 2)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ex4d.depth.files import ClipDepth
 from ex4d.training.cropping import covering_size, cropped_frames, cropped_scene
-from ex4d.training.depth_source import KnownDepth
 from ex4d.video.reader import Clip
 
 SIDES = st.integers(16, 4000)
@@ -41,7 +41,7 @@ def test_a_point_keeps_its_ray_when_the_picture_is_cut():
     clip = Clip(frames, Fraction(24), np.arange(1), 1, (100, 60), Path("a.mp4"))
     depth = (1 + x + 100 * y).astype(np.float32)[None]
     lens = np.array([[[70.0, 0, 48], [0, 72, 31], [0, 0, 1]]])
-    scene = cropped_scene(cropped_frames(clip, (64, 48)), KnownDepth(depth, lens, 0.0))
+    scene = cropped_scene(cropped_frames(clip, (64, 48)), ClipDepth(depth, lens, "given"))
     assert scene.frames.shape == (1, 48, 64, 3)
     row, column = 11, 23
     whole_x, whole_y, _ = scene.frames[0, row, column].astype(int)

@@ -27,13 +27,13 @@ def steps(n_frames: int) -> np.ndarray:
 def test_it_lies_beside_the_video(write, tmp_path):
     write("a/walk.npz", depth=steps(4))
     depth = find_depth(tmp_path, "a/walk.mov", None)
-    assert (depth.path, depth.name) == (tmp_path / "a" / "walk.npz", "a/walk.npz")
+    assert (depth.stored.path, depth.name) == (tmp_path / "a" / "walk.npz", "a/walk.npz")
 
 
 def test_or_at_the_same_place_in_a_folder_of_depth(write, tmp_path):
     write("depth/a/walk.npz", depth=steps(4))
     depth = find_depth(tmp_path / "videos", "a/walk.mov", tmp_path / "depth")
-    assert (depth.path, depth.name) == (tmp_path / "depth" / "a" / "walk.npz", "a/walk.npz")
+    assert (depth.stored.path, depth.name) == (tmp_path / "depth" / "a" / "walk.npz", "a/walk.npz")
 
 
 def test_one_that_is_missing_is_named(tmp_path):

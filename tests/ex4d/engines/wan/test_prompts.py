@@ -7,7 +7,7 @@ import torch
 
 from ex4d.engines.wan.library import import_diffsynth
 from ex4d.engines.wan.prompts import PromptCache, TextEncoder, fingerprint
-from ex4d.engines.wan.weights import WeightsError
+from ex4d.errors import WeightsError
 
 from . import tiny
 

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from ex4d.engines.base import EngineOptions
 from ex4d.engines.wan.checkpoint import read_checkpoint
 from ex4d.engines.wan.engine import load_from_files
-from ex4d.engines.wan.weights import WeightsError, check_names, open_tensors, shapes_of
+from ex4d.engines.wan.weights import check_names, open_tensors, shapes_of
+from ex4d.errors import WeightsError
 
 from . import tiny
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ex4d.engines.wan.library import import_torchvision
-from ex4d.engines.wan.weights import WeightsError
+from ex4d.errors import WeightsError
+from ex4d.torchvision_operators import import_torchvision
 from ex4d.training.evaluation.networks import (
     InceptionFeatures,
     Lpips,

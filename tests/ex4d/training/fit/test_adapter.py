@@ -10,8 +10,8 @@ import torch
 from ex4d.engines.wan.checkpoint import read_checkpoint, split_checkpoint
 from ex4d.engines.wan.library import import_diffsynth
 from ex4d.engines.wan.transformer import Transformer
-from ex4d.engines.wan.weights import StoredTensor, WeightsError, open_tensors
-from ex4d.errors import UsageError
+from ex4d.engines.wan.weights import StoredTensor, open_tensors
+from ex4d.errors import UsageError, WeightsError
 from ex4d.training.fit.adapter import make_adapter
 from ex4d.training.fit.blocks import TrainingBlocks
 from ex4d.training.fit.model import AdapterModel

@@ -1,0 +1,72 @@
+"""From the source that a job names to its clip with all its geometry, in a worker."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from backend.sources import (
+    lens_of,
+    library_cleaning,
+    link_blob,
+    read_clip_of,
+    read_files,
+    safe_suffix,
+)
+from ex4d.conditions.scene import Scene
+from ex4d.depth.cleaning import FOR_ESTIMATES
+from ex4d.depth.estimate import estimate_depth
+from protocol.jobs import DepthFiles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from backend.estimators import WarmEstimator
+    from backend.worker import JobContext
+    from ex4d.depth.files import ClipDepth
+    from ex4d.video.reader import Clip
+    from protocol.jobs import Conditions, Reconstruct, Shot
+
+__all__ = ["read_scene"]
+
+
+def read_scene(
+    context: JobContext,
+    job: Reconstruct | Conditions | Shot,
+    inputs: Path,
+    estimator: WarmEstimator,
+) -> tuple[Clip, Scene, ClipDepth]:
+    """Read a job's clip, and read or estimate its depth. `inputs` is an empty folder.
+
+    Raises Ex4dError, and what `context.progress` raises.
+    """
+    source = job.source
+    context.progress("read", 0, 1)
+    path = inputs / f"clip{safe_suffix(source.clip_name)}"
+    link_blob(context.inputs, source.clip, path)
+    clip = read_clip_of(source, path, partial(context.progress, "read"))
+    lens = lens_of(source, clip)
+    if isinstance(source.depth, DepthFiles):
+        paths = _link_depth(context, source.depth, inputs)
+        depth = read_files(source.depth, source.cleaning, paths, clip, lens)
+    else:
+        depth = estimate_depth(
+            estimator.get(source.depth, context.progress),
+            clip.frames,
+            lens,
+            cleaning=library_cleaning(source.cleaning, FOR_ESTIMATES),
+            report=context.progress,
+        )
+    scene = Scene(clip.frames, depth.depth, depth.intrinsics, job.min_face_angle_deg)
+    return clip, scene, depth
+
+
+def _link_depth(context: JobContext, depth: DepthFiles, inputs: Path) -> list[Path]:
+    """Give the depth files names that say what they are and in which order they come."""
+    suffix = safe_suffix(depth.name)
+    if len(depth.blobs) == 1 and suffix == ".npz":
+        return [link_blob(context.inputs, depth.blobs[0], inputs / "depth.npz")]
+    return [
+        link_blob(context.inputs, blob, inputs / f"depth_{number:05d}{suffix}")
+        for number, blob in enumerate(depth.blobs)
+    ]

@@ -1,0 +1,119 @@
+"""A camera of the scene as it is at one frame, with all that moves it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import CameraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import bpy
+
+__all__ = [
+    "SHEAR_TOLERANCE",
+    "check_lens",
+    "evaluated",
+    "frames_restored",
+    "intrinsics_of",
+    "matrix_of",
+    "nearest_rotation",
+    "view_layer_of",
+]
+
+SHEAR_TOLERANCE = 5e-4  # the backend refuses rotations that are off by 1e-3
+
+
+@contextmanager
+def frames_restored(scene: bpy.types.Scene) -> Iterator[None]:
+    """Let the body go to other frames; the current frame and sub-frame come back in any case."""
+    frame, subframe = scene.frame_current, scene.frame_subframe
+    try:
+        yield
+    finally:
+        scene.frame_set(frame, subframe=subframe)
+
+
+def check_lens(camera: bpy.types.Object, frame: float) -> None:
+    kind = camera.data.type
+    if kind != "PERSP":
+        word = {"ORTHO": "orthographic", "PANO": "panoramic"}.get(kind, kind.lower())
+        raise CameraError(
+            f"{camera.name!r} is {word} at frame {frame:g}. EX-4D needs a perspective camera: "
+            "change Type in its Lens settings, or choose another one."
+        )
+
+
+def evaluated(item: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> bpy.types.Object:
+    evaluated = item.evaluated_get(depsgraph)
+    if not evaluated.is_evaluated:
+        raise CameraError(f"{item.name!r} is hidden, so Blender does not move it: show it.")
+    return evaluated
+
+
+def matrix_of(item: bpy.types.Object) -> np.ndarray:
+    return np.array(item.matrix_world, np.float64)
+
+
+def nearest_rotation(matrix: np.ndarray, what: str, frame: float) -> np.ndarray:
+    """The rotation in a matrix [3, 3] whose columns may be scaled. Raises CameraError, which names
+    `what`, when it mirrors, flattens or shears."""
+    lengths = np.linalg.norm(matrix, axis=0)
+    if not np.isfinite(matrix).all() or lengths.min() <= 0:
+        raise CameraError(f"{what} has no size at frame {frame:g}: its scale is 0.")
+    columns = matrix / lengths
+    if np.linalg.det(columns) < 0:
+        raise CameraError(f"{what} is mirrored at frame {frame:g}: make its scale positive.")
+    u, _, v = np.linalg.svd(columns)
+    rotation = u @ v
+    if np.abs(rotation - columns).max() > SHEAR_TOLERANCE:
+        raise CameraError(
+            f"{what} is sheared at frame {frame:g} by a parent of uneven scale: apply that scale."
+        )
+    return rotation
+
+
+def intrinsics_of(
+    camera: bpy.types.Object,
+    depsgraph: bpy.types.Depsgraph,
+    render: bpy.types.RenderSettings,
+    size: tuple[int, int],
+) -> np.ndarray:
+    width, height = size
+    projection = camera.calc_matrix_camera(
+        depsgraph,
+        x=width,
+        y=height,
+        scale_x=render.pixel_aspect_x,
+        scale_y=render.pixel_aspect_y,
+    )
+    return np.array(
+        [
+            [projection[0][0] * width / 2, 0, width / 2 * (1 - projection[0][2])],
+            [0, projection[1][1] * height / 2, height / 2 * (1 + projection[1][2])],
+            [0, 0, 1],
+        ]
+    )
+
+
+def view_layer_of(
+    scene: bpy.types.Scene, camera: bpy.types.Object, *others: bpy.types.Object
+) -> bpy.types.ViewLayer:
+    """The first view layer that evaluates all these objects."""
+    if camera.type != "CAMERA":
+        raise CameraError(f"{camera.name!r} is not a camera: choose one.")
+    items = (camera, *others)
+    for view_layer in scene.view_layers:
+        view_layer.update()  # a scene that is not shown has no list of objects yet
+        if all(view_layer.objects.get(item.name) == item for item in items):
+            return view_layer
+    names = " and ".join(repr(item.name) for item in items)
+    are = "are not together" if others else "is not"
+    raise CameraError(
+        f"{names} {are} in a view layer of the scene {scene.name!r}: link them there, or include "
+        "their collections."
+    )

@@ -1,0 +1,126 @@
+"""The sidebar's panels about the clip: its file, its depth, its lens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import bpy
+
+from .depth_pictures import is_picture
+from .depth_properties import estimators
+from .panel_parts import SidebarPanel, draw_lines
+from .readiness import why_no_clip, why_no_depth
+
+if TYPE_CHECKING:
+    from .depth_properties import Ex4dDepth
+
+__all__ = ["CLIP_PANELS"]
+
+
+class EX4D_PT_clip(SidebarPanel, bpy.types.Panel):
+    """What is re-shot"""
+
+    bl_label = "Clip"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, shot = self.layout, context.scene.ex4d
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(shot, "clip")
+        column = layout.column(align=True)
+        column.prop(shot, "start_frame")
+        column.prop(shot, "num_frames")
+        column.prop(shot, "stride")
+        reason = why_no_clip(shot)
+        if reason:
+            draw_lines(layout, reason, "INFO")
+        else:
+            layout.label(text=f"{shot.clip_frames} frames in the file", icon="CHECKMARK")
+
+
+class EX4D_PT_depth(SidebarPanel, bpy.types.Panel):
+    """How far everything in the clip is"""
+
+    bl_label = "Depth"
+    bl_parent_id = "EX4D_PT_clip"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, depth = self.layout, context.scene.ex4d.depth
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(depth, "kind", expand=True)
+        if depth.kind == "ESTIMATE":
+            layout.prop(depth, "choice")
+            _draw_licence(layout, depth)
+            return
+        layout.prop(depth, "file")
+        if depth.file and not why_no_depth(depth):
+            _draw_reading(layout, depth)
+
+
+class EX4D_PT_cleaning(SidebarPanel, bpy.types.Panel):
+    """What is mended in the depth"""
+
+    bl_label = "Clean Up"
+    bl_parent_id = "EX4D_PT_clip"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  # Blender asks for a set
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, depth = self.layout, context.scene.ex4d.depth
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(depth, "cleaning", expand=True)
+        column = layout.column()
+        column.active = depth.cleaning == "OWN"
+        for name in ("holes", "edges", "sky"):
+            column.prop(depth, name)
+        if depth.sky == "DISTANCE":
+            column.prop(depth, "sky_distance")
+
+
+class EX4D_PT_lens(SidebarPanel, bpy.types.Panel):
+    """The camera that filmed the clip"""
+
+    bl_label = "Source Camera"
+    bl_parent_id = "EX4D_PT_clip"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  # Blender asks for a set
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, shot = self.layout, context.scene.ex4d
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(shot, "solved_camera")
+        layout.prop(shot, "lens_kind")
+        if shot.lens_kind == "FOV":
+            layout.prop(shot, "fov", text="Horizontal")
+        elif shot.lens_kind == "MM":
+            column = layout.column(align=True)
+            column.prop(shot, "lens_mm")
+            column.prop(shot, "sensor_mm")
+
+
+def _draw_licence(layout: bpy.types.UILayout, depth: Ex4dDepth) -> None:
+    """What the chosen estimator gives, and whether it may be used for paid work."""
+    chosen = next((info for info in estimators() if info.name == depth.estimator), None)
+    if chosen is None:
+        return
+    note = f"{chosen.gives[:1].upper()}{chosen.gives[1:]}. {chosen.licence}"
+    draw_lines(layout, note, "CHECKMARK" if chosen.commercial else "ERROR")
+    if chosen.available and chosen.reason:  # its weights are still to come
+        draw_lines(layout, chosen.reason.capitalize(), "IMPORT")
+
+
+def _draw_reading(layout: bpy.types.UILayout, depth: Ex4dDepth) -> None:
+    """What the numbers in the files mean."""
+    layout.prop(depth, "values")
+    row = layout.row(heading="Range")
+    row.prop(depth, "use_range", text="")
+    if depth.use_range:
+        column = layout.column(align=True)
+        column.prop(depth, "near")
+        column.prop(depth, "far")
+        layout.prop(depth, "inverted")
+    column = layout.column(align=True)
+    column.prop(depth, "scale")
+    column.prop(depth, "offset")
+    if is_picture(depth.file) and depth.file.lower().endswith(".exr"):
+        layout.prop(depth, "layer")
+
+
+CLIP_PANELS = (EX4D_PT_clip, EX4D_PT_depth, EX4D_PT_cleaning, EX4D_PT_lens)

@@ -1,0 +1,128 @@
+"""The clip that the panel describes, and the clip that a mesh was made of."""
+
+from __future__ import annotations
+
+import json
+import math
+import os.path
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import bpy
+
+from .errors import SettingsError
+from .paths import found_path, stored_path
+from .preferences import preferences
+from .requests import CleaningSettings, ClipSource, ReadingSettings, clip_source_from
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .depth_properties import Ex4dDepth
+    from .properties import Ex4dShot
+
+__all__ = ["clip_source", "mesh_source", "remember_source", "show_source"]
+
+_SKIES = {"OFF": 0.0, "AUTO": None}
+_FILES = ("clip", "depth", "solved_camera")  # of a source, as paths
+
+
+def clip_source(shot: Ex4dShot) -> ClipSource:
+    """The clip that the panel describes; its solved camera is the caller's to add."""
+    depth = shot.depth
+    is_file = depth.kind == "FILE"
+    return ClipSource(
+        os.path.normpath(bpy.path.abspath(shot.clip)),
+        os.path.normpath(bpy.path.abspath(depth.file)) if is_file else "",
+        shot.start_frame,
+        shot.stride,
+        shot.num_frames,
+        _fov_deg(shot),
+        "" if is_file else depth.estimator,
+        preferences().only_commercial,
+        _reading(depth) if is_file else None,
+        _cleaning(depth),
+    )
+
+
+def _fov_deg(shot: Ex4dShot) -> float | None:
+    """The horizontal field of view that was given."""
+    if shot.lens_kind == "FOV":
+        return math.degrees(shot.fov)
+    if shot.lens_kind == "MM":
+        return 2 * math.degrees(math.atan(shot.sensor_mm / (2 * shot.lens_mm)))
+    return None
+
+
+def _reading(depth: Ex4dDepth) -> ReadingSettings | None:
+    """How the files are read; None: as they stand."""
+    given = ReadingSettings(
+        depth.values,
+        depth.near if depth.use_range else None,
+        depth.far if depth.use_range else None,
+        depth.use_range and depth.inverted,
+        depth.scale,
+        depth.offset,
+        depth.layer.strip() or None,
+    )
+    return None if given == ReadingSettings() else given
+
+
+def _cleaning(depth: Ex4dDepth) -> CleaningSettings | None:
+    """What is mended; None: as usual."""
+    if depth.cleaning == "USUAL":
+        return None
+    return CleaningSettings(depth.holes, depth.edges, _SKIES.get(depth.sky, depth.sky_distance))
+
+
+def remember_source(root: bpy.types.Object, source: ClipSource, folder: Path) -> None:
+    """Note on a mesh what it was made of, as its takes are rendered: an estimate is a file now."""
+    if not source.depth:
+        made = str(folder / "depth.npz")
+        source = replace(source, depth=made, reading=None, cleaning=None, estimator="")
+    absolute = {name: getattr(source, name) for name in _FILES}
+    stored = {name: stored_path(path) if path else "" for name, path in absolute.items()}
+    root["ex4d_source"] = json.dumps(asdict(replace(source, **stored)))
+    root["ex4d_made_of"] = json.dumps(absolute)
+
+
+def mesh_source(mesh: bpy.types.Object) -> ClipSource:
+    """The clip that a mesh was made of, whatever the panel says now. Raises SettingsError."""
+    try:
+        source = clip_source_from(json.loads(mesh["ex4d_source"]))
+        made_of = json.loads(mesh["ex4d_made_of"])
+        found = {
+            name: found_path(stored, made_of[name]) if (stored := getattr(source, name)) else ""
+            for name in _FILES
+        }
+        return replace(source, **found)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise SettingsError(
+            f"{mesh.name!r} does not say which clip it was made of: reconstruct again."
+        ) from error
+
+
+def show_source(shot: Ex4dShot, source: ClipSource) -> None:
+    """Set the panel to a source."""
+    shot.clip = stored_path(source.clip)
+    shot.start_frame, shot.stride = source.start_frame, source.stride
+    shot.num_frames = source.num_frames
+    shot.lens_kind = "KNOWN" if source.fov_deg is None else "FOV"
+    if source.fov_deg is not None:
+        shot.fov = math.radians(source.fov_deg)
+    depth = shot.depth
+    depth.kind = "FILE" if source.depth else "ESTIMATE"
+    depth.file, depth.estimator = stored_path(source.depth), source.estimator
+    reading = source.reading or ReadingSettings()
+    depth.use_range = reading.near is not None
+    if reading.near is not None and reading.far is not None:
+        depth.near, depth.far = reading.near, reading.far
+    for name in ("values", "inverted", "scale", "offset"):
+        setattr(depth, name, getattr(reading, name))
+    depth.layer = reading.layer or ""
+    depth.cleaning = "USUAL" if source.cleaning is None else "OWN"
+    if source.cleaning is not None:
+        depth.holes, depth.edges = source.cleaning.holes, source.cleaning.edges
+        distance = source.cleaning.sky_distance
+        depth.sky = {None: "AUTO", 0.0: "OFF"}.get(distance, "DISTANCE")
+        depth.sky_distance = distance or depth.sky_distance

@@ -1,0 +1,122 @@
+"""What a scene remembers of its clip's depth: files or an estimator, and what is mended in it."""
+
+# No `from __future__ import annotations` here: Blender reads the annotations.
+import bpy
+
+from .compat import PATH_OPTIONS
+
+__all__ = ["CLASSES", "Ex4dDepth", "estimators"]
+
+KINDS = (
+    ("FILE", "File", "Depth that you have: a .npz, or EXR or 16-bit PNG pictures"),
+    ("ESTIMATE", "Estimate", "The server estimates it from the clip's pictures"),
+)
+VALUES = (
+    ("depth", "Depth", "Distance along the camera's axis: Blender's Z pass, most others"),
+    ("ray_length", "Ray Length", "Distance from the camera's centre"),
+    ("disparity", "Disparity", "1 / depth: Nuke's depth.Z, most estimators' pictures"),
+)
+CLEANINGS = (
+    ("USUAL", "As Usual", "Estimates: edges and sky; files: only unknown depth is filled"),
+    ("OWN", "Custom", "Set the strengths"),
+)
+SKIES = (
+    ("OFF", "Off", "What has no depth is filled from beside it"),
+    ("AUTO", "By Depth", "Nothing is farther than 50 times the nearest"),
+    ("DISTANCE", "Distance", "Nothing is farther than this"),
+)
+
+
+def estimators() -> list:
+    """What the server can estimate depth with, as it told; empty before a connection."""
+    from .session import session
+
+    connection = session().connection
+    return list(connection.welcome.estimators) if connection.welcome else []
+
+
+_shown: list = []  # Blender keeps no references to the texts of a dynamic list
+
+
+def _items(_settings: "Ex4dDepth", _context: bpy.types.Context | None) -> list:
+    """The estimators, each with its licence; one without a badge may be used for any work."""
+    known = [("", "The Server's Choice", "Connect to see what there is", "NONE", 0)]
+    for number, info in enumerate(estimators(), start=1):
+        badge = "" if info.commercial else " (non-commercial)"
+        icon = "CHECKMARK" if info.commercial else "ERROR"
+        text = f"{info.gives}. {info.licence}"
+        known.append((info.name, f"{info.title}{badge}", text, icon, number))
+    if known != _shown:
+        _shown[:] = known
+    return _shown
+
+
+def _get_choice(settings: "Ex4dDepth") -> int:
+    names = [item[0] for item in _items(settings, None)]
+    return names.index(settings.estimator) if settings.estimator in names else 0
+
+
+def _set_choice(settings: "Ex4dDepth", number: int) -> None:
+    settings.estimator = _items(settings, None)[number][0]
+
+
+class Ex4dDepth(bpy.types.PropertyGroup):
+    """Where the depth of a scene's clip comes from."""
+
+    kind: bpy.props.EnumProperty(name="Depth", items=KINDS)
+    file: bpy.props.StringProperty(
+        name="File",
+        subtype="FILE_PATH",
+        options=PATH_OPTIONS,
+        description="A .npz file with `depth` [frames, height, width], or any one picture of a "
+        "sequence of EXR or 16-bit PNG files",
+    )
+    estimator: bpy.props.StringProperty()  # its name; none: the server's choice
+    choice: bpy.props.EnumProperty(
+        name="Estimator",
+        items=_items,
+        get=_get_choice,
+        set=_set_choice,
+        description="What estimates the depth",
+    )
+    values: bpy.props.EnumProperty(name="Values", items=VALUES)
+    use_range: bpy.props.BoolProperty(
+        name="Range",
+        description="The values are shares, 0 to 1 or 0 to 65535, of a range of depth",
+    )
+    near: bpy.props.FloatProperty(name="Near", default=1, min=1e-6, soft_max=100, precision=3)
+    far: bpy.props.FloatProperty(name="Far", default=100, min=1e-6, soft_max=1000, precision=3)
+    inverted: bpy.props.BoolProperty(
+        name="Inverted", description="The other way round: depth that is white where it is near"
+    )
+    scale: bpy.props.FloatProperty(
+        name="Scale", default=1, precision=4, description="Every value of the file times this"
+    )
+    offset: bpy.props.FloatProperty(name="Offset", precision=4, description="Added after that")
+    layer: bpy.props.StringProperty(
+        name="Layer", description="Of EXR files; empty: the one that is called depth or Z"
+    )
+    cleaning: bpy.props.EnumProperty(name="Clean Up", items=CLEANINGS)
+    holes: bpy.props.FloatProperty(
+        name="Holes",
+        subtype="FACTOR",
+        default=1,
+        min=0,
+        max=1,
+        description="How decidedly unknown depth is that of the background; 0: whatever is nearest",
+    )
+    edges: bpy.props.FloatProperty(
+        name="Edges",
+        subtype="FACTOR",
+        default=1,
+        min=0,
+        max=1,
+        description="Put pixels that fly between two surfaces onto one of them; 0: off",
+    )
+    sky: bpy.props.EnumProperty(name="Sky", items=SKIES, default="AUTO")
+    sky_distance: bpy.props.FloatProperty(
+        name="Distance", subtype="DISTANCE", default=200, min=1e-3, soft_max=10_000
+    )
+
+
+CLASSES = (Ex4dDepth,)

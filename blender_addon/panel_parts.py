@@ -1,0 +1,41 @@
+"""What the sidebar's panels are made of."""
+
+from __future__ import annotations
+
+import bpy
+
+__all__ = ["SidebarPanel", "draw_button", "draw_lines"]
+
+
+class SidebarPanel:
+    """Where all of them are."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "EX-4D"
+
+
+def draw_lines(layout: bpy.types.UILayout, text: str, icon: str) -> None:
+    """A sentence, broken where the sidebar ends."""
+    region = bpy.context.region
+    width = region.width if region is not None else 300
+    most = max(20, int(width / (7.2 * bpy.context.preferences.system.ui_scale)) - 5)
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    line = ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > most:
+            column.label(text=line, icon=icon)
+            line, icon = word, "BLANK1"
+        else:
+            line = f"{line} {word}".strip()
+    column.label(text=line, icon=icon)
+
+
+def draw_button(layout: bpy.types.UILayout, operator: str, icon: str, reason: str) -> None:
+    """A step's button, and under it why it is grey."""
+    row = layout.row()
+    row.scale_y = 1.3
+    row.operator(operator, icon=icon)
+    if reason:
+        draw_lines(layout, reason, "INFO")

@@ -1,0 +1,170 @@
+"""The clip's own camera in the scene: its lens and place as a camera object, and where it moves,
+its path, taken from a camera that was solved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from mathutils import Matrix, Quaternion
+
+from .axes import SOURCE_CAMERA
+from .camera_state import (
+    check_lens,
+    evaluated,
+    frames_restored,
+    intrinsics_of,
+    matrix_of,
+    nearest_rotation,
+    view_layer_of,
+)
+from .compat import fcurves_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import bpy
+
+__all__ = [
+    "SolvedCamera",
+    "place_source_camera",
+    "sample_solved_camera",
+    "unkey_root",
+]
+
+_KEYED = ("lens", "shift_x", "shift_y")
+_ROOT_PATHS = ("location", "rotation_quaternion")
+
+
+@dataclass(frozen=True)
+class SolvedCamera:
+    """The source camera's own path in the scene, and its lens."""
+
+    camera_to_world: np.ndarray  # float64 [N, 4, 4], rigid, Blender's axes
+    intrinsics: np.ndarray  # float64 [N, 3, 3], pixels of `size`, centres at +0.5
+    size: tuple[int, int]  # (W, H) of the clip
+
+    @classmethod
+    def read(cls, path: Path) -> SolvedCamera:
+        """Read what `write` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            width, height = (int(side) for side in arrays["size"])
+            return cls(arrays["camera_to_world"], arrays["intrinsics"], (width, height))
+
+    def write(self, path: Path) -> None:
+        """Keep it in a file."""
+        np.savez(
+            path,
+            camera_to_world=self.camera_to_world,
+            intrinsics=self.intrinsics,
+            size=np.array(self.size),
+        )
+
+    def move(self, root: bpy.types.Object, first_frame: int) -> None:
+        """Key the mesh object so that each frame's mesh lies where the camera saw it."""
+        unkey_root(root)
+        root.parent = None
+        root.rotation_mode, root.scale = "QUATERNION", (1, 1, 1)
+        before = None
+        for offset, pose in enumerate(self.camera_to_world @ np.linalg.inv(SOURCE_CAMERA)):
+            turn = _quaternion_of(pose)
+            if before is not None and turn.dot(before) < 0:
+                turn.negate()  # the same turn, the short way from the last
+            root.location, root.rotation_quaternion, before = pose[:3, 3], turn, turn
+            for name in _ROOT_PATHS:
+                root.keyframe_insert(name, frame=first_frame + offset)
+        for curve in fcurves_of(root):
+            for point in curve.keyframe_points:
+                point.interpolation = "LINEAR"
+        root["ex4d_solved"] = True
+
+
+def sample_solved_camera(
+    scene: bpy.types.Scene,
+    camera: bpy.types.Object,
+    frames: Sequence[int],
+    size: tuple[int, int],
+) -> SolvedCamera:
+    """Read a camera that films what the clip's camera filmed, at scene frames, for pictures (W, H)
+    of the clip. Raises CameraError as sample_camera does."""
+    view_layer = view_layer_of(scene, camera)
+    poses, intrinsics = [], []
+    with frames_restored(scene):
+        for frame in frames:
+            scene.frame_set(frame)
+            current = evaluated(camera, view_layer.depsgraph)
+            check_lens(current, frame)
+            pose = matrix_of(current)
+            what = f"The camera {camera.name!r}"
+            pose[:3, :3] = nearest_rotation(pose[:3, :3], what, frame)
+            poses.append(pose)
+            intrinsics.append(intrinsics_of(current, view_layer.depsgraph, scene.render, size))
+    return SolvedCamera(np.stack(poses), np.stack(intrinsics), size)
+
+
+def unkey_root(root: bpy.types.Object) -> None:
+    """Let a mesh object stand still again, where a solved camera moved it."""
+    if root.get("ex4d_solved"):
+        root.animation_data_clear()
+        root.location, root.rotation_mode = (0, 0, 0), "XYZ"
+        root.rotation_euler = (0, 0, 0)
+        del root["ex4d_solved"]
+
+
+def _quaternion_of(pose: np.ndarray) -> Quaternion:
+    return Matrix(pose[:3, :3].tolist()).to_quaternion()
+
+
+def place_source_camera(
+    camera: bpy.types.Object,
+    intrinsics: np.ndarray,  # [N, 3, 3], pixels of `size`, centres at +0.5
+    size: tuple[int, int],
+    *,
+    first_frame: int = 1,
+    render: bpy.types.RenderSettings | None = None,  # set to the plate's size and pixel aspect
+) -> None:
+    """Give a camera that lies in the mesh object's frame the lens and place of the source.
+
+    A lens that changes from frame to frame is keyed. A picture of fx != fy is the same only with
+    the pixel aspect of `render`.
+    """
+    width, height = size
+    intrinsics = np.asarray(intrinsics, np.float64)
+    focal_x, focal_y = intrinsics[:, 0, 0], intrinsics[:, 1, 1]
+    aspect = float(focal_x[0] / focal_y[0])
+    aspect = 1.0 if abs(aspect - 1) < 1e-6 else aspect
+    data = camera.data
+    data.type, data.sensor_fit = "PERSP", "HORIZONTAL"
+    values = np.stack(
+        [
+            focal_x * data.sensor_width / width,
+            0.5 - intrinsics[:, 0, 2] / width,
+            (intrinsics[:, 1, 2] - height / 2) * aspect / width,
+        ]
+    )
+    _set_or_key(data, values, first_frame)
+    camera.matrix_parent_inverse.identity()
+    camera.rotation_mode = "XYZ"
+    camera.location, camera.scale = (0, 0, 0), (1, 1, 1)
+    camera.rotation_euler = (np.pi / 2, 0, 0)
+    if render is not None:
+        render.resolution_x, render.resolution_y = width, height
+        render.resolution_percentage = 100
+        render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, 1 / aspect), max(1.0, aspect)
+
+
+def _set_or_key(data: bpy.types.Camera, values: np.ndarray, first_frame: int) -> None:
+    """Set lens and shift [3, N]; key those that change."""
+    data.animation_data_clear()
+    for name, track in zip(_KEYED, values, strict=True):
+        setattr(data, name, track[0])
+        if np.ptp(track) <= 1e-6 * max(1.0, abs(track[0])):
+            continue
+        for offset, value in enumerate(track):
+            setattr(data, name, value)
+            data.keyframe_insert(name, frame=first_frame + offset)
+    for curve in fcurves_of(data):
+        for point in curve.keyframe_points:
+            point.interpolation = "LINEAR"

@@ -1,0 +1,1 @@
+"""Depth from pictures alone: the models, behind one interface."""

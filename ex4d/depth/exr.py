@@ -1,0 +1,106 @@
+"""Depth in OpenEXR files, as Blender, Nuke and others write it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import OpenEXR
+
+from ex4d.errors import DepthError
+from ex4d.outputs import atomic_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["read_exr", "write_exr"]
+
+_MOST_PIXELS = 1 << 27  # as of a video's picture
+_NAMES = ("z", "depth", "distance")  # Blender: ViewLayer.Depth.Z (or .V); Nuke: depth.Z
+_UNSUPPORTED = (OpenEXR.deepscanline, OpenEXR.deeptile)
+
+
+def read_exr(path: Path, layer: str | None = None) -> np.ndarray:
+    """Read the depth of one file: float16, float32 or uint32 [H, W] of its display window, NaN (0
+    in whole numbers) outside the data window.
+
+    `layer` names a channel or the layer it is in, in any case. Without it the channel that is
+    called Z or lies in a layer called depth is taken, or the only one. Raises DepthError.
+    """
+    try:
+        with OpenEXR.File(str(path), header_only=True) as file:
+            for part in file.parts:
+                _check_header(path, part.header)
+        with OpenEXR.File(str(path), separate_channels=True) as file:
+            channels = {
+                name: (part.header, channel.pixels)
+                for part in file.parts
+                for name, channel in part.channels.items()
+            }
+            if not channels:  # the library prints why, and goes on without them
+                raise DepthError(f"{path} is damaged: its pixels cannot be read")
+            return _in_display_window(*channels[_chosen(path, list(channels), layer)])
+    except (RuntimeError, ValueError, OSError) as error:
+        if not path.is_file():
+            raise DepthError(f"there is no file {path}") from None
+        reason = str(error).strip().rpartition("\n")[2]
+        raise DepthError(f"{path} is not a readable EXR file ({reason})") from None
+
+
+def write_exr(path: Path, depth: np.ndarray) -> None:
+    """Write z-depth float32 [H, W] as the channel Z. Raises OutputError."""
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with atomic_path(path) as temporary, OpenEXR.File(header, {"Z": depth}) as file:
+        file.write(str(temporary))
+
+
+def _check_header(path: Path, header: dict[str, Any]) -> None:
+    """Refuse deep pictures and bombs, before any pixel is read."""
+    if header.get("type") in _UNSUPPORTED:
+        raise DepthError(f"{path} is a deep picture; write it flat, with one depth a pixel")
+    for window in (header["dataWindow"], header["displayWindow"]):
+        width, height = _size(window)
+        if min(width, height) < 1 or width * height > _MOST_PIXELS:
+            raise DepthError(f"{path} has {width}x{height} pixels; {_MOST_PIXELS} are the most")
+
+
+def _size(window: tuple[np.ndarray, np.ndarray]) -> tuple[int, int]:
+    (left, top), (right, bottom) = window
+    return int(right) - int(left) + 1, int(bottom) - int(top) + 1
+
+
+def _chosen(path: Path, names: list[str], layer: str | None) -> str:
+    """The name of the channel that holds the depth."""
+    if layer is not None:
+        wanted = layer.lower()
+        found = [n for n in names if n.lower() == wanted]
+        found = found or [n for n in names if n.lower().rpartition(".")[0] == wanted]
+        found = found or [n for n in names if wanted in n.lower().split(".")]
+    else:
+        found = [n for n in names if n.lower().rpartition(".")[2] in _NAMES]
+        found = found or [n for n in names if set(_NAMES) & set(n.lower().split("."))]
+        found = found or (names if len(names) == 1 else [])
+    if len(found) != 1:
+        wanted = repr(layer) if layer is not None else "depth"
+        some = "no channel is" if not found else f"{', '.join(sorted(found))} all are"
+        raise DepthError(
+            f"{path}: {some} called {wanted}; name one of {', '.join(sorted(names))} as the layer"
+        )
+    return found[0]
+
+
+def _in_display_window(header: dict[str, Any], pixels: np.ndarray) -> np.ndarray:
+    """Put the data window's pixels where they belong in the whole picture."""
+    width, height = _size(header["displayWindow"])
+    offset = header["dataWindow"][0] - header["displayWindow"][0]
+    left, top = (int(side) for side in offset)
+    if (left, top) == (0, 0) and pixels.shape == (height, width):
+        return np.array(pixels)
+    empty = np.nan if pixels.dtype.kind == "f" else 0
+    picture = np.full((height, width), empty, pixels.dtype)
+    first = max(0, top), max(0, left)
+    last = min(height, top + pixels.shape[0]), min(width, left + pixels.shape[1])
+    if first[0] < last[0] and first[1] < last[1]:
+        rows, columns = slice(first[0] - top, last[0] - top), slice(first[1] - left, last[1] - left)
+        picture[first[0] : last[0], first[1] : last[1]] = pixels[rows, columns]
+    return picture

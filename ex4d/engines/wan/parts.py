@@ -1,0 +1,31 @@
+"""What `ex4d download` fetches for the engine wan."""
+
+from __future__ import annotations
+
+from ex4d.download import Part
+from ex4d.engines.wan.folder import EX4D_FILE, EX4D_FOLDER, WAN_FOLDER
+
+__all__ = ["PARTS"]
+
+PARTS = {
+    "wan": Part(
+        repository="Wan-AI/Wan2.1-I2V-14B-480P",
+        folder=WAN_FOLDER,
+        files=(
+            "diffusion_pytorch_model-*-of-*.safetensors",
+            "models_t5_umt5-xxl-enc-bf16.pth",
+            "models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth",
+            "Wan2.1_VAE.pth",
+            "google/umt5-xxl/*",
+        ),
+        licence="Apache-2.0",
+        size_gib=77,
+    ),
+    "ex4d": Part(
+        repository="yihouxiang/EX-4D",
+        folder=EX4D_FOLDER,
+        files=(EX4D_FILE,),
+        licence="as its authors say on that page; EX-4D's code is Apache-2.0",
+        size_gib=0.4,
+    ),
+}
