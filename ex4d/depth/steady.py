@@ -78,6 +78,8 @@ def steady_disparity(
         for frame in shot:
             place = frame - shot.start
             corrected = disparity[frame] * correction.factor[place] + correction.summand[place]
+            if prediction.scale == "metric":
+                corrected[disparity[frame] == 0] = 0  # the sky stays infinitely far
             steadied[frame] = corrected
             report(frame + 1, len(frames))
         average_over_time(steadied, flow, shot)

@@ -78,14 +78,38 @@ _DEPTHCRAFTER = EstimatorEntry(
     needs=(*_TRANSFORMERS, "diffusers"),
     memory_gib=26,
 )
+_MOGE = EstimatorEntry(
+    name="moge",
+    label="MoGe-2",
+    gives="metres, and the lens",
+    licence="MIT",
+    is_commercial=True,
+    module="ex4d.depth.estimators.moge.load",
+    parts=(Part("Ruicheng/moge-2-vitb-normal", "moge-2-vitb-normal", ("model.pt",), "MIT", 0.4),),
+    needs=("torch",),
+    memory_gib=6,
+)
+_DEPTH_PRO = EstimatorEntry(
+    name="depth-pro",
+    label="Depth Pro",
+    gives="metres, and the lens; of fine detail, slow",
+    licence="Apple's research licence: not for commercial work",
+    is_commercial=False,
+    module="ex4d.depth.estimators.depth_pro",
+    parts=(Part("apple/DepthPro-hf", "DepthPro-hf", _HUB_FILES, "Apple's research licence", 1.8),),
+    needs=_TRANSFORMERS,
+    memory_gib=8,
+)
 _ENTRIES = (
+    _MOGE,
     _depth_anything("depth-anything", "", "relative depth, fast and light"),
     _depth_anything("depth-anything-indoor", "Metric-Indoor-", "metres, for rooms up to 20 m"),
     _depth_anything("depth-anything-outdoor", "Metric-Outdoor-", "metres, for streets up to 80 m"),
+    _DEPTH_PRO,
     _DEPTHCRAFTER,
 )
 ESTIMATORS = {entry.name: entry for entry in _ENTRIES}
-DEFAULT = "depth-anything"
+DEFAULT = "moge"
 
 
 def estimator_named(name: str, *, only_commercial: bool = False) -> EstimatorEntry:

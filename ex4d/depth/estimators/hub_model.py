@@ -43,12 +43,20 @@ def load_hub_model(name: str, folder: Path, device: torch.device) -> Any:
 
 @contextmanager
 def loading_errors(folder: Path) -> Iterator[None]:
-    """Turn whatever a library raises for files that do not fit into WeightsError."""
+    """Turn whatever a library raises for files that do not fit into WeightsError, and keep
+    transformers from drawing progress bars of its own."""
+    from transformers.utils import logging
+
+    shows = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     try:
         yield
     except Exception as error:  # of a dozen types
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"the weights in {folder} cannot be loaded ({reason})") from None
+    finally:
+        if shows:
+            logging.enable_progress_bar()
 
 
 def check_loaded(found: dict[str, Any], folder: Path) -> None:

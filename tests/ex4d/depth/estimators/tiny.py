@@ -118,11 +118,103 @@ def write_depthcrafter(folder: Path, shared: Path) -> tuple[Path, Path]:
     return folder, shared
 
 
+def write_depth_pro(folder: Path) -> Path:
+    """A Depth Pro that looks at pictures of 64x64."""
+    declare_torchvision_operators()
+    from transformers import DepthProConfig, DepthProForDepthEstimation, Dinov2Config
+
+    torch.manual_seed(2)
+    transformer = Dinov2Config(
+        image_size=16,
+        patch_size=4,
+        hidden_size=16,
+        num_attention_heads=2,
+        num_hidden_layers=2,
+        mlp_ratio=1,
+    )
+    config = DepthProConfig(
+        patch_size=16,
+        fusion_hidden_size=16,
+        intermediate_hook_ids=(1, 0),
+        intermediate_feature_dims=(8, 8),
+        scaled_images_feature_dims=(16, 16, 8),
+        use_fov_model=True,
+        image_model_config=transformer,
+        patch_model_config=transformer,
+        fov_model_config=transformer,
+        initializer_range=0.3,
+    )
+    model = DepthProForDepthEstimation(config)
+    model.fov_model.head.layers[-1].bias.data += 60  # degrees
+    model.save_pretrained(folder)
+    settings = {**PICTURES, "size": {"height": 64, "width": 64}}
+    settings |= {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 2}
+    settings["image_processor_type"] = "DepthProImageProcessor"
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def moge_settings() -> dict:
+    """A MoGe-2 as its authors configure it, but small."""
+    layers = {
+        "dim_res_blocks": [32, 16, 8, 8, 8],
+        "res_block_in_norm": "none",
+        "res_block_hidden_norm": "none",
+        "resamplers": ["conv_transpose", "conv_transpose", "conv_transpose", "bilinear"],
+    }
+    neck = {
+        **layers,
+        "dim_in": [34, 2, 2, 2, 2],
+        "dim_out": None,
+        "num_res_blocks": [0, 2, 2, 2, 0],
+    }
+    head = {**layers, "dim_in": [32, 16, 8, 8, 8], "num_res_blocks": [0, 1, 1, 1, 0]}
+    return {
+        "encoder": {
+            "backbone": "dinov2_vits14",
+            "intermediate_layers": [0, 1, 2, 3],
+            "dim_out": 32,
+        },
+        "neck": neck,
+        "points_head": {**head, "dim_out": [None, None, None, None, 3]},
+        "mask_head": {**head, "dim_out": [None, None, None, None, 1]},
+        "scale_head": {"dims": [64, 64, 1]},
+        "remap_output": "exp",
+        "num_tokens_range": [12, 48],
+    }
+
+
+def write_moge(folder: Path) -> Path:
+    """A MoGe-2 whose points are about a slanted wall with some relief, seen by a usual lens."""
+    from ex4d.depth.estimators.moge.network import MogeNetwork
+
+    torch.manual_seed(3)
+    network = MogeNetwork(moge_settings(), 64, 4)
+    for parameter in network.parameters():
+        parameter.data += 0.03 * torch.randn(parameter.shape)
+    network.encoder.image_mean += torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+    network.encoder.image_std += torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    network.mask_head.output_blocks[-1].bias.data += 4  # nearly everything is near
+    head = network.points_head
+    for parameter in (*network.neck.parameters(), *head.parameters()):
+        parameter.data *= 0.3
+    for place in (network.neck.input_blocks[-1], head.input_blocks[-1]):
+        place.weight.data[:2, :2] += torch.eye(2)[..., None, None]  # where each pixel is
+    head.output_blocks[-1].weight.data[:2, :2] += torch.eye(2)[..., None, None] / 1.6
+    head.output_blocks[-1].weight.data[2, 0] += 1  # the logarithm of depth grows to the right
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {**network.state_dict(), "normal_head.unused": torch.zeros(1)}
+    torch.save({"model_config": moge_settings(), "model": state}, folder / "model.pt")
+    return folder
+
+
 def write_models(folder: Path) -> Path:
     """Every tiny estimator where the catalogue looks for it."""
     write_depth_anything(folder / "Depth-Anything-V2-Small-hf")
     for place in ("Indoor", "Outdoor"):
         write_depth_anything(folder / f"Depth-Anything-V2-Metric-{place}-Small-hf", "metric")
+    write_depth_pro(folder / "DepthPro-hf")
+    write_moge(folder / "moge-2-vitb-normal")
     write_depthcrafter(folder / "DepthCrafter", folder / "stable-video-diffusion-img2vid-xt")
     return folder
 
