@@ -59,7 +59,7 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/pip
-	$(PIP) --editable ".[test,wan,depth]"
+	$(PIP) --editable ".[test,wan,depth,train]"
 	@touch $@ $(VENV)/installed
 
 .venv-bpy%/installed: $(PACKAGING)/constraints.txt $(PACKAGING)/versions.mk

@@ -15,7 +15,7 @@ from ex4d.errors import OutputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["atomic_folder", "atomic_path", "staged_folder"]
+__all__ = ["atomic_folder", "atomic_path", "make_folder", "staged_folder"]
 
 _REASONS = {
     errno.EACCES: "permission denied",
@@ -99,6 +99,12 @@ def staged_folder(folder: Path) -> Iterator[Path]:
         for parent in [] if finished else reversed(created):
             with suppress(OSError):  # not empty: someone else uses it by now
                 parent.rmdir()
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder, and its parents, where they are missing. Raises OutputError."""
+    with _as_output_error(folder, folder):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _hidden_name() -> str:

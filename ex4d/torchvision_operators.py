@@ -1,7 +1,8 @@
-"""torchvision beside a torch without CUDA."""
+"""torchvision, also beside a torch without CUDA."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import sys
@@ -9,7 +10,9 @@ from typing import Any
 
 import torch
 
-__all__ = ["declare_torchvision_operators"]
+from ex4d.errors import MissingPartError
+
+__all__ = ["declare_torchvision_operators", "import_torchvision"]
 
 _kept_alive: list[Any] = []  # operators vanish with their library object
 
@@ -31,3 +34,14 @@ def declare_torchvision_operators() -> None:
     for name in ("nms", "qnms"):
         library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _kept_alive.append(library)
+
+
+def import_torchvision(module: str) -> Any:
+    """Import `torchvision.<module>`. Raises MissingPartError."""
+    declare_torchvision_operators()
+    try:
+        return importlib.import_module(f"torchvision.{module}")
+    except ImportError as error:
+        raise MissingPartError(
+            f"torchvision is needed ({error}): pip install torchvision"
+        ) from None

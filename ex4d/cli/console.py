@@ -21,21 +21,21 @@ def say(what: str, text: str) -> None:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Progress]:
+def progress_bar(what: str, unit: str = "frame") -> Iterator[Progress]:
     """A progress bar on stderr, on a terminal only."""
-    with progress_bars() as update:
+    with progress_bars(unit) as update:
         yield lambda done, total: update(what, done, total)
 
 
 @contextmanager
-def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+def progress_bars(unit: str = "frame") -> Iterator[Callable[[str, int, int], None]]:
     """One progress bar after the other: a new one for each name of a stage."""
     bars: dict[str, Any] = {}
 
     def update(what: str, done: int, total: int) -> None:
         if what not in bars:
             _close(bars)
-            bars[what] = tqdm(desc=f"{what:<9}", unit="frame", disable=None, leave=False)
+            bars[what] = tqdm(desc=f"{what:<9}", unit=unit, disable=None, leave=False)
         bars[what].total = total
         bars[what].update(done - bars[what].n)
 

@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     wan = parser.add_argument_group("the engine wan")
     add = wan.add_argument
     add("--models", type=Path, help="folder of the weights; default: $EX4D_MODELS")
+    add("--checkpoint", type=Path, help="ex4d.ckpt of a training run; default: the weights' own")
     add("--vram", type=int, choices=(80, 48, 24, 16), help="GiB of the GPU to plan for")
     add("--lora", choices=("fused", "unfused"), default="fused", help="unfused: exact, slower")
     add("--num_inference_steps", type=int, default=_DEFAULTS.num_inference_steps)
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the finished clip."""
-    options = EngineOptions(arguments.models, arguments.vram, arguments.lora)
+    options = EngineOptions(arguments.models, arguments.vram, arguments.lora, arguments.checkpoint)
     if not 0 <= arguments.seed < 1 << 32:
         raise UsageError(f"--seed is {arguments.seed}; give 0 to {(1 << 32) - 1}")
     settings = _settings(arguments)

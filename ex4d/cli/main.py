@@ -29,7 +29,17 @@ __all__ = ["main"]
 
 # Modules of ex4d.cli; other packages add theirs as entry points. Each is loaded only when it is
 # asked for: --help answers at once, and the doctor can tell of a part that does not even load.
-_COMMANDS = ("recon", "generate", "demo", "doctor", "download", "masks")
+_COMMANDS = (
+    "recon",
+    "generate",
+    "demo",
+    "doctor",
+    "download",
+    "masks",
+    "cache",
+    "train",
+    "evaluate",
+)
 
 
 class _Parser(argparse.ArgumentParser):

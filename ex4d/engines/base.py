@@ -76,6 +76,7 @@ class EngineOptions:
     models: Path | None = None  # the folder of the weights; none: the usual one
     vram_gib: int | None = None  # 80, 48, 24 or 16; none: by what is free
     lora: Literal["fused", "unfused"] = "fused"
+    checkpoint: Path | None = None  # EX-4D's file, of a training run; none: the one in `models`
 
 
 class Watcher:

@@ -49,8 +49,10 @@ def wan_problem(options: EngineOptions) -> str:
     absent = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if absent:
         return f'the diffusion engine needs {", ".join(absent)}: pip install "ex4d[wan]"'
+    if options.checkpoint is not None and not options.checkpoint.is_file():
+        return f"there is no file {options.checkpoint}"
     folder = options.models or default_folder()
-    missing = missing_files(find_models(folder))
+    missing = missing_files(find_models(folder, options.checkpoint))
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         return f"the diffusion engine's weights are missing ({missing[0]}{more}): ex4d download"

@@ -11,16 +11,13 @@ A clip's folder appears whole or not at all. Names that begin with a dot are unf
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from fractions import Fraction
+from fractions import Fraction  # noqa: TC003  (read at run time, as all types of records)
 from pathlib import Path
-from typing import Literal, TypeVar
-
-import msgspec
+from typing import Literal
 
 from ex4d.errors import InputError
-from ex4d.outputs import atomic_path
+from ex4d.training.records import read_record_file, write_record_file
 
 __all__ = [
     "FORMAT",
@@ -42,8 +39,6 @@ __all__ = [
 
 FORMAT = 1  # of the folder
 MaskKind = Literal["rendering", "reprojection", "tracking"]
-
-_Content = TypeVar("_Content")
 
 VIDEO_FILE = "gt.mp4"
 _SETTINGS, _CLIPS, _RECORD = "dataset.json", "clips", "clip.json"
@@ -142,19 +137,19 @@ def read_settings(folder: Path) -> DatasetSettings:
     """Read `dataset.json`. Raises InputError as read_dataset does."""
     if not is_dataset(folder):
         raise InputError(f"{folder} is not a dataset of ex4d masks: there is no {_SETTINGS} in it")
-    return _read(folder / _SETTINGS, DatasetSettings)
+    return read_record_file(folder / _SETTINGS, DatasetSettings, FORMAT)
 
 
 def write_settings(folder: Path, settings: DatasetSettings) -> None:
     """Write `dataset.json`. Raises OutputError."""
-    _write(folder / _SETTINGS, settings)
+    write_record_file(folder / _SETTINGS, settings)
 
 
 def read_record(folder: Path) -> ClipRecord:
     """Read the `clip.json` of a clip's folder. Raises InputError as read_dataset does, also when
     it belongs to another folder, or a video it names is missing; it says how to mend that."""
     try:
-        record = _read(folder / _RECORD, ClipRecord)
+        record = read_record_file(folder / _RECORD, ClipRecord, FORMAT)
         if record.name != folder.name:
             raise InputError(f"{folder / _RECORD} belongs to another clip, {record.name}")
         for name in (VIDEO_FILE, *(mask.file for mask in record.masks)):
@@ -167,41 +162,4 @@ def read_record(folder: Path) -> ClipRecord:
 
 def write_record(folder: Path, record: ClipRecord) -> None:
     """Write the `clip.json` of a clip's folder. Raises OutputError."""
-    _write(folder / _RECORD, record)
-
-
-def _read(path: Path, kind: type[_Content]) -> _Content:
-    try:
-        content = json.loads(path.read_bytes())
-        found = content.get("format") if isinstance(content, dict) else None
-        if found != FORMAT:
-            raise InputError(f"{path} has format {found}, this version reads format {FORMAT}")
-        return msgspec.convert(content, kind, dec_hook=_from_text)
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # json's and msgspec's errors are ValueErrors
-        raise InputError(f"{path} is damaged: {error}") from None
-
-
-def _write(path: Path, record: object) -> None:
-    # Not msgspec's encoder: it refuses file names that are not UTF-8.
-    text = json.dumps(msgspec.to_builtins(record, enc_hook=_to_text), indent=2)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", "ascii")
-
-
-def _to_text(rate: Fraction) -> str:
-    return f"{rate.numerator}/{rate.denominator}"
-
-
-def _from_text(kind: type, text: object) -> Fraction:
-    """A frame rate from "num/den"."""
-    try:
-        rate = Fraction(str(text))
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if kind is not Fraction or rate <= 0:
-        raise ValueError(f"{text!r} is no frame rate")
-    return rate
+    write_record_file(folder / _RECORD, record)

@@ -56,7 +56,7 @@ def in_processes(
     except BrokenProcessPool:
         raise TooLargeError(
             "a worker process was killed, most likely because the memory was used up: run again "
-            "with fewer --workers; what was made is kept"
+            "with fewer workers; what was made is kept"
         ) from None
     finally:
         alive.close()

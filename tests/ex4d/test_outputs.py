@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ex4d.errors import OutputError, UsageError
-from ex4d.outputs import atomic_folder, atomic_path, staged_folder
+from ex4d.outputs import atomic_folder, atomic_path, make_folder, staged_folder
 
 FAULTS = [KeyboardInterrupt, SystemExit, UsageError, ValueError]
 
@@ -222,3 +222,12 @@ def test_atomic_folder_keeps_what_is_there_already(tmp_path):
 def test_atomic_folder_refuses_an_unwritable_place_before_the_work(unwritable):
     with pytest.raises(OutputError, match="cannot be written"), atomic_folder(unwritable):
         pytest.fail("the block ran")
+
+
+def test_make_folder_makes_parents_and_keeps_what_is_there(tmp_path):
+    make_folder(tmp_path / "a" / "b")
+    (tmp_path / "a" / "b" / "file").touch()
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b" / "file").exists()
+    with pytest.raises(OutputError, match="a part of its path is a file"):
+        make_folder(tmp_path / "a" / "b" / "file" / "c")

@@ -57,8 +57,9 @@ WAN = {
 }
 
 
-def fill(module, device):
-    """Give a module made without values random ones, in the device's format, on the CPU."""
+def fill(module, device, onto="cpu"):
+    """Give a module made without values random ones, in the device's format, on the CPU or where
+    it is asked for."""
     generator = torch.Generator(device).manual_seed(0)
     for name, parameter in module.state_dict().items():
         value = torch.empty(parameter.shape, dtype=compute_dtype(device), device=device)
@@ -66,7 +67,7 @@ def fill(module, device):
             value.normal_(0, 0.02, generator=generator)
         else:
             value.fill_(float("norm" in name and name.endswith("weight")))
-        module.load_state_dict({name: value.cpu()}, strict=False, assign=True)
+        module.load_state_dict({name: value.to(onto)}, strict=False, assign=True)
     return module.eval().requires_grad_(False)
 
 

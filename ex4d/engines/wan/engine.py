@@ -73,4 +73,5 @@ def load_from_files(
     from ex4d.engines.wan.load import load_models
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return load_models(find_models(options.models or default_folder()), options, device, report)
+    files = find_models(options.models or default_folder(), options.checkpoint)
+    return load_models(files, options, device, report)

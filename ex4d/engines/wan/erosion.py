@@ -9,14 +9,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-__all__ = ["erode_mask", "erosion_px"]
+__all__ = ["EROSION_PX", "erode_mask", "erosion_px"]
 
-_SMALLEST_PX, _LARGEST_PX = 2, 8  # at the size that the model works at
+EROSION_PX = (2, 8)  # the smallest and the largest square, at the size that the model works at
 
 
 def erosion_px(seed: int) -> int:
     """The side of the square for a seed; it depends on nothing else."""
-    return int(np.random.default_rng([seed, 0xE80DE]).integers(_SMALLEST_PX, _LARGEST_PX + 1))
+    smallest, largest = EROSION_PX
+    return int(np.random.default_rng([seed, 0xE80DE]).integers(smallest, largest + 1))
 
 
 def erode_mask(

@@ -17,6 +17,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ex4d.errors import MissingPartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "EX4D_FILE",
@@ -25,6 +31,7 @@ __all__ = [
     "ModelFiles",
     "find_models",
     "missing_files",
+    "require_files",
 ]
 
 WAN_FOLDER = "Wan2.1-I2V-14B-480P"
@@ -52,13 +59,13 @@ class ModelFiles:
     prompts: Path
 
 
-def find_models(folder: Path) -> ModelFiles:
-    """Return the files in a folder, whether they exist or not: see `missing_files`."""
+def find_models(folder: Path, checkpoint: Path | None = None) -> ModelFiles:
+    """Return the files in a folder, whether they exist or not: see `missing_files`. EX-4D's
+    checkpoint may lie elsewhere."""
     wan = _wan_folder(folder)
-    checkpoint = next(
-        (p for p in (folder / EX4D_FOLDER / EX4D_FILE, folder / EX4D_FILE) if p.exists()),
-        folder / EX4D_FOLDER / EX4D_FILE,
-    )
+    usual = (folder / EX4D_FOLDER / EX4D_FILE, folder / EX4D_FILE)
+    if checkpoint is None:
+        checkpoint = next((path for path in usual if path.exists()), usual[0])
     return ModelFiles(
         transformer=_transformer_files(wan),
         text_encoder=_either(wan / _TEXT),
@@ -72,11 +79,21 @@ def find_models(folder: Path) -> ModelFiles:
 
 def missing_files(files: ModelFiles) -> list[Path]:
     """Name every file, and the tokenizer's folder, that is not there."""
-    needed = (*files.transformer, files.text_encoder, files.image_encoder, files.vae)
-    missing = [path for path in (*needed, files.checkpoint) if not path.is_file()]
-    if not files.tokenizer.is_dir() or not any(files.tokenizer.iterdir()):
-        missing.append(files.tokenizer)
-    return missing
+    encoders = (files.text_encoder, files.image_encoder, files.vae)
+    needed = (*files.transformer, *encoders, files.checkpoint, files.tokenizer)
+    return [path for path in needed if not _is_there(path)]
+
+
+def require_files(paths: Iterable[Path]) -> None:
+    """Raise MissingPartError when one of these files or folders is not there."""
+    missing = [path for path in paths if not _is_there(path)]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise MissingPartError(f"weights are missing ({missing[0]}{more}): ex4d download")
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_file() or (path.is_dir() and any(path.iterdir()))
 
 
 def _wan_folder(folder: Path) -> Path:

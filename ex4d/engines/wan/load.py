@@ -43,7 +43,16 @@ if TYPE_CHECKING:
     from ex4d.engines.wan.checkpoint import LoraPair
     from ex4d.engines.wan.folder import ModelFiles
 
-__all__ = ["Models", "load_geometry", "load_models", "load_transformer", "place_transformer"]
+__all__ = [
+    "Models",
+    "load_geometry",
+    "load_image_encoder",
+    "load_models",
+    "load_transformer",
+    "load_vae",
+    "place_transformer",
+    "prompt_encoder",
+]
 
 _UNUSED = ("textual.", "log_scale")
 _log = logging.getLogger(__name__)
@@ -73,8 +82,8 @@ def load_models(
     tensors = open_tensors(files.transformer)
     checkpoint = read_checkpoint(files.checkpoint, shapes_of(tensors))
     geometry = load_geometry(checkpoint.encoder, device)
-    vae = _load_vae(files.vae, device)
-    image_encoder = _load_image_encoder(files.image_encoder, device)
+    vae = load_vae(files.vae, device)
+    image_encoder = load_image_encoder(files.image_encoder, device)
     plan = _plan(shapes_of(tensors), options.vram_gib, device)
     _log.info("memory: %s", plan.describe(_n_blocks(shapes_of(tensors))))
     transformer = load_transformer(
@@ -83,7 +92,17 @@ def load_models(
     if plan.keeps_encoders:
         vae.to(device)
         image_encoder.to(device)
-    cache = PromptCache(files.prompts, fingerprint(files.text_encoder))
+    encode_prompts = prompt_encoder(files, files.prompts, device)
+    autoencoder = VideoAutoencoder(vae, device, plan.tile_px)
+    return Models(device, plan, transformer, geometry, autoencoder, image_encoder, encode_prompts)
+
+
+def prompt_encoder(
+    files: ModelFiles, folder: Path, device: torch.device
+) -> Callable[[tuple[str, ...]], list[Tensor]]:
+    """Return a function that encodes prompts [L, text_dim] and keeps them in `folder`; it loads the
+    text encoder for the first one that is not there. It raises WeightsError, as this one does."""
+    cache = PromptCache(folder, fingerprint(files.text_encoder))
 
     def encode_prompts(prompts: tuple[str, ...]) -> list[Tensor]:
         loaded: list[TextEncoder] = []
@@ -96,8 +115,7 @@ def load_models(
 
         return [cache.get(prompt, partial(encode, prompt)) for prompt in prompts]
 
-    autoencoder = VideoAutoencoder(vae, device, plan.tile_px)
-    return Models(device, plan, transformer, geometry, autoencoder, image_encoder, encode_prompts)
+    return encode_prompts
 
 
 def load_transformer(
@@ -143,29 +161,33 @@ def load_geometry(tensors: Mapping[str, StoredTensor], device: torch.device) -> 
     return encoder
 
 
-def _load_text_encoder(path: Path, device: torch.device) -> Any:
-    """Load the text encoder onto the CPU, in the device's format."""
-    stored = open_tensors([path])
-    encoder = make_text_encoder(shapes_of(stored))
-    assign(encoder, stored, "the text encoder", compute_dtype(device))
-    return encoder
-
-
-def _load_vae(path: Path, device: torch.device) -> Any:
+def load_vae(path: Path, device: torch.device) -> Any:
+    """Load the video autoencoder onto the CPU, in the device's format. Raises WeightsError."""
     stored = open_tensors([path])
     vae = make_vae(shapes_of(stored))
     assign(vae.model, stored, "the VAE", compute_dtype(device))
     return vae.eval()
 
 
-def _load_image_encoder(path: Path, device: torch.device) -> Any:
-    """The file holds CLIP's text part too, and a scale, which Wan has no use for."""
+def load_image_encoder(path: Path, device: torch.device) -> Any:
+    """Load the image encoder onto the CPU, in the device's format. Raises WeightsError.
+
+    The file holds CLIP's text part too, and a scale, which Wan has no use for.
+    """
     stored = open_tensors([path])
     visual = {name: tensor for name, tensor in stored.items() if not name.startswith(_UNUSED)}
     named_as_stored = torch.nn.Module()
     named_as_stored.visual = make_image_encoder(shapes_of(visual))
     assign(named_as_stored, visual, "the image encoder", compute_dtype(device))
     return named_as_stored.visual
+
+
+def _load_text_encoder(path: Path, device: torch.device) -> Any:
+    """Load the text encoder onto the CPU, in the device's format."""
+    stored = open_tensors([path])
+    encoder = make_text_encoder(shapes_of(stored))
+    assign(encoder, stored, "the text encoder", compute_dtype(device))
+    return encoder
 
 
 def _plan(shapes: Shapes, vram_gib: int | None, device: torch.device) -> MemoryPlan:

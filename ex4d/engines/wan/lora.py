@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from torch import Tensor
 
     from ex4d.engines.wan.checkpoint import LoraPair
 
-__all__ = ["add_beside", "fuse"]
+__all__ = ["add_beside", "add_change", "fuse"]
 
 
 def fuse(
@@ -45,14 +45,19 @@ def add_beside(
         down = pair.down.load().to(device, dtype)
         up = pair.up.load().to(device, dtype)
         layer = transformer.get_submodule(name.removesuffix(".weight"))
-        layer.register_forward_hook(_adder(down, up, alpha / pair.rank))
+        add_change(layer, down, up, alpha / pair.rank)
 
 
-def _adder(
-    down: Tensor, up: Tensor, scale: float
-) -> Callable[[Any, tuple[Tensor, ...], Tensor], Tensor]:
+def add_change(
+    layer: Any,
+    down: Tensor,  # [rank, in]
+    up: Tensor,  # [out, rank]
+    scale: float,
+) -> None:
+    """Let a linear layer add `scale * up @ down` of its input to its output."""
+
     def add(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         change = torch.nn.functional.linear(torch.nn.functional.linear(inputs[0], down), up)
         return output + scale * change
 
-    return add
+    layer.register_forward_hook(add)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from ex4d.engines.wan.library import import_diffsynth
 from ex4d.engines.wan.streaming import BlockStream
@@ -48,18 +48,28 @@ class PromptCache:
         self._folder = folder
         self._encoder = encoder  # the fingerprint of the encoder's weights
 
+    def read(self, prompt: str) -> Tensor:
+        """Return an encoded prompt [L, text_dim] that is in the folder. Raises WeightsError."""
+        tensors = open_tensors([self._path(prompt)])
+        if "context" not in tensors:
+            raise WeightsError(f"{self._path(prompt)} is no encoded prompt")
+        return tensors["context"].load()
+
     def get(self, prompt: str, encode: Callable[[], Tensor]) -> Tensor:
         """Return the encoded prompt [L, text_dim], out of the folder or newly encoded."""
-        key = hashlib.sha256(f"{self._encoder}\n{prompt}".encode()).hexdigest()
-        path = self._folder / f"{key}.safetensors"
         with suppress(WeightsError):  # not there, or damaged: made again
-            return open_tensors([path])["context"].load()
+            return self.read(prompt)
+        path = self._path(prompt)
         context = encode().contiguous().cpu()
         with suppress(OutputError, OSError):  # a folder that cannot be written costs only time
             self._folder.mkdir(parents=True, exist_ok=True)
             with atomic_path(path) as temporary:
-                save_file({"context": context}, temporary)
+                temporary.write_bytes(save({"context": context}))
         return context
+
+    def _path(self, prompt: str) -> Path:
+        key = hashlib.sha256(f"{self._encoder}\n{prompt}".encode()).hexdigest()
+        return self._folder / f"{key}.safetensors"
 
 
 class TextEncoder:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ex4d.engines.wan.encoding import first_frame_conditioning, first_frame_video
 from ex4d.engines.wan.image import encode_image
 from ex4d.engines.wan.memory import what_would_fit
 from ex4d.engines.wan.preview import LatentColors
@@ -85,7 +86,7 @@ class Run:
 
         color, mask = encode(given.color_values), encode(given.mask_values)
         picture = given.first_frame(window.frames.start)
-        first = encode(lambda frames: _first_frame_video(picture, frames, window))
+        first = encode(lambda frames: first_frame_video(picture, frames, window.frames.start))
         with torch.no_grad(), autocast(models.device):
             dtype = compute_dtype(models.device)
             geometry = models.geometry(color.to(dtype), mask.to(dtype))
@@ -95,7 +96,7 @@ class Run:
         with self._awake(models.image_encoder):
             features = encode_image(models.image_encoder, picture, models.device)
         image = models.transformer.embed_image(features)
-        return Conditioning(torch.cat([_known(first), first], dim=1), geometry, image)
+        return Conditioning(first_frame_conditioning(first), geometry, image)
 
     def _denoised(
         self, windows: list[tuple[Window, Conditioning]], prompts: Prompts, seed: int
@@ -124,20 +125,6 @@ class Run:
             yield
         finally:
             model.to(torch.device("cpu"))
-
-
-def _first_frame_video(picture: np.ndarray, frames: slice, window: Window) -> np.ndarray:
-    """The first frame, and grey after it: values float32 [t, H, W, 3] from -1 to 1."""
-    video = picture[None].repeat(frames.stop - frames.start, axis=0).astype("float32") / 127.5 - 1
-    video[max(0, window.frames.start + 1 - frames.start) :] = 0
-    return video
-
-
-def _known(latents: Tensor) -> Tensor:
-    """Four channels, 1 at the first latent: the mask of what an image-to-video model is given."""
-    known = torch.zeros_like(latents[:, :FRAMES_PER_LATENT])
-    known[:, :, 0] = 1
-    return known
 
 
 @contextmanager

@@ -134,6 +134,28 @@ class BlockStream:
         """How many blocks stay on the device."""
         return len(self._blocks) - len(self._from_host)
 
+    @property
+    def from_host(self) -> tuple[int, ...]:
+        """The numbers of the blocks that come from the host, in order."""
+        return tuple(self._from_host)
+
+    def weights(self, number: int, following: int) -> dict[str, Tensor]:
+        """Return the parameters of a block from the host, on the device, and begin to copy the
+        block that will most likely be asked for next; for a training step, which goes through the
+        blocks and back.
+
+        The tensors hold for what is launched before the next call. When autograd still needs them
+        after that, it raises an error: they share the version counter of their place.
+        """
+        for place in self._places:
+            if self._copying is not None:
+                place.free.record()  # all that works with it was launched before this call
+        place = self._fetch(number)
+        tensors = unpack(self._arrived(place), self._packed[number][1])
+        if following != number:
+            self._fetch(following, but=place)
+        return tensors
+
     def __len__(self) -> int:
         return len(self._blocks)
 

@@ -48,8 +48,12 @@ def compute_dtype(device: torch.device) -> torch.dtype:
 
 
 def autocast(device: torch.device) -> Any:
-    """Run what is inside in bfloat16 on a GPU, and as it is elsewhere."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    """Run what is inside in bfloat16 on a GPU, and as it is elsewhere.
+
+    Nothing rounded is kept: in training a block runs twice and must do the same each time.
+    """
+    is_gpu = device.type == "cuda"
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_gpu, cache_enabled=False)
 
 
 class Transformer:
@@ -111,7 +115,6 @@ class Transformer:
             embedded: Tensor = self._model.img_emb(self._input(features))
         return embedded
 
-    @torch.no_grad()
     def velocities(
         self,
         latents: Tensor,  # float32 [1, C, T', h, w]
@@ -119,7 +122,8 @@ class Transformer:
         texts: Sequence[Tensor],  # of the branches of the guidance, embedded
         conditioning: Conditioning,
     ) -> list[Tensor]:  # float32 [1, C, T', h, w] for each text
-        """Predict the velocity under each of the texts."""
+        """Predict the velocity under each of the texts. Gradients reach the geometry latent, and
+        what a block adds to its frozen weights, unless the caller turned them off."""
         model = self._model
         with autocast(self._device):
             stacked = torch.cat([latents, conditioning.first_frame.to(latents)], dim=1)

@@ -147,8 +147,10 @@ def assign(
     dtype: torch.dtype,
     change: Callable[[str, torch.Tensor], torch.Tensor] | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
+    device: torch.device | None = None,
 ) -> None:
-    """Give a module made `without_values` its weights, in `dtype` on the CPU, ready to run.
+    """Give a module made `without_values` its weights, in `dtype` on the device, or on the CPU,
+    ready to run.
 
     `change` may alter a tensor between the file and the module; `report` gets the tensors done and
     those in all. Raises WeightsError.
@@ -159,7 +161,8 @@ def assign(
         report(done, len(expected))
         stored = tensors[name].load()
         # A copy: what a file was mapped to must not stay in use, it may be replaced.
-        value = (stored if change is None else change(name, stored)).to(dtype, copy=True)
+        changed = stored if change is None else change(name, stored)
+        value = changed.to(device or "cpu", dtype, copy=True)
         if not torch.isfinite(value).all():
             raise WeightsError(f"{name} in {tensors[name].path} is not finite: the file is damaged")
         module.load_state_dict({name: value}, strict=False, assign=True)

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ex4d.cli.main import main
 from ex4d.conditions.files import write_conditions
 from ex4d.video.writer import read_color, read_metadata
 
+from . import tiny
 from .conftest import make_conditions
 
 ROOT = Path(__file__).parents[4]
@@ -112,6 +114,17 @@ def test_wrong_weights_are_named_in_one_sentence_and_nothing_is_left(
     assert err.count("\n") == 1
     assert "ex4d.ckpt" in err
     assert sorted(folder.iterdir()) == before
+
+
+def test_the_checkpoint_of_a_training_run_can_be_taken(command, folder):
+    torch.save(tiny.make_checkpoint(strength=0), folder / "untrained.ckpt")
+    assert command()[0] == 0
+    assert command(f"--checkpoint={folder / 'untrained.ckpt'}", out="other.mp4")[0] == 0
+    frames = [read_color(folder / name)[0].astype(int) for name in ("result.mp4", "other.mp4")]
+    assert np.abs(frames[0] - frames[1]).mean() > 1
+    code, _, err = command(f"--checkpoint={folder / 'none.ckpt'}")
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"there is no file {folder / 'none.ckpt'}" in err
 
 
 def test_the_preview_never_loads_torch(folder):

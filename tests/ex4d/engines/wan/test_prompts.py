@@ -58,6 +58,14 @@ def test_a_damaged_entry_is_made_again_and_a_closed_folder_does_no_harm(tmp_path
     assert (closed.get("a", lambda: torch.ones(1, 2)) == 1).all()
 
 
+def test_a_prompt_that_must_be_there_is_read_or_named(tmp_path):
+    cache = PromptCache(tmp_path, "x")
+    cache.get("a", lambda: torch.ones(1, 2))
+    assert (cache.read("a") == 1).all()
+    with pytest.raises(WeightsError, match="there is no file"):
+        cache.read("b")
+
+
 def test_a_fingerprint_tells_files_apart(tmp_path):
     path = tmp_path / "weights"
     seen = set()

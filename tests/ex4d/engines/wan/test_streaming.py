@@ -57,6 +57,25 @@ def test_a_block_that_is_not_running_takes_no_memory():
     assert sorted(held) == [0, 0, 0, 1080, 1080]
 
 
+@pytest.mark.parametrize("n_resident", [0, 2])
+def test_blocks_may_be_asked_for_in_any_order_and_autograd_sees_a_place_used_again(n_resident):
+    expected, module = blocks(), blocks()
+    stream = BlockStream(module, device=CPU, n_resident=n_resident)
+    assert len(stream.from_host) == 5 - n_resident
+    order = [*stream.from_host, *reversed(stream.from_host), *stream.from_host[::2]]
+    for number, following in zip(order, [*order[1:], order[0]], strict=True):
+        for name, tensor in stream.weights(number, following).items():
+            value = expected[number].get_parameter(name)
+            torch.testing.assert_close(tensor, value, rtol=0, atol=0)
+    first, second, third = stream.from_host[:3]
+    given = torch.ones(1, 24, requires_grad=True)
+    weights = stream.weights(first, second)
+    output = torch.func.functional_call(module[first], weights, given).sum()
+    stream.weights(second, third)  # in the place of the first
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.backward()
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_fp8_keeps_three_bits_of_every_weight_and_all_of_the_rest(dtype):
     block = blocks(1)[0].to(dtype)

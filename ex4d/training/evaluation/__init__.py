@@ -1,0 +1,1 @@
+"""How near results come to the truth: `ex4d evaluate`."""
