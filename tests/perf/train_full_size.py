@@ -79,7 +79,7 @@ def run_one(arguments):
         torch.cuda.set_per_process_memory_fraction(min(1.0, (profile - CONTEXT_GIB) / total))
     count = accelerator.num_processes
     settings = TrainSettings(
-        batch_size=count, learning_rate=1e-3, warmup_steps=0, vram=profile, shard=arguments.shard
+        batch_size=count, learning_rate=2e-4, warmup_steps=0, vram=profile, shard=arguments.shard
     )
     started = time.monotonic()
     model, config, where = make_model(arguments, settings, device)
