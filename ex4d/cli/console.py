@@ -11,13 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ex4d.conditions.render import Progress
+    from ex4d.download import Part
 
-__all__ = ["progress_bar", "progress_bars", "say"]
+__all__ = ["progress_bar", "progress_bars", "say", "say_fetched"]
 
 
 def say(what: str, text: str) -> None:
     """Print one fact."""
     print(f"{what:<9} {text}", flush=True)
+
+
+def say_fetched(part: Part, text: str) -> None:
+    """Print what becomes of a model's weights."""
+    say("fetch", f"huggingface.co/{part.repository}: {text}")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ex4d.cli.console import progress_bars, say
+from ex4d.cli.console import progress_bars, say, say_fetched
 from ex4d.depth.cleaning import FOR_ESTIMATES, FOR_FILES, DepthCleaning
 from ex4d.depth.estimate import estimate_depth
 from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS, estimator_named
@@ -21,7 +21,6 @@ from ex4d.models_folder import default_folder
 if TYPE_CHECKING:
     import argparse
 
-    from ex4d.download import Part
     from ex4d.video.reader import Clip
 
 __all__ = [
@@ -131,7 +130,7 @@ def _depth(arguments: argparse.Namespace, clip: Clip, lens: Lens) -> ClipDepth:
     say("depth", f"{entry.label}, {entry.licence}")
     models = arguments.models or default_folder()
     estimator = ready_estimator(
-        entry.name, models, only_commercial=arguments.commercial, report=_say_file
+        entry.name, models, only_commercial=arguments.commercial, report=say_fetched
     )
     usual = FOR_FILES if arguments.convention == "upstream" else FOR_ESTIMATES
     with progress_bars() as report:
@@ -168,10 +167,6 @@ def cleaning_of(arguments: argparse.Namespace, usual: DepthCleaning) -> DepthCle
         "sky_distance": arguments.sky_distance,
     }
     return replace(usual, **{name: value for name, value in given.items() if value is not None})
-
-
-def _say_file(part: Part, text: str) -> None:
-    say("fetch", f"huggingface.co/{part.repository}: {text}")
 
 
 def _range(given: ClipDepth) -> str:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, get_args
 
 from tqdm import tqdm
 
-from ex4d.cli.console import say
+from ex4d.cli.console import say, say_fetched
+from ex4d.depth.estimators.catalogue import ESTIMATORS
+from ex4d.depth.estimators.ready import prepare_estimator
 from ex4d.errors import InputError, UsageError
+from ex4d.models_folder import default_folder
 from ex4d.raster.cpu import available_cores
 from ex4d.training.dataset import DatasetSettings, MaskKind
 from ex4d.training.making import REJECTED_FILE, make_dataset
-from ex4d.training.tracking import TRACKERS, make_tracker
+from ex4d.training.tracking import COMMERCIAL_TRACKERS, TRACKERS, make_tracker
 from ex4d.training.videos import MasksJob
 
 if TYPE_CHECKING:
@@ -35,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--input_dir", required=True, type=Path, help="folder of videos, with its subfolders")
     add("--output_dir", required=True, type=Path, help="folder for the dataset, or one to continue")
     add("--depth_dir", type=Path, help="folder of depth files; default: NAME.npz beside each video")
+    add("--estimator", choices=tuple(ESTIMATORS), help="of the depth of videos without a file")
+    add("--models", type=Path, help="folder of its weights (default: the models folder)")
+    add("--commercial", action="store_true", help="refuse models that are not for paid work")
     add("--width", type=int, default=512, help="of the clips, cut to its aspect (default 512)")
     add("--height", type=int, default=512, help="of the clips (default 512)")
     add("--num_frames", type=int, default=49, help="of a clip, 4 n + 1 (default 49)")
@@ -47,21 +53,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     trackers = "; ".join(f"{name}: {what}" for name, what in TRACKERS.items())
     add("--tracker", choices=tuple(TRACKERS), default="dis", help=trackers)
     add("--seed", type=int, default=0, help="of all masks (default 0)")
-    add("--workers", type=int, help="processes; default: one for each core")
+    add("--workers", type=int, help="processes; default: one for each core, or with --estimator as "
+        "many as the GPU's memory holds")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the dataset, or what is missing of it."""
     settings = _settings(arguments)
-    workers = available_cores() if arguments.workers is None else arguments.workers
-    if workers < 1:
-        raise UsageError(f"--workers is {workers}; it must be at least 1")
+    if arguments.workers is not None and arguments.workers < 1:
+        raise UsageError(f"--workers is {arguments.workers}; it must be at least 1")
     if arguments.depth_dir is not None and not arguments.depth_dir.is_dir():
         raise UsageError(f"there is no folder {arguments.depth_dir}")
     if settings.masks.get("tracking"):
+        if arguments.commercial and settings.tracker not in COMMERCIAL_TRACKERS:
+            raise UsageError(f"{TRACKERS[settings.tracker]}; --commercial refuses it")
         make_tracker(settings.tracker)  # one that is not there fails here
         say("tracker", TRACKERS[settings.tracker])
-    job = MasksJob(arguments.input_dir, arguments.output_dir, arguments.depth_dir, settings)
+    models = arguments.models or default_folder()
+    if settings.estimator is not None:
+        only = arguments.commercial
+        entry = prepare_estimator(
+            settings.estimator, models, only_commercial=only, report=say_fetched
+        )
+        say("depth", f"{entry.label}, {entry.licence}, where there is no depth file")
+    workers = arguments.workers or _usual_workers(arguments)
+    job = MasksJob(arguments.input_dir, arguments.output_dir, settings, arguments.depth_dir, models)
     with _progress() as report:
         summary = make_dataset(job, workers=workers, report=report)
     folder, n_left_out = arguments.output_dir, len(summary.rejected)
@@ -76,6 +92,19 @@ def run(arguments: argparse.Namespace) -> int:
     if unexpected:
         _log.warning("%d clips failed for an unexpected reason; please report it", len(unexpected))
     return 1 if unexpected else 0
+
+
+def _usual_workers(arguments: argparse.Namespace) -> int:
+    """One for each core, or as many as the GPU holds estimators."""
+    if arguments.estimator is None:
+        return available_cores()
+    import torch
+
+    if not torch.cuda.is_available():
+        return 1  # an estimator uses all cores
+    memory_gib = torch.cuda.get_device_properties(0).total_memory / (1 << 30)
+    room = memory_gib / ESTIMATORS[arguments.estimator].memory_gib
+    return max(1, min(int(room), available_cores()))
 
 
 def _settings(arguments: argparse.Namespace) -> DatasetSettings:
@@ -95,6 +124,7 @@ def _settings(arguments: argparse.Namespace) -> DatasetSettings:
         seed=arguments.seed,
         masks=_counts(arguments.masks),
         tracker=arguments.tracker,
+        estimator=arguments.estimator,
     )
 
 

@@ -55,6 +55,7 @@ class DatasetSettings:
     seed: int
     masks: dict[MaskKind, int]  # how many of each kind a clip has
     tracker: str  # that tracking masks were made with
+    estimator: str | None  # of the depth of videos without a depth file
     format: int = FORMAT
 
 
@@ -87,7 +88,7 @@ class ClipRecord:
     first_frame: int  # number in the source of the clip's frame 0
     stride: int
     fps: Fraction  # of the clip
-    depth: str  # where its depth came from
+    depth: str  # its file, relative to the depth's folder with /, or the estimator
     prompt: str
     masks: tuple[MaskRecord, ...]
     format: int = FORMAT

@@ -3,45 +3,70 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ex4d.depth.files import ClipDepth, read_depth
+from ex4d.depth.estimate import estimate_depth
+from ex4d.depth.estimators.ready import ready_estimator
+from ex4d.depth.files import ClipDepth, Lens, read_depth
 from ex4d.depth.stored import StoredDepth, open_depth
 from ex4d.errors import DepthError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ex4d.depth.estimators.base import Estimator
     from ex4d.video.reader import Clip
 
-__all__ = ["VideoDepth", "find_depth"]
+__all__ = ["DepthSource", "VideoDepth", "find_depth"]
+
+
+@dataclass(frozen=True)
+class DepthSource:
+    """Where depth is looked for: in files first, then by an estimator."""
+
+    folder: Path | None = None  # of depth files; None: beside the videos
+    estimator: str | None = None  # for videos without a file
+    models: Path | None = None  # folder of the estimator's weights
 
 
 @dataclass(frozen=True, eq=False)
 class VideoDepth:
-    """The depth of all frames of one video, in files."""
+    """The depth of one video."""
 
-    stored: StoredDepth
     name: str  # for the record of a clip
-
-    def of(self, clip: Clip) -> ClipDepth:
-        """The depth of one of the video's clips, at the clip's size.
-
-        Raises DepthError, naming the file, as read_depth does, also when the file does not hold
-        every frame of the video.
-        """
-        if self.stored.n_frames != clip.n_file_frames:
-            raise DepthError(
-                f"{self.stored.path} has {self.stored.n_frames} frames of depth, "
-                f"the video has {clip.n_file_frames}"
-            )
-        return read_depth(self.stored, clip)
+    of: Callable[[Clip], ClipDepth]  # one of its clips, at the clip's size; raises DepthError
 
 
-def find_depth(input_dir: Path, source: str, depth_dir: Path | None) -> VideoDepth:
-    """The depth file of a video, `source` relative to the input folder: NAME.npz beside it, or at
-    the same place in a folder of depth files. Raises DepthError when there is none."""
-    name = str(Path(source).with_suffix(".npz"))
-    path = (depth_dir or input_dir) / name
-    if not path.is_file():
-        raise DepthError(f"there is no depth for it: no file {path}")
-    return VideoDepth(open_depth(path), name)
+def find_depth(input_dir: Path, source: str, where: DepthSource) -> VideoDepth:
+    """The depth of a video, `source` relative to the input folder: NAME.npz beside it, or at the
+    same place in the folder of depth files, or estimated. Raises DepthError when there is none."""
+    name = Path(source).with_suffix(".npz").as_posix()
+    path = (where.folder or input_dir) / name
+    if path.is_file():
+        return VideoDepth(name, partial(_stored, open_depth(path)))
+    if where.estimator is not None and where.models is not None:
+        return VideoDepth(where.estimator, partial(_estimated, where.estimator, where.models))
+    raise DepthError(f"there is no depth for it: no file {path}, and no --estimator was given")
+
+
+def _stored(stored: StoredDepth, clip: Clip) -> ClipDepth:
+    """What a file holds for a clip; it must hold every frame of the video."""
+    if stored.n_frames != clip.n_file_frames:
+        raise DepthError(
+            f"{stored.path} has {stored.n_frames} frames of depth, "
+            f"the video has {clip.n_file_frames}"
+        )
+    return read_depth(stored, clip)
+
+
+def _estimated(name: str, models: Path, clip: Clip) -> ClipDepth:
+    """A clip's depth, estimated by itself: clips of one video need not agree on a scale."""
+    return estimate_depth(_estimator(name, models), clip.frames, Lens.of(clip))
+
+
+@cache
+def _estimator(name: str, models: Path) -> Estimator:
+    """Each worker loads it once."""
+    return ready_estimator(name, models)

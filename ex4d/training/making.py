@@ -50,7 +50,8 @@ def make_dataset(job: MasksJob, *, workers: int, report: Report) -> MasksSummary
     sheets and the list of what was left out.
 
     Raises InputError for a folder without videos or a damaged dataset, UsageError for one of other
-    settings, OutputError, MissingPartError, and TooLargeError when a worker was killed.
+    settings, OutputError, MissingPartError, WeightsError, and TooLargeError when a worker was
+    killed.
     """
     videos = find_videos(job.input_dir, job.dataset)
     kept = _open_dataset(job)

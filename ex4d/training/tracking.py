@@ -19,8 +19,9 @@ from ex4d.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TRACKERS", "FlowTracker", "Tracker", "Tracks", "make_tracker"]
+__all__ = ["COMMERCIAL_TRACKERS", "TRACKERS", "FlowTracker", "Tracker", "Tracks", "make_tracker"]
 
+COMMERCIAL_TRACKERS = ("dis",)  # that may be used for paid work
 TRACKERS = {
     "dis": "OpenCV's DIS optical flow, Apache-2.0",
     "cotracker3": "CoTracker3, CC-BY-NC-4.0: for non-commercial use only",

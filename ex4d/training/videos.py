@@ -11,13 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ex4d.errors import Ex4dError, InputError
+from ex4d.errors import CameraError, DepthError, Ex4dError, InputError, WeightsError
 from ex4d.outputs import atomic_folder
 from ex4d.raster.cpu import CpuRasterizer
 from ex4d.training.clip_masks import MaskTools, clip_masks
 from ex4d.training.cropping import covering_size, cropped_frames, cropped_scene
 from ex4d.training.dataset import VIDEO_FILE, ClipRecord, clip_folder, write_record
-from ex4d.training.depth_source import find_depth
+from ex4d.training.depth_source import DepthSource, find_depth
 from ex4d.training.quality import depth_fault, picture_fault
 from ex4d.training.sheets import clip_row, write_preview
 from ex4d.training.tracking import make_tracker
@@ -47,8 +47,14 @@ class MasksJob:
 
     input_dir: Path
     dataset: Path
-    depth_dir: Path | None  # None: beside the videos
     settings: DatasetSettings
+    depth_dir: Path | None = None  # None: depth files lie beside the videos
+    models: Path | None = None  # folder of weights, for an estimator
+
+    @property
+    def depth(self) -> DepthSource:
+        """Where the depth of its videos comes from."""
+        return DepthSource(self.depth_dir, self.settings.estimator, self.models)
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,8 @@ def make_clips(
     """Make the clips of a video, less those whose first frame is in `kept`; `made` is called after
     each. What is wrong with a clip or the video becomes a rejection.
 
-    Raises OutputError, and MissingPartError for a tracker that is not there.
+    Raises OutputError, MissingPartError for a tracker that is not there, and what ready_estimator
+    raises.
     """
     settings = job.settings
     size = (settings.width, settings.height)
@@ -109,7 +116,7 @@ def make_clips(
     rejected: list[Rejection] = []
     first_frame = 0  # of the clip under way, or of the one to be read next
     try:
-        depth = find_depth(job.input_dir, source, job.depth_dir)
+        depth = find_depth(job.input_dir, source, job.depth)
         for clip in read_clips(
             job.input_dir / source,
             lambda native_size: covering_size(native_size, size),
@@ -125,6 +132,8 @@ def make_clips(
             else:
                 rejected.append(Rejection(source, first_frame, outcome))
             first_frame += settings.stride * settings.num_frames
+    except WeightsError:  # an estimator's: no video would get depth
+        raise
     except InputError as error:
         rejected.append(Rejection(source, first_frame, str(error)))
     except Ex4dError:
@@ -145,7 +154,7 @@ def _make_clip(job: MasksJob, source: str, clip: Clip, depth: VideoDepth) -> Cli
         return fault
     try:
         given = depth.of(clip)
-    except InputError as error:
+    except (CameraError, DepthError) as error:
         return str(error)
     scene = cropped_scene(frames, given)
     fault = depth_fault(scene.depth, given.unknown_share)

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from ex4d.depth.estimators.base import Estimator
     from ex4d.download import Part
 
-__all__ = ["load_estimator", "missing_packages", "missing_weights", "ready_estimator"]
+__all__ = [
+    "load_estimator",
+    "missing_packages",
+    "missing_weights",
+    "prepare_estimator",
+    "ready_estimator",
+]
 
 
 def missing_packages(entry: EstimatorEntry) -> str:
@@ -38,20 +44,20 @@ def missing_weights(entry: EstimatorEntry, models: Path) -> list[Part]:
     ]
 
 
-def ready_estimator(
+def prepare_estimator(
     name: str,
     models: Path,
     *,
     only_commercial: bool = False,
     endpoint: str | None = None,  # of the hub
     report: Callable[[Part, str], None] = lambda part, text: None,
-) -> Estimator:
-    """Load an estimator on the GPU, or the CPU where there is none; fetch its weights before, if
-    they are not here yet. `report` gets a line for each file that is fetched, and may raise.
+) -> EstimatorEntry:
+    """Fetch an estimator's weights, if they are not here yet. `report` gets a line for each file
+    that is fetched, and may raise.
 
     Raises UsageError for a name that is unknown or not allowed, MissingPartError without the
     packages that it needs, DownloadError and OutputError when its weights cannot be fetched (the
-    text says where to put them), WeightsError when they are damaged, TooLargeError.
+    text says where to put them).
     """
     entry = estimator_named(name, only_commercial=only_commercial)
     problem = missing_packages(entry)
@@ -59,6 +65,24 @@ def ready_estimator(
         raise MissingPartError(f"{problem}; or give the depth as files")
     for part in missing_weights(entry, models):
         fetch(part, models, endpoint=endpoint, report=partial(report, part))
+    return entry
+
+
+def ready_estimator(
+    name: str,
+    models: Path,
+    *,
+    only_commercial: bool = False,
+    endpoint: str | None = None,
+    report: Callable[[Part, str], None] = lambda part, text: None,
+) -> Estimator:
+    """Prepare an estimator and load it on the GPU, or the CPU where there is none.
+
+    Raises what prepare_estimator raises, WeightsError for damaged weights, TooLargeError.
+    """
+    entry = prepare_estimator(
+        name, models, only_commercial=only_commercial, endpoint=endpoint, report=report
+    )
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

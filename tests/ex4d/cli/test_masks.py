@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from ex4d.training.dataset import read_dataset
+from tests.ex4d.depth.estimators.tiny import write_models
 from tests.ex4d.training.scenes import write_clip
 
 from .conftest import INTERRUPTIBLE, ROOT, Answer
@@ -26,7 +28,8 @@ SMALL = {"width": 64, "height": 64, "num_frames": 5, "workers": 1}
 def flags_of(folder: Path, changes: dict[str, object]) -> list[str]:
     paths = {"input_dir": folder / "videos", "output_dir": folder / "out"}
     flags = {**paths, **SMALL, **changes}
-    return [f"--{name}={value}" for name, value in flags.items() if value is not None]
+    given = {name: value for name, value in flags.items() if value is not None}
+    return [f"--{name}" if value is True else f"--{name}={value}" for name, value in given.items()]
 
 
 @pytest.fixture
@@ -96,6 +99,34 @@ def test_depth_may_lie_in_a_folder_of_its_own(masks, videos, tmp_path):
     assert masks(depth_dir=tmp_path / "depth").exit_code == 0
 
 
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    write_models(folder)
+    return folder
+
+
+def test_an_estimator_gives_the_depth_that_no_file_does(masks, videos, tmp_path, models):
+    """Each clip's is what the estimator says of the clip, so its masks are other ones."""
+    write_clip(videos, "run", n_frames=5, seed=2)
+    (videos / "run.npz").unlink()
+    answer = masks(estimator="depth-anything", models=models)
+    assert (answer.exit_code, answer.err) == (0, "")
+    depth = "Depth Anything V2 Small, Apache-2.0, where there is no depth file"
+    assert answer.out.splitlines()[1] == f"depth     {depth}"
+    clips = read_dataset(tmp_path / "out").clips
+    assert [clip.depth for clip in clips] == ["depth-anything", "walk.npz", "walk.npz"]
+
+
+def test_damaged_weights_of_an_estimator_end_the_run(masks, videos, models, tmp_path):
+    (videos / "walk.npz").unlink()
+    folder = tmp_path / "models"
+    shutil.copytree(models, folder)
+    weights = folder / "Depth-Anything-V2-Small-hf" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    one_line(masks(estimator="depth-anything", models=folder), weights.parent)
+
+
 FLAGS = {
     "width": ({"width": 100}, ["--width is 100", "multiple of 16"]),
     "height": ({"height": 32}, ["--height is 32", "64 to 2048"]),
@@ -107,6 +138,12 @@ FLAGS = {
     "twice": ({"masks": "rendering=1,rendering=2"}, ["'rendering=2'", "once"]),
     "none": ({"masks": "rendering=0"}, ["asks for no mask"]),
     "tracker": ({"tracker": "lk"}, ["'lk'", "dis", "cotracker3"]),
+    "estimator": ({"estimator": "midas"}, ["'midas'", "moge"]),
+    "paid": (
+        {"estimator": "depth-pro", "commercial": True},
+        ["Depth Pro", "research licence", "moge"],
+    ),
+    "tracker_paid": ({"tracker": "cotracker3", "commercial": True}, ["CC-BY-NC", "--commercial"]),
     "depth_dir": ({"depth_dir": "not_there"}, ["there is no folder not_there"]),
     "input_dir": ({"input_dir": "not_there"}, ["there is no folder not_there"]),
 }

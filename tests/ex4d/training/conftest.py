@@ -17,7 +17,7 @@ from .scenes import write_clip
 
 @pytest.fixture
 def job(tmp_path) -> MasksJob:
-    return MasksJob(tmp_path / "videos", tmp_path / "dataset", None, settings_of())
+    return MasksJob(tmp_path / "videos", tmp_path / "dataset", settings_of())
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,7 +42,7 @@ def dataset(tmp_path_factory):
         write_clip(folder / "videos", name, n_frames=n_frames, size=(80, 64), seed=seed)
     (folder / "videos" / "b.txt").write_text("a red room")
     settings = settings_of(num_frames=9, masks={"rendering": 1, "tracking": 1})
-    job = MasksJob(folder / "videos", folder / "dataset", None, settings)
+    job = MasksJob(folder / "videos", folder / "dataset", settings)
     make_dataset(job, workers=1, report=lambda *_: None)
     return job.dataset
 

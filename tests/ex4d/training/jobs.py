@@ -15,7 +15,9 @@ MASKS = {"rendering": 1, "reprojection": 1, "tracking": 1}
 
 def settings_of(**changes: object) -> DatasetSettings:
     given = {"width": 64, "height": 64, "num_frames": 5, "stride": 1, "seed": 0}
-    return DatasetSettings(**{**given, "masks": MASKS, "tracker": "dis", **changes})
+    return DatasetSettings(
+        **{**given, "masks": MASKS, "tracker": "dis", "estimator": None, **changes}
+    )
 
 
 def run(job: MasksJob, workers: int = 1) -> MasksSummary:

@@ -23,7 +23,7 @@ from ex4d.training.dataset import (
     write_settings,
 )
 
-SETTINGS = DatasetSettings(512, 512, 49, 1, 0, {"rendering": 1, "tracking": 1}, "dis")
+SETTINGS = DatasetSettings(512, 512, 49, 1, 0, {"rendering": 1, "tracking": 1}, "dis", None)
 MASKS = (
     MaskRecord("rendering", "mask_rendering_0.mp4", 7, PathRecord("orbit", {"a": 40.5}), 0.6, 0.25),
     MaskRecord("tracking", "mask_tracking_0.mp4", 8, None, 0.7, 0.5),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ex4d.errors import DepthError
-from ex4d.training.depth_source import find_depth
+from ex4d.training.depth_source import DepthSource, find_depth
 
 
 @pytest.fixture
@@ -24,27 +24,30 @@ def steps(n_frames: int) -> np.ndarray:
     return np.broadcast_to(np.arange(1, n_frames + 1)[:, None, None], (n_frames, 48, 64))
 
 
-def test_it_lies_beside_the_video(write, tmp_path):
+def test_it_lies_beside_the_video(write, tmp_path, make_clip):
     write("a/walk.npz", depth=steps(4))
-    depth = find_depth(tmp_path, "a/walk.mov", None)
-    assert (depth.stored.path, depth.name) == (tmp_path / "a" / "walk.npz", "a/walk.npz")
+    depth = find_depth(tmp_path, "a/walk.mov", DepthSource())
+    assert depth.name == "a/walk.npz"
+    np.testing.assert_array_equal(depth.of(make_clip(4)).depth, steps(4))
 
 
-def test_or_at_the_same_place_in_a_folder_of_depth(write, tmp_path):
+def test_or_at_the_same_place_in_a_folder_of_depth(write, tmp_path, make_clip):
+    write("a/walk.npz", depth=np.full((4, 48, 64), 9))
     write("depth/a/walk.npz", depth=steps(4))
-    depth = find_depth(tmp_path / "videos", "a/walk.mov", tmp_path / "depth")
-    assert (depth.stored.path, depth.name) == (tmp_path / "depth" / "a" / "walk.npz", "a/walk.npz")
+    depth = find_depth(tmp_path / "videos", "a/walk.mov", DepthSource(tmp_path / "depth"))
+    assert depth.name == "a/walk.npz"
+    np.testing.assert_array_equal(depth.of(make_clip(4)).depth, steps(4))
 
 
 def test_one_that_is_missing_is_named(tmp_path):
     with pytest.raises(DepthError, match=r"there is no depth for it: no file .*walk\.npz"):
-        find_depth(tmp_path, "walk.mp4", None)
+        find_depth(tmp_path, "walk.mp4", DepthSource())
 
 
 def test_a_clip_gets_its_own_frames(write, tmp_path, make_clip):
     write("walk.npz", depth=steps(20))
     clip = make_clip(4, start=5, stride=3, n_file_frames=20)
-    given = find_depth(tmp_path, "walk.mp4", None).of(clip)
+    given = find_depth(tmp_path, "walk.mp4", DepthSource()).of(clip)
     np.testing.assert_array_equal(given.depth[:, 0, 0], [6, 9, 12, 15])
 
 
@@ -54,7 +57,7 @@ def test_depth_of_a_part_of_the_video_is_refused(write, tmp_path, make_clip, n_e
     write("walk.npz", depth=steps(n_entries))
     clip = make_clip(4, start=8, n_file_frames=20)
     with pytest.raises(DepthError, match=f"{n_entries} frames of depth, the video has 20"):
-        find_depth(tmp_path, "walk.mp4", None).of(clip)
+        find_depth(tmp_path, "walk.mp4", DepthSource()).of(clip)
 
 
 def test_the_lens_comes_with_the_depth_or_is_assumed(write, tmp_path, make_clip):
@@ -62,8 +65,8 @@ def test_the_lens_comes_with_the_depth_or_is_assumed(write, tmp_path, make_clip)
     write("known.npz", depth=steps(4), intrinsics=lens)
     write("unknown.npz", depth=steps(4))
     clip = make_clip(4)
-    known = find_depth(tmp_path, "known.mp4", None).of(clip)
-    unknown = find_depth(tmp_path, "unknown.mp4", None).of(clip)
+    known = find_depth(tmp_path, "known.mp4", DepthSource()).of(clip)
+    unknown = find_depth(tmp_path, "unknown.mp4", DepthSource()).of(clip)
     np.testing.assert_array_equal(known.intrinsics, [lens] * 4)
     assert unknown.intrinsics.shape == (4, 3, 3)
     np.testing.assert_allclose(unknown.intrinsics[0, :2, 2], [32, 24])

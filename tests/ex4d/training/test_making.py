@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from ex4d.depth.files import read_depth
 from ex4d.errors import InputError, UsageError
+from ex4d.training import depth_source
 from ex4d.training.dataset import read_dataset
-from ex4d.training.depth_source import VideoDepth
 from ex4d.training.sheets import CLIPS_ON_A_SHEET
 from ex4d.training.videos import MasksJob
 from ex4d.video.writer import read_mask, write_video
@@ -35,7 +36,7 @@ def test_any_number_of_workers_makes_the_same(job, tmp_path):
         write_clip(job.input_dir, name, n_frames=10, seed=seed)
     (job.input_dir / "b2.mp4").write_bytes(b"no video")
     (job.input_dir / "b2.npz").touch()
-    other = MasksJob(job.input_dir, tmp_path / "other", None, job.settings)
+    other = MasksJob(job.input_dir, tmp_path / "other", job.settings)
     one, two = run(job), run(other, workers=2)
     assert one == two
     datasets = [read_dataset(folder) for folder in (job.dataset, other.dataset)]
@@ -115,13 +116,12 @@ def test_a_fault_of_ours_ends_one_video_and_is_said(job, monkeypatch):
     for name in "abc":
         write_clip(job.input_dir, name, n_frames=5)
 
-    def fails_for_b(self, clip):
+    def fails_for_b(stored, clip):
         if clip.path.name == "b.mp4":
             raise ZeroDivisionError("a fault")
-        return original(self, clip)
+        return read_depth(stored, clip)
 
-    original = VideoDepth.of
-    monkeypatch.setattr(VideoDepth, "of", fails_for_b)
+    monkeypatch.setattr(depth_source, "read_depth", fails_for_b)
     summary = run(job)
     assert summary.n_made == 2
     (left_out,) = summary.rejected
@@ -133,7 +133,7 @@ def test_settings_that_differ_are_named(job):
     write_clip(job.input_dir, n_frames=5)
     run(job)
     before = stamps(job.dataset)
-    other = MasksJob(job.input_dir, job.dataset, None, settings_of(seed=1))
+    other = MasksJob(job.input_dir, job.dataset, settings_of(seed=1))
     with pytest.raises(UsageError, match="seed is 0 there, and 1 was asked for"):
         run(other)
     assert stamps(job.dataset) == before

@@ -74,7 +74,7 @@ def test_every_mask_has_a_seed_of_its_own():
 
 def test_another_stride_slows_nothing_down(job):
     clip = write_clip(job.input_dir, n_frames=11)
-    run(MasksJob(job.input_dir, job.dataset, None, settings_of(stride=2)))
+    run(MasksJob(job.input_dir, job.dataset, settings_of(stride=2)))
     dataset = read_dataset(job.dataset)
     (record,) = dataset.clips
     frames, fps = read_color(dataset.video(record))
