@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .depth_pictures import is_picture
-from .depth_properties import estimators
+from .depth_properties import chosen_estimator
 from .panel_parts import SidebarPanel, draw_lines
 from .readiness import why_no_clip, why_no_depth
 
@@ -97,10 +97,10 @@ class EX4D_PT_lens(SidebarPanel, bpy.types.Panel):
 
 def _draw_licence(layout: bpy.types.UILayout, depth: Ex4dDepth) -> None:
     """What the chosen estimator gives, and whether it may be used for paid work."""
-    chosen = next((info for info in estimators() if info.name == depth.estimator), None)
+    chosen = chosen_estimator(depth)
     if chosen is None:
         return
-    note = f"{chosen.gives[:1].upper()}{chosen.gives[1:]}. {chosen.licence}"
+    note = f"{chosen.title}: {chosen.gives}. {chosen.licence}"
     draw_lines(layout, note, "CHECKMARK" if chosen.commercial else "ERROR")
     if chosen.available and chosen.reason:  # its weights are still to come
         draw_lines(layout, chosen.reason.capitalize(), "IMPORT")

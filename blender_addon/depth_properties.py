@@ -1,12 +1,18 @@
 """What a scene remembers of its clip's depth: files or an estimator, and what is mended in it."""
 
 # No `from __future__ import annotations` here: Blender reads the annotations.
+from typing import TYPE_CHECKING
+
 import bpy
 
 from .compat import PATH_OPTIONS
 
-__all__ = ["CLASSES", "Ex4dDepth", "estimators"]
+if TYPE_CHECKING:
+    from ..protocol.messages import EstimatorInfo
 
+__all__ = ["CLASSES", "Ex4dDepth", "chosen_estimator", "estimators"]
+
+SERVERS_CHOICE = "SERVER"
 KINDS = (
     ("FILE", "File", "Depth that you have: a .npz, or EXR or 16-bit PNG pictures"),
     ("ESTIMATE", "Estimate", "The server estimates it from the clip's pictures"),
@@ -35,12 +41,20 @@ def estimators() -> list:
     return list(connection.welcome.estimators) if connection.welcome else []
 
 
+def chosen_estimator(settings: "Ex4dDepth") -> "EstimatorInfo | None":
+    """The estimator that the server will take, as it told; None when that is not known."""
+    known = estimators()
+    named = [info for info in known if info.name == settings.estimator]
+    return named[0] if named else known[0] if known and not settings.estimator else None
+
+
 _shown: list = []  # Blender keeps no references to the texts of a dynamic list
 
 
 def _items(_settings: "Ex4dDepth", _context: bpy.types.Context | None) -> list:
     """The estimators, each with its licence; one without a badge may be used for any work."""
-    known = [("", "The Server's Choice", "Connect to see what there is", "NONE", 0)]
+    # no empty identifier: menus show such an item as a heading
+    known = [(SERVERS_CHOICE, "The Server's Choice", "Connect to see what there is", "NONE", 0)]
     for number, info in enumerate(estimators(), start=1):
         badge = "" if info.commercial else " (non-commercial)"
         icon = "CHECKMARK" if info.commercial else "ERROR"
@@ -57,7 +71,7 @@ def _get_choice(settings: "Ex4dDepth") -> int:
 
 
 def _set_choice(settings: "Ex4dDepth", number: int) -> None:
-    settings.estimator = _items(settings, None)[number][0]
+    settings.estimator = _items(settings, None)[number][0] if number else ""
 
 
 class Ex4dDepth(bpy.types.PropertyGroup):

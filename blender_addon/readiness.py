@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .depth_pictures import is_picture
-from .depth_properties import estimators
+from .depth_properties import chosen_estimator
 from .endpoint import why_offline
 from .errors import SettingsError
 from .preferences import preferences
@@ -60,11 +60,11 @@ def why_no_clip(settings: bpy.types.PropertyGroup) -> str:
 def why_no_depth(depth: bpy.types.PropertyGroup) -> str:
     """Why the clip's depth is not ready to be sent, or estimated."""
     if depth.kind == "ESTIMATE":
-        chosen = [info for info in estimators() if info.name == depth.estimator]
-        if chosen and not chosen[0].available:
-            return f"The server cannot: {chosen[0].reason}"
-        if chosen and preferences().only_commercial and not chosen[0].commercial:
-            return f"{chosen[0].title} may not be used for commercial work ({chosen[0].licence})."
+        chosen = chosen_estimator(depth)
+        if chosen and not chosen.available:
+            return f"The server cannot: {chosen.reason}"
+        if chosen and preferences().only_commercial and not chosen.commercial:
+            return f"{chosen.title} may not be used for commercial work ({chosen.licence})."
         return ""
     if not depth.file:
         return "Choose the clip's depth file, or let the depth be estimated."

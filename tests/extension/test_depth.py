@@ -136,6 +136,12 @@ def test_depth_is_estimated_and_takes_are_rendered_with_it(addon, estimating_ser
     addon.choose_clip(SOME)
     depth.kind, depth.choice = "ESTIMATE", "depth-anything-indoor"
     assert depth.estimator == "depth-anything-indoor"
+    chosen_estimator = addon.part("depth_properties").chosen_estimator
+    assert chosen_estimator(depth).name == "depth-anything-indoor"
+    depth.choice = "SERVER"
+    assert (depth.estimator, depth.choice) == ("", "SERVER")
+    assert chosen_estimator(depth).name == "moge"
+    depth.choice = "depth-anything-indoor"
     assert bpy.ops.ex4d.reconstruct(wait=True) == {"FINISHED"}
     source = addon.part("clip_source").mesh_source(addon.shot.mesh)
     with np.load(source.depth) as arrays:
@@ -153,9 +159,9 @@ def test_every_estimator_shows_its_licence(addon, estimating_server):
     addon.bpy.ops.ex4d.connect()
     addon.until(lambda: addon.session.connection.welcome, "a connection")
     properties = addon.part("depth_properties")
-    for info, item in zip(
-        properties.estimators(), properties._items(addon.shot.depth, None)[1:], strict=True
-    ):
+    items = properties._items(addon.shot.depth, None)
+    assert all(item[0] for item in items)  # without an identifier it is a heading in the menu
+    for info, item in zip(properties.estimators(), items[1:], strict=True):
         assert info.licence in item[2]
         assert ("(non-commercial)" in item[1]) == (not info.commercial)
 

@@ -25,8 +25,6 @@ __all__ = ["StepFigures", "Stepper", "TrainingError", "make_accelerator"]
 class TrainingError(Ex4dError):
     """A run cannot go on."""
 
-    code = "training_failed"
-
 
 @dataclass(frozen=True)
 class StepFigures:
