@@ -105,9 +105,11 @@ class DepthCrafter:
         dtype = self.vae.dtype
         if self.vae.config.force_upcast:
             _cast(self.vae, torch.float32)
-        chunks = pictures.to(self.vae.dtype).split(_CHUNK)
-        latents = torch.cat([self.vae.encode(some).latent_dist.mode() for some in chunks])
-        _cast(self.vae, dtype)
+        try:
+            chunks = pictures.to(self.vae.dtype).split(_CHUNK)
+            latents = torch.cat([self.vae.encode(some).latent_dist.mode() for some in chunks])
+        finally:  # also for the next clip, when this one is too large
+            _cast(self.vae, dtype)
         return latents.to(pictures.dtype)
 
     def _decode(self, latents: Tensor) -> Any:

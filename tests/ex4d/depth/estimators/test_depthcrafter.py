@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,6 +106,15 @@ def test_every_frame_is_looked_at(estimator):
     changed[2] = 255 - changed[2]
     before, after = (predict(estimator, pictures).disparity for pictures in (given, changed))
     assert np.abs(before[0] - after[0]).max() > 1e-4
+
+
+def test_a_failure_while_encoding_does_not_change_what_comes_after(estimator):
+    """A GPU has the VAE in fp16, and encodes in fp32: there a clip that is too large may fail."""
+    half = replace(estimator, vae=deepcopy(estimator.vae).half())
+    before = predict(half, frames(2, (64, 64))).disparity
+    with pytest.raises(RuntimeError, match="to have 3 channels"):
+        predict(half, np.zeros((1, 64, 64, 4), np.uint8))
+    np.testing.assert_array_equal(predict(half, frames(2, (64, 64))).disparity, before)
 
 
 def test_settings_that_are_none_are_refused(models, tmp_path):
