@@ -1,7 +1,8 @@
 """Makes golden_moge.npz: what the public MoGe-2 code computes with the tests' tiny weights. Run
-with its checkout on the path, scipy and utils3d installed:
+with scipy installed, and on the path its checkout and that of utils3d at the commit which its
+pyproject.toml names (the release of that name lacks what it needs):
 
-    PYTHONPATH=.:CHECKOUT python tests/data/make_golden_moge.py
+    PYTHONPATH=.:CHECKOUT:UTILS3D python tests/data/make_golden_moge.py
 
 The public code stops its search for the lens early, up to 3 % off the least error (measured on
 these weights); here it goes on to the end, where there is one answer.
@@ -20,7 +21,8 @@ from moge.model.v2 import MoGeModel
 from tests.ex4d.depth.estimators import tiny
 from tests.ex4d.depth.estimators.conftest import frames
 
-SIZES = {"wide": (48, 32), "tall": (35, 50)}
+SIZES = {"wide": (48, 32), "tall": (35, 50), "shrunk": (190, 130)}  # the last by the network
+STEPS = {"wide": 1, "tall": 1, "shrunk": 6}  # every so many pixels are kept: the file stays small
 solve = scipy.optimize.least_squares
 
 
@@ -47,10 +49,11 @@ def main() -> None:
         with torch.inference_mode():
             output = model(pictures, num_tokens=tiny.moge_settings()["num_tokens_range"][1])
         said = model.infer(pictures, use_fp16=False)
-        arrays[f"{name}_xyz"] = output["points"].permute(0, 3, 1, 2).numpy()
-        arrays[f"{name}_mask"] = output["mask"].numpy()
+        kept = (..., slice(None, None, STEPS[name]), slice(None, None, STEPS[name]))
+        arrays[f"{name}_xyz"] = output["points"].permute(0, 3, 1, 2)[kept].numpy()
+        arrays[f"{name}_mask"] = output["mask"][kept].numpy()
         arrays[f"{name}_scale"] = output["metric_scale"].numpy()
-        arrays[f"{name}_depth"] = said["depth"].numpy()
+        arrays[f"{name}_depth"] = said["depth"][kept].numpy()
         arrays[f"{name}_intrinsics"] = said["intrinsics"].numpy()
     np.savez_compressed(Path(__file__).with_name("golden_moge.npz"), **arrays)
 
