@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from ex4d.cli.main import main
 from ex4d.training.cache.making import CacheJob, make_cache
 from ex4d.training.making import make_dataset
 from ex4d.training.videos import MasksJob
 from tests.ex4d.engines.wan import tiny
+from tests.ex4d.torch_threads import one_thread  # noqa: F401  (a fixture)
 
 from .jobs import settings_of
 from .scenes import write_clip
@@ -18,15 +18,6 @@ from .scenes import write_clip
 @pytest.fixture
 def job(tmp_path) -> MasksJob:
     return MasksJob(tmp_path / "videos", tmp_path / "dataset", settings_of())
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """The models are tiny: more threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
+
+from tests.ex4d.torch_threads import one_thread  # noqa: F401  (a fixture)
 
 from . import tiny
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread():
-    """The models are tiny: more threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

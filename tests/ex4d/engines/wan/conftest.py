@@ -6,24 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from ex4d.conditions.render import Conditions
 from ex4d.engines.base import EngineOptions, GenerateSettings, Watcher
 from ex4d.engines.choose import choose_engine
+from tests.ex4d.torch_threads import one_thread  # noqa: F401  (a fixture)
 
 from . import tiny
 
 FAST = GenerateSettings(num_inference_steps=2, prompt="a red room", negative_prompt="static")
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread():
-    """The models are tiny: more threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
