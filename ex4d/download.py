@@ -64,7 +64,9 @@ def fetch(
     try:
         import huggingface_hub
     except ImportError:
-        raise MissingPartError('downloads need huggingface_hub: pip install "ex4d[wan]"') from None
+        raise MissingPartError(
+            'downloads need huggingface_hub: pip install "ex4d[depth]", or "ex4d[wan]"'
+        ) from None
     target = models / part.folder
     try:
         wanted = _wanted(huggingface_hub, part, endpoint)

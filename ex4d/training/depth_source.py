@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from ex4d.depth.estimators.ready import ready_estimator
 from ex4d.depth.files import ClipDepth, Lens, read_depth
 from ex4d.depth.stored import StoredDepth, open_depth
 from ex4d.errors import DepthError
+from ex4d.models_folder import default_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ class DepthSource:
 
     folder: Path | None = None  # of depth files; None: beside the videos
     estimator: str | None = None  # for videos without a file
-    models: Path | None = None  # folder of the estimator's weights
+    models: Path = field(default_factory=default_folder)  # folder of the estimator's weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ def find_depth(input_dir: Path, source: str, where: DepthSource) -> VideoDepth:
     path = (where.folder or input_dir) / name
     if path.is_file():
         return VideoDepth(name, partial(_stored, open_depth(path)))
-    if where.estimator is not None and where.models is not None:
+    if where.estimator is not None:
         return VideoDepth(where.estimator, partial(_estimated, where.estimator, where.models))
     raise DepthError(f"there is no depth for it: no file {path}, and no --estimator was given")
 

@@ -6,12 +6,13 @@ import hashlib
 import logging
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ex4d.errors import CameraError, DepthError, Ex4dError, InputError, WeightsError
+from ex4d.models_folder import default_folder
 from ex4d.outputs import atomic_folder
 from ex4d.raster.cpu import CpuRasterizer
 from ex4d.training.clip_masks import MaskTools, clip_masks
@@ -49,7 +50,7 @@ class MasksJob:
     dataset: Path
     settings: DatasetSettings
     depth_dir: Path | None = None  # None: depth files lie beside the videos
-    models: Path | None = None  # folder of weights, for an estimator
+    models: Path = field(default_factory=default_folder)  # folder of an estimator's weights
 
     @property
     def depth(self) -> DepthSource:

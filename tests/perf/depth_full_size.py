@@ -29,6 +29,7 @@ from ex4d.depth.estimators.ready import load_estimator
 from ex4d.depth.files import Lens
 from tests.ex4d.depth.estimators import tiny
 from tests.perf.depth_checkpoints import write_full_size
+from tests.perf.tables import aligned
 
 GIB = 1 << 30
 CONTEXT_GIB = 0.6  # of CUDA itself, which the limit does not count
@@ -138,8 +139,7 @@ def table(results):
         numbers = [f"{r[name]:.1f}" for name in ("load", "estimating", "seconds", "peak_gib")]
         limit = f"{ESTIMATORS[r['estimator']].memory_gib:g}"
         rows.append([r["estimator"], f"{width}x{height}", *numbers, limit])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    return aligned(rows)
 
 
 def main():

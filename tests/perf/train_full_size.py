@@ -32,9 +32,10 @@ from ex4d.training.fit.model import AdapterModel, Sample
 from ex4d.training.fit.settings import TrainSettings
 from ex4d.training.fit.steps import Stepper, make_accelerator
 from tests.ex4d.engines.wan import tiny
+from tests.perf.tables import aligned
 from tests.perf.wan_full_size import CONTEXT_GIB, GIB, WAN, fill
 
-MOST_GIB = {80: 80e9 / GIB, 48: 48.0}
+MOST_GIB = {80: 80e9 / GIB, 48: 48e9 / GIB}  # cards of 80 and 48 GB
 LEAST_SPEED_UP = 0.9  # of the number of GPUs
 MOST_DIFFERENCE = 0.02  # of the losses of two profiles: attention sums in any order
 LEVEL = 700  # of 1000: as much noise as video
@@ -76,7 +77,9 @@ def run_one(arguments):
     device, profile = accelerator.device, arguments.only
     if device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory / GIB
-        torch.cuda.set_per_process_memory_fraction(min(1.0, (profile - CONTEXT_GIB) / total))
+        torch.cuda.set_per_process_memory_fraction(
+            min(1.0, (MOST_GIB[profile] - CONTEXT_GIB) / total)
+        )
     count = accelerator.num_processes
     settings = TrainSettings(
         batch_size=count, learning_rate=2e-4, warmup_steps=0, vram=profile, shard=arguments.shard
@@ -167,8 +170,7 @@ def table(results):
         figures = [f"{r['seconds_per_step']:.2f}", f"{r['samples_per_second']:.3f}"]
         rows.append([str(r["profile"]), str(r["gpus"]), *figures, f"{r['peak_gib']:.1f}", loss,
                      r["where"], ", ".join(faults(r)) or "none"])  # fmt: skip
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    return aligned(rows)
 
 
 def main():

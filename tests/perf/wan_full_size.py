@@ -36,6 +36,7 @@ from ex4d.engines.wan.transformer import compute_dtype
 from ex4d.engines.wan.vae import VideoAutoencoder
 from ex4d.video.writer import write_video
 from tests.ex4d.engines.wan import tiny
+from tests.perf.tables import aligned
 
 GIB = 1 << 30
 CONTEXT_GIB = 0.6  # of CUDA itself, which the limit does not count
@@ -204,8 +205,7 @@ def table(results):
         rows.append(
             [str(r["profile"]), *cells, f"{r['total']:.1f}", f"{peak:.1f}", ratio, r["plan"]]
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    return aligned(rows)
 
 
 def main():
