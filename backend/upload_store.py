@@ -20,30 +20,30 @@ class UploadStore:
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
 
-    def find(self, blob: BlobId) -> Path | None:
+    def find(self, blob: BlobId, user: str) -> Path | None:
         """The complete file, or None."""
         return self._blobs.path_of(blob) if self._blobs.has(blob) else None
 
-    def part(self, blob: BlobId) -> Path:
+    def part(self, blob: BlobId, user: str) -> Path:
         """Where it is collected."""
         return self._blobs.partial_path(blob)
 
-    def reserve(self, blob: BlobId) -> None:
+    def reserve(self, blob: BlobId, user: str) -> None:
         """Promise room for its part until it is `stored` or `left`. Raises DiskFull."""
-        self._blobs.reserve(self.part(blob).name, blob.size)
+        self._blobs.reserve(self.part(blob, user).name, blob.size)
 
-    def left(self, blob: BlobId) -> None:
+    def left(self, blob: BlobId, user: str) -> None:
         """Take the promise back; what is there of the part stays, and counts until it is old."""
-        self._blobs.release(self.part(blob).name)
+        self._blobs.release(self.part(blob, user).name)
 
-    def final(self, blob: BlobId) -> Path:
+    def final(self, blob: BlobId, user: str) -> Path:
         """What its part is renamed to when it is whole and checked."""
         return self._blobs.partial_path(blob).with_suffix(".whole")
 
-    def stored(self, blob: BlobId) -> None:
+    def stored(self, blob: BlobId, user: str) -> None:
         """Move it into the store."""
-        self.left(blob)
-        self._blobs.adopt(self.final(blob), blob)
+        self.left(blob, user)
+        self._blobs.adopt(self.final(blob, user), blob)
 
     def open_for_reading(self, blob: BlobId, user: str) -> int:
         """A descriptor of the complete file; a hash that a user knows is a right to read it.

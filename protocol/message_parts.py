@@ -49,12 +49,16 @@ class Message(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type")
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
-    """What this server takes; part of `welcome`."""
+    """What this server takes; part of `welcome`. A client is a key; without keys, all are one."""
 
     chunk_bytes: Annotated[int, Meta(ge=1 << 18, le=1 << 22)] = 1 << 20
     window_bytes: Annotated[int, Meta(ge=1 << 20, le=32 << 20)] = 32 << 20  # the widest
     blob_bytes: Bytes = 1 << 44  # the largest file
-    queued_jobs: Number = 1000
+    queued_jobs: Number = 200  # of one client that wait
+    open_uploads: Number = 16  # of one client
+    connections: Number = 32  # of one client
+    job_pixels: Number = 1 << 31  # width x height x frames of what one job makes
+    kept_s: Number = 86_400  # a job that has ended, at least; its results and its key with it
 
 
 class EngineInfo(Struct, frozen=True, forbid_unknown_fields=True):

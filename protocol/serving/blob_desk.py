@@ -42,27 +42,31 @@ _OPEN_FILES = 16
 
 
 class BlobStore(Protocol):
-    """Where the desk keeps files. The backend's blob store has these methods."""
+    """Where the desk keeps files. The backend's blob store has these methods.
 
-    def find(self, blob: BlobId) -> Path | None:
+    `user` is the key of a client. A user may have a file that it sent or that a job of its made;
+    another's is as good as not there.
+    """
+
+    def find(self, blob: BlobId, user: str) -> Path | None:
         """The complete file, or None."""
         ...
 
-    def part(self, blob: BlobId) -> Path:
+    def part(self, blob: BlobId, user: str) -> Path:
         """Where it is collected."""
         ...
 
-    def reserve(self, blob: BlobId) -> None:
-        """Promise room for its part until it is `stored` or `left`. Raises DiskFull."""
+    def reserve(self, blob: BlobId, user: str) -> None:
+        """Promise room for its part until it is `stored` or `left`. Raises DiskFull, Busy."""
 
-    def left(self, blob: BlobId) -> None:
+    def left(self, blob: BlobId, user: str) -> None:
         """Take note that its part is not written any more, and not whole."""
 
-    def final(self, blob: BlobId) -> Path:
+    def final(self, blob: BlobId, user: str) -> Path:
         """What its part is renamed to, in the same file system."""
         ...
 
-    def stored(self, blob: BlobId) -> None:
+    def stored(self, blob: BlobId, user: str) -> None:
         """Take note that it was."""
         ...
 
@@ -120,7 +124,7 @@ class BlobDesk:
         """Answer one message. Raises ProtocolError: send it as a failure."""
         match message:
             case AskBlobs():
-                return [self._ask(message)]
+                return [self._ask(session, message)]
             case BeginUpload():
                 return [self._begin(session, message)]
             case Chunk() if payload is not None:
@@ -154,17 +158,17 @@ class BlobDesk:
         while self._files:
             os.close(self._files.popitem()[1])
 
-    def _ask(self, message: AskBlobs) -> Answer:
+    def _ask(self, session: Session, message: AskBlobs) -> Answer:
         lacking = [
-            Held(blob, verified_bytes(self._store.part(blob), blob))
+            Held(blob, verified_bytes(self._store.part(blob, session.user), blob))
             for blob in message.blobs
-            if self._store.find(blob) is None
+            if self._store.find(blob, session.user) is None
         ]
         return Answer(Lacking(message.id, lacking))
 
     def _begin(self, session: Session, message: BeginUpload) -> Answer:
         blob = message.blob
-        if self._store.find(blob) is not None:
+        if self._store.find(blob, session.user) is not None:
             return Answer(Stored(message.id, blob))
         if blob.size > self._limits.blob_bytes:
             raise TooLarge(
@@ -177,11 +181,11 @@ class BlobDesk:
             if other.session.client_id != session.client_id and silent_s < self._stall_s:
                 raise Busy("Another client is sending this file just now.", sha256=blob.sha256)
             self._drop(other)
-        self._store.reserve(blob)
+        self._store.reserve(blob, session.user)
         try:
-            receiver = Receiver(self._store.part(blob), blob)
+            receiver = Receiver(self._store.part(blob, session.user), blob)
         except BaseException:
-            self._store.left(blob)
+            self._store.left(blob, session.user)
             raise
         window = Window(self._clock, most=min(self._limits.window_bytes, WINDOW_BYTES_MOST))
         upload = _Upload(session, message.id, receiver, window, self._clock())
@@ -202,8 +206,8 @@ class BlobDesk:
         upload = self._find(session, message.transfer)
         blob = upload.receiver.blob
         with self._dropping(upload):
-            upload.receiver.finish(self._store.final(blob))
-            self._store.stored(blob)
+            upload.receiver.finish(self._store.final(blob, session.user))
+            self._store.stored(blob, session.user)
         self._drop(upload)
         return Answer(Stored(message.id, blob))
 
@@ -249,5 +253,5 @@ class BlobDesk:
 
     def _drop(self, upload: _Upload) -> None:
         upload.receiver.close()
-        self._store.left(upload.receiver.blob)
+        self._store.left(upload.receiver.blob, upload.session.user)
         self._uploads.pop(upload.receiver.blob.sha256, None)

@@ -33,31 +33,31 @@ class FolderStore:
         temporary.replace(self.final(blob))
         return blob
 
-    def find(self, blob: BlobId) -> Path | None:
+    def find(self, blob: BlobId, user: str = "") -> Path | None:
         """The complete file, or None."""
         path = self.final(blob)
         return path if path.exists() and path.stat().st_size == blob.size else None
 
-    def part(self, blob: BlobId) -> Path:
+    def part(self, blob: BlobId, user: str = "") -> Path:
         """Where it is collected."""
         return self.staging / f"{blob.sha256}.part"
 
-    def reserve(self, blob: BlobId) -> None:
+    def reserve(self, blob: BlobId, user: str = "") -> None:
         """Nothing to promise: there is no quota."""
 
-    def left(self, blob: BlobId) -> None:
+    def left(self, blob: BlobId, user: str = "") -> None:
         """Nothing to note."""
 
-    def final(self, blob: BlobId) -> Path:
+    def final(self, blob: BlobId, user: str = "") -> Path:
         """Where it lies when it is complete."""
         return self.blobs / blob.sha256
 
-    def stored(self, blob: BlobId) -> None:
+    def stored(self, blob: BlobId, user: str = "") -> None:
         """Nothing to note: the folder is the list."""
 
     def open_for_reading(self, blob: BlobId, user: str) -> int:
         """A descriptor of the file, for every user. Raises UnknownBlob."""
-        path = self.find(blob)
+        path = self.find(blob, user)
         if path is None:
             raise UnknownBlob("The server does not have this file.", sha256=blob.sha256)
         return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
