@@ -51,3 +51,12 @@ class UploadStore:
         Raises UnknownBlob.
         """
         return os.open(self._blobs.path_of(blob), os.O_RDONLY | getattr(os, "O_BINARY", 0))
+
+    def is_doubtful(self, blob: BlobId) -> bool:
+        return False
+
+    def known_good(self, blob: BlobId) -> None:
+        pass
+
+    def set_aside(self, blob: BlobId) -> None:
+        self._blobs.discard(blob)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .blob_desk import BlobDesk, BlobStore
+from .blob_desk import BlobDesk
+from .blob_store import BlobStore
 from .front import Front, FrontSettings
-from .routers import Heartbeat, Routers, check_bind
+from .routers import Routers, check_bind
 from .sessions import Session, Sessions
 from .zap import ZapHandler
 
@@ -13,7 +14,6 @@ __all__ = [
     "BlobStore",
     "Front",
     "FrontSettings",
-    "Heartbeat",
     "Routers",
     "Session",
     "Sessions",
