@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .blob_desk import BlobDesk
 from .blob_store import BlobStore
-from .front import Front, FrontSettings
+from .front import Front
+from .front_settings import FrontSettings
 from .routers import Routers, check_bind
 from .sessions import Session, Sessions
 from .zap import ZapHandler

@@ -7,28 +7,22 @@ to shut a descriptor down is all that libzmq needs to drop what belongs to it.
 
 from __future__ import annotations
 
-import ctypes
-import os
-import socket
-import struct
-import sys
-from contextlib import contextmanager, suppress
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..limits import GREET_S
 from .descriptors import free_number, most_descriptors, open_descriptors, reserve
+from .tcp import close_connection, ends_of, filter_listener, received_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 __all__ = ["Connection", "Connections"]
 
 _YOUNG_S = 1.0  # an honest client has greeted by then, also over a slow link
+_CLOSING_S = 0.05  # until closed connections have given their descriptors back
 _LATE = 2  # a look that comes so many times later than planned accuses nobody
-_RECEIVED = struct.Struct("<128xQ")  # tcpi_bytes_received in Linux's TCP_INFO
-_DROP_ALL = struct.pack("HBBI", 6, 0, 0, 0)  # a packet filter that lets nothing through
-_SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
 
 
 @dataclass(eq=False)
@@ -55,6 +49,7 @@ class Connections:
         self._clock = clock
         self._of: dict[int, Connection] = {}
         self._heard: set[int] = set()  # descriptors by which a message came since the last look
+        self._doomed: dict[int, Connection] = {}
         self._looked_s = clock()
         self._is_paused = False
 
@@ -67,7 +62,7 @@ class Connections:
 
     def of(self, descriptor: int) -> Connection | None:
         """The connection that has a descriptor now; None: it is closed already."""
-        ends = _ends(descriptor)
+        ends = ends_of(descriptor)
         if ends is None:
             return None
         address = ends[0]
@@ -84,46 +79,62 @@ class Connections:
             connection.has_greeted = True
         return connection
 
+    def doom(self, descriptor: int) -> None:
+        """Have a connection closed at the next look: until then its peer can read why."""
+        if (connection := self.of(descriptor)) is not None:
+            self._doomed[descriptor] = connection
+
+    def is_doomed(self, descriptor: int) -> bool:
+        """Whether nothing that comes by a descriptor is to be heard any more."""
+        doomed = self._doomed.get(descriptor)
+        return doomed is not None and self.of(descriptor) is doomed
+
     def cut(self, connection: Connection) -> None:
         """Close a connection, unless it is closed already."""
-        with suppress(OSError), _shared(connection.descriptor) as shared:
-            ends = _ends(shared.fileno())
-            if ends is not None and ends[0] == connection.address:
-                shared.shutdown(socket.SHUT_RDWR)
+        close_connection(connection.descriptor, connection.address)
 
-    def look(self, every_s: float, *, has_read_all: bool) -> None:
+    def look(self, every_s: float, *, has_read_all: bool) -> bool:
         """Take in which connections there are, and close those that did not greet in time and
-        those that send a message without end (M4). To be called `every_s`; the latter are found
-        only where all whole messages are read soon after they have come."""
+        those that send a message without end (M4); whether one is suspected of that, so that the
+        next look should be soon. To be called `every_s` at least; endless messages are found only
+        where all whole ones are read soon after they have come."""
         now_s = self._clock()
         is_fair = has_read_all and now_s - self._looked_s <= _LATE * every_s
         self._looked_s = now_s
         self._find()
+        for connection in self._doomed.values():
+            self.cut(connection)
+        self._doomed.clear()
         for connection in list(self._of.values()):
             is_endless = self._sends_without_end(connection) and is_fair
             if is_endless or (not connection.has_greeted and now_s - connection.since_s > GREET_S):
                 self.cut(connection)
         self._heard.clear()
+        return any(connection.is_suspect for connection in self._of.values())
 
     def make_room(self) -> bool:
-        """Keep descriptors free for the server's own files (H3); whether there is room for
-        another connection.
+        """Keep descriptors free for the server's own files (H3); whether few were left, so that
+        this must be called again soon.
 
-        When few are left it lets nobody in for a while, and closes connections that have not
-        greeted, the oldest first, then the youngest of the others.
+        Then it lets nobody in for a while, and closes connections that have not greeted, the
+        oldest first, and when there is none, the youngest of the others. Waits a moment for that.
         """
         most = most_descriptors()
         spare = reserve(most)
         number = free_number()
         if number < most - spare:
-            if self._is_paused and number < most - 2 * spare:
+            is_roomy = number < most - 2 * spare
+            if self._is_paused and is_roomy:
                 self._pause(wanted=False)
-            return True
+            return not is_roomy
         self._pause(wanted=True)
         self._find()
         for connection in self._least_missed()[:spare]:
             self.cut(connection)
-        return False
+        until_s = time.monotonic() + _CLOSING_S
+        while free_number() >= most - spare and time.monotonic() < until_s:
+            time.sleep(0.001)  # libzmq's thread closes them
+        return True
 
     def _least_missed(self) -> list[Connection]:
         now_s = self._clock()
@@ -139,7 +150,7 @@ class Connections:
             numbers = list(self._of)
         before, self._of = self._of, {}
         for number in numbers:
-            ends = _ends(number)
+            ends = ends_of(number)
             if ends is None or ends[1] not in self._message_bytes:
                 continue
             address = ends[0]
@@ -151,7 +162,7 @@ class Connections:
     def _sends_without_end(self, connection: Connection) -> bool:
         """Whether more bytes have come since the last whole message than the largest one has,
         in two looks one after the other: libzmq keeps the frames of an unfinished one for ever."""
-        received = _received_bytes(connection.descriptor)
+        received = received_bytes(connection.descriptor)
         most = 2 * max(self._message_bytes.values())
         if connection.descriptor in self._heard:
             connection.received_bytes, connection.is_suspect = received, False
@@ -163,66 +174,9 @@ class Connections:
     def _pause(self, *, wanted: bool) -> None:
         """Let nobody connect, or let them again: their first packets are dropped, and sent again
         a second later. Where the system has no such filter, connections are only closed."""
-        if wanted == self._is_paused or not sys.platform.startswith("linux"):
+        if wanted == self._is_paused:
             return
         for number in open_descriptors() or ():
-            with suppress(OSError, TypeError, IndexError), _borrowed(number) as borrowed:
-                if borrowed.getsockname()[1] in self._message_bytes and _listens(borrowed):
-                    _filter(borrowed, drops=wanted)
+            for port in self._message_bytes:
+                filter_listener(number, port, drops=wanted)
         self._is_paused = wanted
-
-
-@contextmanager
-def _shared(number: int) -> Iterator[socket.socket]:
-    """A socket object of our own for what a descriptor stands for now, whatever becomes of the
-    number meanwhile. Raises OSError when it is closed."""
-    if sys.platform == "win32":  # a socket is no descriptor there, and cannot be doubled like one
-        with _borrowed(number) as borrowed:
-            yield borrowed
-        return
-    duplicate = os.dup(number)
-    try:
-        with _borrowed(duplicate) as shared:
-            yield shared
-    finally:
-        os.close(duplicate)
-
-
-@contextmanager
-def _borrowed(number: int) -> Iterator[socket.socket]:
-    """A socket object for a descriptor of somebody else. Raises OSError when it is no socket."""
-    borrowed = socket.socket(socket.AF_INET6, socket.SOCK_STREAM, 0, fileno=number)
-    try:
-        yield borrowed
-    finally:
-        borrowed.detach()
-
-
-def _ends(number: int) -> tuple[tuple[str, int], int] | None:
-    """The peer's host and port, and the local port, of a TCP connection; None for all else."""
-    with suppress(OSError, TypeError, ValueError), _borrowed(number) as borrowed:
-        host, port, *_ = borrowed.getpeername()
-        return (str(host), int(port)), int(borrowed.getsockname()[1])
-    return None
-
-
-def _received_bytes(number: int) -> int:
-    """Bytes that the peer has sent, where the system counts them; 0 otherwise."""
-    with suppress(OSError, AttributeError, struct.error), _borrowed(number) as borrowed:
-        told = borrowed.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RECEIVED.size)
-        return int(_RECEIVED.unpack(told)[0])
-    return 0
-
-
-def _listens(of: socket.socket) -> bool:
-    return bool(of.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
-
-
-def _filter(listener: socket.socket, *, drops: bool) -> None:
-    """Drop every packet that would open a connection, or none."""
-    if not drops:
-        listener.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
-        return
-    instruction = ctypes.create_string_buffer(_DROP_ALL, len(_DROP_ALL))
-    program = struct.pack("HL", 1, ctypes.addressof(instruction))
-    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import zmq
-from msgspec import structs
 
 from .. import codec
 from ..errors import Busy, NotAuthorised, ProtocolError
@@ -21,59 +19,35 @@ from ..limits import (
     CHUNK_BYTES_MOST,
     CONTROL_BYTES,
     DATA_HEADER_BYTES,
-    PONG_S,
 )
-from ..messages import Hello, Limits, Ping, Pong
+from ..messages import Hello, Ping, Pong
+from .answers import Which, encoded, failure_of
 from .blob_desk import BlobDesk
 from .connections import Connections
+from .front_settings import MOST_SESSIONS
 from .routers import IO_THREADS, Routers
 from .sessions import Sessions
 from .zap import ZapHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable
 
-    from ..keys import KeyPair
-    from ..messages import ControlMessage, EngineInfo, EstimatorInfo, Message
+    from ..messages import ControlMessage, Message
     from .blob_store import BlobStore
-    from .connections import Connection
     from .downloads import Piece
     from .routers import Received
     from .sessions import Session
 
-__all__ = ["Front", "FrontSettings", "Which"]
+__all__ = ["Front"]
 
 _log = logging.getLogger("ex4d.server.front")
-Which = Literal["control", "data"]
 _AT_ONCE = {"control": 32, "data": 2}  # messages of a socket before the other has its turn (H7)
 _LOOK_S = 0.5  # between two looks at the connections
+_CROWDED_S = 0.02  # between two looks whether there are descriptors, while few are left
+_SOON_S = 0.1  # the same, while one of them is suspect
 _BUSY_S = 0.002  # between two looks whether peers have read what was sent to them
-_UNREAD_S = 10.0  # a peer that asks and has not read answers for so long is closed (H12)
+_UNREAD_S = 5.0  # a peer that asks and has not read answers for so long is closed (H12)
 _UNREADABLE = frozenset({"invalid_message", "unknown_type", "too_large"})
-_MOST_SESSIONS = 4096
-
-
-@dataclass(frozen=True)
-class FrontSettings:
-    """Where a server listens, whom it lets in, and what it says of itself."""
-
-    bind: str  # tcp://HOST:PORT; port 0: any
-    server_name: str
-    server_version: str
-    capabilities: Sequence[str]
-    engines: Sequence[EngineInfo] = ()
-    estimators: Sequence[EstimatorInfo] = ()
-    keys: KeyPair | None = None  # none: not encrypted, loopback only
-    authorised: Callable[[], Container[str]] = field(default=lambda: frozenset())
-    data_port: int | None = None  # default: the port after control's
-    limits: Limits = field(default_factory=Limits)
-    pong_s: float = PONG_S  # how often it tells its clients that it is there, and who is gone
-
-    def __post_init__(self) -> None:
-        """Without keys all clients are one, and only the limit in all holds."""
-        if self.keys is None:
-            limits = structs.replace(self.limits, connections=_MOST_SESSIONS)
-            object.__setattr__(self, "limits", limits)
 
 
 class Front:
@@ -97,7 +71,7 @@ class Front:
         self._clock = clock
         self._pong_s = settings.pong_s
         self._pong_at_s = self._look_at_s = 0.0
-        self._doomed: dict[int, Connection] = {}  # by descriptor: closed at the next look
+        self._is_crowded = False
         context.set(zmq.IO_THREADS, IO_THREADS)  # before its first socket, or without effect
         keys = settings.keys
         self._authorised = settings.authorised if keys else None
@@ -138,11 +112,13 @@ class Front:
     def timeout_s(self) -> float:
         """How long `serve` need not be called while nothing arrives."""
         due_s = min(self._pong_at_s, self._look_at_s) - self._clock()
-        return max(0.0, min(due_s, _BUSY_S) if self.desk.downloads.is_busy else due_s)
+        if self.desk.downloads.is_busy:
+            due_s = min(due_s, _BUSY_S)
+        return max(0.0, min(due_s, _CROWDED_S) if self._is_crowded else due_s)
 
     def serve(self) -> None:
         """Handle what has arrived; never waits."""
-        self.connections.make_room()
+        self._is_crowded = self.connections.make_room()
         if self._zap is not None and self._zap.socket.poll(0):
             self._zap.handle()
         self._serve("control")
@@ -151,8 +127,7 @@ class Front:
         self.desk.step()
         now_s = self._clock()
         if now_s >= self._look_at_s:
-            self._look_at_s = now_s + _LOOK_S
-            self._look()
+            self._look_at_s = now_s + (_SOON_S if self._look() else _LOOK_S)
         if now_s >= self._pong_at_s:
             self._pong_at_s = now_s + self._pong_s
             for session in self.sessions.all():
@@ -186,7 +161,7 @@ class Front:
                 self._doom(which, received)
             if isinstance(error, Busy) and is_stranger:
                 self._doom(which, received)
-            return _failure(number, error)
+            return failure_of(number, error)
 
     def _serve(self, which: Which) -> None:
         for _ in range(_AT_ONCE[which]):
@@ -194,7 +169,8 @@ class Front:
             if received is None:
                 return
             self.connections.heard(received.descriptor)
-            if self._is_doomed(received) or (which == "control" and self._is_unread(received)):
+            is_doomed = self.connections.is_doomed(received.descriptor)
+            if is_doomed or (which == "control" and self._is_unread(received)):
                 continue
             answer = self.answer(which, received)
             if answer is None:
@@ -203,7 +179,7 @@ class Front:
             if which == "control" and session is not None:
                 self._send(session, answer)
             else:
-                self.routers.send(which, received.peer, _encoded(which, answer))
+                self.routers.send(which, received.peer, encoded(which, answer))
 
     def _control(self, received: Received) -> Message:
         message = codec.decode_control(received.frames)
@@ -226,8 +202,8 @@ class Front:
     def _greet(self, which: Which, received: Received, hello: Hello) -> Message:
         if self._authorised is not None and received.user not in self._authorised():
             raise NotAuthorised("This key was revoked.")
-        if len(self.sessions) >= _MOST_SESSIONS:
-            raise Busy(f"The server has {_MOST_SESSIONS} connections.", limit=_MOST_SESSIONS)
+        if len(self.sessions) >= MOST_SESSIONS:
+            raise Busy(f"The server has {MOST_SESSIONS} connections.", limit=MOST_SESSIONS)
         before = self.sessions.at(which, received.peer)
         welcome = self.sessions.greet(which, received, hello)
         if before is not None:  # whose routing id was taken over: its connection is closed
@@ -238,21 +214,20 @@ class Front:
             self.sessions.of(which, received).by[which] = connection
         return welcome
 
-    def _look(self) -> None:
-        """Close connections that nobody should have, or that hold what others need."""
-        for connection in self._doomed.values():
-            self.connections.cut(connection)
-        self._doomed.clear()
-        self.connections.look(_LOOK_S, has_read_all=self.desk.takes_more)
+    def _look(self) -> bool:
+        """Close connections that nobody should have, or that hold what others need; whether to
+        look again soon."""
+        is_soon = self.connections.look(_LOOK_S, has_read_all=self.desk.takes_more)
         for session in self.desk.stalled():
             self._gone(session)
         if self._authorised is None:
-            return
+            return is_soon
         authorised = self._authorised()
         for session in self.sessions.all():
             if session.user not in authorised:
                 _log.warning("%s is no longer authorised: its connection is closed", session.user)
                 self._gone(session)
+        return is_soon
 
     def _is_unread(self, received: Received) -> bool:
         """Whether a peer's queue is full of answers that it does not read: then its requests are
@@ -269,15 +244,10 @@ class Front:
         if (session := self.sessions.at(which, received.peer)) is not None:
             self.desk.forget(session)
             self.sessions.forget(session)
-        if (connection := self.connections.of(received.descriptor)) is not None:
-            self._doomed[received.descriptor] = connection
-
-    def _is_doomed(self, received: Received) -> bool:
-        doomed = self._doomed.get(received.descriptor)
-        return doomed is not None and self.connections.of(received.descriptor) is doomed
+        self.connections.doom(received.descriptor)
 
     def _send(self, session: Session, message: Message) -> bool:
-        sent = self.routers.send("control", session.control, _encoded("control", message))
+        sent = self.routers.send("control", session.control, encoded("control", message))
         if sent:
             session.full_since_s = None
         elif sent is None:
@@ -288,9 +258,9 @@ class Front:
 
     def _reply(self, session: Session, number: int, answer: Message | Exception) -> None:
         """Answer a data message later."""
-        message = _failure(number, answer) if isinstance(answer, Exception) else answer
+        message = failure_of(number, answer) if isinstance(answer, Exception) else answer
         if session.data is not None:
-            self.routers.send("data", session.data, _encoded("data", message))
+            self.routers.send("data", session.data, encoded("data", message))
 
     def _send_piece(self, session: Session, piece: Piece) -> Callable[[], bool] | None:
         header = codec.encode_data(piece.chunk, piece.payload)[0]
@@ -310,22 +280,3 @@ class Front:
         self.sessions.forget(session)
         for connection in session.by.values():
             self.connections.cut(connection)
-
-
-def _encoded(which: Which, message: Message) -> list[codec.Buffer]:
-    """The frames of a message; of one that breaks a limit, those of a failure."""
-    try:
-        if which == "control":
-            return [codec.encode_control(message)]
-        return codec.encode_data(message)
-    except ProtocolError as error:
-        _log.error("an answer cannot be sent: %s", error.text)
-        return [codec.encode_control(codec.failure_of(getattr(message, "reply_to", 0), error))]
-
-
-def _failure(number: int, error: Exception) -> Message:
-    """What to tell of an error; of one that nobody has foreseen, only that the log has it."""
-    if not isinstance(error, ProtocolError):
-        _log.error("a request could not be answered", exc_info=error)
-        error = ProtocolError("The server could not do this; its log says why.")
-    return codec.failure_of(number, error)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ..keys import KeyPair
     from ..messages import ControlMessage, Message
     from ..serving import Session
-    from ..serving.front import Which
+    from ..serving.answers import Which
     from ..serving.routers import Received
 
 __all__ = ["FakeServer"]
