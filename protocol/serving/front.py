@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..messages import ControlMessage, Message
     from .blob_store import BlobStore
     from .downloads import Piece
+    from .front_settings import FrontSettings
     from .routers import Received
     from .sessions import Session
 
