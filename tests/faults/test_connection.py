@@ -20,7 +20,7 @@ from protocol.errors import (
     WrongServerKey,
 )
 from protocol.jobs import Generate
-from protocol.keys import authorise, make_key_pair
+from protocol.keys import authorise, make_key_pair, revoke
 from protocol.news import Connected, Disconnected
 from protocol.testing import RawPeer
 from tests.protocol.samples import BLOB
@@ -55,6 +55,20 @@ def refused(client, expected: type[Exception], within_s: float) -> str:
     assert time.monotonic() - began_s < within_s
     assert type(refusal.value) is expected
     return refusal.value.text
+
+
+def start_that_is_refused(rig, *flags: str) -> str:
+    """What `ex4d serve` says when it does not start."""
+    refusal = subprocess.run(
+        [sys.executable, *REAL_SERVER, "--data_dir", str(rig.data), *flags],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert refusal.returncode == 2
+    assert "Traceback" not in refusal.stderr
+    return refusal.stderr.splitlines()[-1]
 
 
 def test_c1_a_client_is_told_who_does_not_answer_and_connects_once_there_is_a_server(make_rig):
@@ -94,6 +108,26 @@ def test_c3_a_stranger_is_told_so_and_gets_in_once_authorised(locked):
         authorise(clients, "stranger", locked.keys["stranger"].public)
         background.reconnect()
         assert news_of(background, Connected)
+
+
+def test_h10_a_revoked_client_does_not_get_in_again(locked):
+    clients = locked.root / "keys" / "clients"
+    with locked.client("ben") as ben:
+        revoke(clients, name="anna")
+        assert "does not know" in refused(locked.client("anna"), NotAuthorised, 2)
+        assert ben.jobs() == []
+    authorise(clients, "anna", locked.keys["anna"].public)
+    with locked.client("anna"):
+        pass
+
+
+def test_h16_a_server_whose_secret_others_may_read_does_not_start(make_rig):
+    rig = make_rig(encrypted=True)
+    secret = rig.root / "keys" / "server.secret"
+    secret.chmod(0o644)
+    refusal = start_that_is_refused(rig, "--bind", rig.endpoint, "--keys", str(secret.parent))
+    assert f"{secret} is a secret that others may read" in refusal
+    secret.chmod(0o600)
 
 
 def test_c4_a_plain_client_does_not_talk_to_a_server_with_keys(locked):
@@ -157,16 +191,7 @@ def test_c11_each_client_sees_only_its_own_jobs(locked):
 def test_c12_a_bind_that_others_can_reach_needs_keys(make_rig):
     rig = make_rig()
     (rig.root / "keys").mkdir()
-    command = [*REAL_SERVER, "--bind", f"tcp://0.0.0.0:{rig.ports[0]}", "--data_dir", str(rig.data)]
-    for flags in ([], ["--keys", str(rig.root / "keys")]):
-        refusal = subprocess.run(
-            [sys.executable, *command, *flags],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-        )
-        assert refusal.returncode == 2
-        assert "Traceback" not in refusal.stderr
-        assert ("needs keys" if not flags else "server.key") in refusal.stderr
+    bind = ["--bind", f"tcp://0.0.0.0:{rig.ports[0]}"]
+    assert "needs keys" in start_that_is_refused(rig, *bind)
+    assert "server.key" in start_that_is_refused(rig, *bind, "--keys", str(rig.root / "keys"))
     refused(rig.client(), NotReachable, 5)
