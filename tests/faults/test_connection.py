@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
+import zmq
 
 from protocol import codec
 from protocol import messages as m
@@ -22,7 +26,7 @@ from protocol.errors import (
 from protocol.jobs import Generate
 from protocol.keys import authorise, make_key_pair, revoke
 from protocol.news import Connected, Disconnected
-from protocol.testing import RawPeer
+from protocol.testing import RawPeer, raw_tcp
 from tests.protocol.samples import BLOB
 
 from .rig import OK, REAL_SERVER, until
@@ -139,6 +143,37 @@ def test_c4_a_client_with_keys_does_not_talk_to_a_plain_server(rig):
     keys = make_key_pair()
     client = rig.client(server_key=make_key_pair().public, keys=keys)
     assert "does not encrypt" in refused(client, EncryptionRequired, 2)
+
+
+def test_c10_500_idle_connections_and_garbage_cost_others_nothing_and_few_lines(locked):
+    with contextlib.ExitStack() as idle, locked.client() as client:
+        for port in locked.ports * 250:
+            idle.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S))
+        for noise in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\0\x01", os.urandom(4096)):
+            for _ in range(20):
+                raw_tcp(locked.ports[0], noise, timeout_s=0.05)
+        assert client.ping() < 1
+        with locked.client("ben") as newcomer:
+            assert newcomer.jobs() == []
+    assert len(locked.server.log) < 60
+
+
+def test_c10_unknown_keys_by_the_hundred_are_a_few_lines(locked):
+    server_key = locked.keys["server"].public.encode()
+    with zmq.Context() as context:
+        for _ in range(300):
+            with context.socket(zmq.DEALER) as stranger:
+                stranger.curve_publickey, stranger.curve_secretkey = zmq.curve_keypair()
+                stranger.curve_serverkey = server_key
+                monitor = stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+                stranger.connect(locked.endpoint)
+                assert monitor.poll(PATIENCE_S * 1000)
+                stranger.disable_monitor()
+                monitor.close()
+    refused_lines = [line for line in locked.server.log if "refused" in line]
+    assert 1 <= len(refused_lines) <= 10
+    with locked.client():
+        until(lambda: locked.server.log, lambda log: any("anna connects" in line for line in log))
 
 
 @pytest.mark.parametrize("major", [0, 2])
