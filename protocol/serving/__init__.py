@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from .authorised import AuthorisedClients
 from .blob_desk import BlobDesk
 from .blob_store import BlobStore
 from .front import Front
 from .front_settings import FrontSettings
+from .rare_log import RareLog
 from .routers import Routers, check_bind
 from .sessions import Session, Sessions
 from .zap import ZapHandler
 
 __all__ = [
+    "AuthorisedClients",
     "BlobDesk",
     "BlobStore",
     "Front",
     "FrontSettings",
+    "RareLog",
     "Routers",
     "Session",
     "Sessions",

@@ -7,7 +7,6 @@ control messages mean is the server's own: it gives a function that answers them
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,14 @@ import zmq
 
 from .. import codec
 from ..errors import Busy, NotAuthorised, ProtocolError
+from ..keys import fingerprint
 from ..limits import (
     CHUNK_BYTES_MOST,
     CONTROL_BYTES,
     DATA_HEADER_BYTES,
 )
 from ..messages import Hello, Ping, Pong
-from .answers import Which, encoded, failure_of
+from .answers import Answers, Which
 from .blob_desk import BlobDesk
 from .connections import Connections
 from .front_settings import MOST_SESSIONS
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Front"]
 
-_log = logging.getLogger("ex4d.server.front")
 _AT_ONCE = {"control": 32, "data": 2}  # messages of a socket before the other has its turn (H7)
 _LOOK_S = 0.5  # between two looks at the connections
 _CROWDED_S = 0.02  # between two looks whether there are descriptors, while few are left
@@ -73,6 +72,7 @@ class Front:
         self._pong_s = settings.pong_s
         self._pong_at_s = self._look_at_s = 0.0
         self._is_crowded = False
+        self._answers = Answers()
         context.set(zmq.IO_THREADS, IO_THREADS)  # before its first socket, or without effect
         keys = settings.keys
         self._authorised = settings.authorised if keys else None
@@ -162,7 +162,7 @@ class Front:
                 self._doom(which, received)
             if isinstance(error, Busy) and is_stranger:
                 self._doom(which, received)
-            return failure_of(number, error)
+            return self._answers.failure(number, error)
 
     def _serve(self, which: Which) -> None:
         for _ in range(_AT_ONCE[which]):
@@ -180,7 +180,7 @@ class Front:
             if which == "control" and session is not None:
                 self._send(session, answer)
             else:
-                self.routers.send(which, received.peer, encoded(which, answer))
+                self.routers.send(which, received.peer, self._answers.frames(which, answer))
 
     def _control(self, received: Received) -> Message:
         message = codec.decode_control(received.frames)
@@ -201,7 +201,7 @@ class Front:
         return self.desk.handle(session, message, payload)
 
     def _greet(self, which: Which, received: Received, hello: Hello) -> Message:
-        if self._authorised is not None and received.user not in self._authorised():
+        if self._authorised is not None and received.user not in (self._authorised() or ()):
             raise NotAuthorised("This key was revoked.")
         if len(self.sessions) >= MOST_SESSIONS:
             raise Busy(f"The server has {MOST_SESSIONS} connections.", limit=MOST_SESSIONS)
@@ -221,12 +221,14 @@ class Front:
         is_soon = self.connections.look(_LOOK_S, has_read_all=self.desk.takes_more)
         for session in self.desk.stalled():
             self._gone(session)
-        if self._authorised is None:
+        self._answers.told.flush()
+        authorised = None if self._authorised is None else self._authorised()
+        if authorised is None:
             return is_soon
-        authorised = self._authorised()
         for session in self.sessions.all():
             if session.user not in authorised:
-                _log.warning("%s is no longer authorised: its connection is closed", session.user)
+                text = "closed a connection with the key %s: it is no longer authorised"
+                self._answers.told.warning("revoked keys", text, fingerprint(session.user))
                 self._gone(session)
         return is_soon
 
@@ -248,7 +250,9 @@ class Front:
         self.connections.doom(received.descriptor)
 
     def _send(self, session: Session, message: Message) -> bool:
-        sent = self.routers.send("control", session.control, encoded("control", message))
+        sent = self.routers.send(
+            "control", session.control, self._answers.frames("control", message)
+        )
         if sent:
             session.full_since_s = None
         elif sent is None:
@@ -259,9 +263,9 @@ class Front:
 
     def _reply(self, session: Session, number: int, answer: Message | Exception) -> None:
         """Answer a data message later."""
-        message = failure_of(number, answer) if isinstance(answer, Exception) else answer
+        message = self._answers.failure(number, answer) if isinstance(answer, Exception) else answer
         if session.data is not None:
-            self.routers.send("data", session.data, encoded("data", message))
+            self.routers.send("data", session.data, self._answers.frames("data", message))
 
     def _send_piece(self, session: Session, piece: Piece) -> Callable[[], bool] | None:
         header = codec.encode_data(piece.chunk, piece.payload)[0]

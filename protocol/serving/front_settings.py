@@ -32,7 +32,8 @@ class FrontSettings:
     engines: Sequence[EngineInfo] = ()
     estimators: Sequence[EstimatorInfo] = ()
     keys: KeyPair | None = None  # none: not encrypted, loopback only
-    authorised: Callable[[], Container[str]] = field(default=lambda: frozenset())
+    # None: it cannot be told now; nobody new gets in, and who is in stays
+    authorised: Callable[[], Container[str] | None] = field(default=lambda: frozenset())
     data_port: int | None = None  # default: the port after control's
     limits: Limits = field(default_factory=Limits)
     pong_s: float = PONG_S  # how often it tells its clients that it is there, and who is gone

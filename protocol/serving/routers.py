@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 import zmq
 
 from ..errors import EncryptionRequired, InvalidArgument
+from ..hosts import addresses_of, numeric_address
 from ..limits import (
     CHUNK_BYTES_MOST,
     CONTROL_BYTES,
@@ -30,6 +30,9 @@ __all__ = ["IO_THREADS", "Received", "Routers", "check_bind"]
 IO_THREADS = 2  # one for each socket: what encrypts files must not hold up requests (G4)
 _DATA_RECEIVE_HWM = 8  # messages of one peer: they are read at once, and may have 4 MiB each
 _BACKLOG = 32  # connections that wait to be accepted; far fewer than the descriptors in reserve
+_ENDPOINT = re.compile(
+    r"tcp://(\[(?P<ipv6>[^\[\]\s]+)\]|(?P<host>[^\[\]:/@?#%;\s]+)):(?P<port>[0-9]{1,5})"
+)
 
 
 class Received(NamedTuple):
@@ -42,23 +45,32 @@ class Received(NamedTuple):
 
 
 def check_bind(endpoint: str, *, encrypted: bool) -> tuple[str, int]:
-    """The host and port of `tcp://HOST:PORT`; port 0 lets the system choose.
+    """What to bind for `tcp://HOST:PORT`: the host and the port; port 0 lets the system choose.
 
-    Raises InvalidArgument for another form, EncryptionRequired for a bind that others can reach
-    without keys (C12). A name is taken for reachable, except localhost.
+    Without keys the host is one number, the one that was judged: a name could mean another one a
+    moment later. Raises InvalidArgument for another form, EncryptionRequired for a bind that others
+    may reach without keys (C12, H17).
     """
-    try:
-        parts = urlsplit(endpoint)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        host, port = "", None
-    if not endpoint.startswith("tcp://") or not host or port is None or parts.path:
+    match = _ENDPOINT.fullmatch(endpoint)
+    host = (match["ipv6"] or match["host"]) if match else ""
+    port = int(match["port"]) if match else 0
+    address = numeric_address(host)
+    is_ipv6 = match is not None and match["ipv6"] is not None
+    if not match or port > 65_535 or (is_ipv6 and ":" not in host):
         raise InvalidArgument(f"{endpoint!r} is not of the form tcp://HOST:PORT.", field="bind")
-    if not encrypted and not _is_loopback(host):
+    if encrypted:
+        return (host if address is None else str(address)), port
+    addresses = addresses_of(host) if address is None else [address]
+    if not addresses and host != "*":
+        raise EncryptionRequired(
+            f"Nobody can say which address {host} is, so the server needs keys, or another host.",
+            host=host,
+        )
+    if host == "*" or not all(address.is_loopback for address in addresses):
         raise EncryptionRequired(
             f"{host} can be reached from other computers, so the server needs keys.", host=host
         )
-    return host, port
+    return str(addresses[0]), port
 
 
 class Routers:
@@ -159,12 +171,3 @@ class Routers:
         socket.bind(f"tcp://{self._host}:{port or '*'}")
         bound = socket.getsockopt_string(zmq.LAST_ENDPOINT)
         return int(bound.rstrip("\0").rpartition(":")[2])
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

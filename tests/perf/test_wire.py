@@ -21,6 +21,7 @@ import pytest
 
 from protocol.keys import authorise, make_key_pair, save_key_pair
 from protocol.limits import CHUNK_BYTES, WINDOW_BYTES_MOST
+from protocol.testing import Proxy
 from tests.faults.rig import REAL_SERVER, Rig
 from tests.faults.server_process import ROOT
 
@@ -175,3 +176,30 @@ def test_g4_a_request_is_answered_soon_while_files_flow(served):
     p50, p99 = (1000 * times[int(share * (len(times) - 1))] for share in (0.5, 0.99))
     print(f"\n{len(times)} pings under bulk: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
     assert p99 <= 25
+
+
+def test_t15_a_link_of_100_mbit_is_filled_and_requests_do_not_wait_for_files(tmp_path):
+    """The proxy holds too little for 1 Gbit and 100 ms: that takes network namespaces."""
+    rate, round_trip_s = 12.5e6, 0.02
+    rig = Rig(tmp_path)
+    rig.start(command=REAL_SERVER, warm=False)
+    shape = {"rate": rate, "delay_s": round_trip_s / 2}
+    try:
+        with Proxy(rig.ports[0], **shape) as control, Proxy(rig.ports[1], **shape) as data:
+            link = {"endpoint": control.endpoint, "data_endpoint": data.endpoint}
+            with rig.client(**link) as client, rig.background(**link) as moving:
+                size = round(rate * 8)
+                source = rig.file(os.urandom(size))
+                began_s = time.monotonic()
+                moving.upload(source)
+                times = []
+                while not client.status().stored_bytes:
+                    times.append(client.ping())
+                took_s = time.monotonic() - began_s
+    finally:
+        rig.close()
+    times.sort()
+    p99 = times[int(0.99 * (len(times) - 1))]
+    print(f"\n{size / took_s / rate:.2f} of the link; ping p99 {1000 * p99:.0f} ms")
+    assert size / took_s >= 0.92 * rate
+    assert p99 <= round_trip_s + 0.025
