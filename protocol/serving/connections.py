@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..limits import GREET_S
 from .descriptors import free_number, most_descriptors, open_descriptors, reserve
-from .tcp import close_connection, ends_of, filter_listener, received_bytes
+from .tcp import close_connection, ends_of, filter_listener, is_remnant, received_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,8 @@ class Connections:
         self._clock = clock
         self._of: dict[int, Connection] = {}
         self._heard: set[int] = set()  # descriptors by which a message came since the last look
+        self._by_peer: dict[tuple[int, bytes], Connection] = {}  # by port and routing id
+        self.remnants: frozenset[int] = frozenset()  # closed, and not given back by libzmq
         self._doomed: dict[int, Connection] = {}
         self._looked_s = clock()
         self._is_paused = False
@@ -56,9 +58,20 @@ class Connections:
     def __len__(self) -> int:
         return len(self._of)
 
-    def heard(self, descriptor: int) -> None:
-        """Note that a whole message came by a descriptor."""
+    def heard(self, port: int, peer: bytes, descriptor: int) -> bool:
+        """Note that a whole message came from a peer; False when another connection had its
+        routing id before. That one is closed: libzmq reads no more from it, and would keep its
+        descriptor for ever if it closed by itself (H1)."""
         self._heard.add(descriptor)
+        before = self._by_peer.get((port, peer))
+        if before is not None and before.descriptor == descriptor:
+            return True
+        if (connection := self.of(descriptor)) is not None:
+            self._by_peer[port, peer] = connection
+        if before is None:
+            return True
+        self.cut(before)
+        return False
 
     def of(self, descriptor: int) -> Connection | None:
         """The connection that has a descriptor now; None: it is closed already."""
@@ -149,8 +162,11 @@ class Connections:
         if numbers is None:  # this system does not tell; who has sent something is known anyhow
             numbers = list(self._of)
         before, self._of = self._of, {}
+        remnants = set()
         for number in numbers:
             ends = ends_of(number)
+            if ends is None and any(is_remnant(number, port) for port in self._message_bytes):
+                remnants.add(number)
             if ends is None or ends[1] not in self._message_bytes:
                 continue
             address = ends[0]
@@ -158,6 +174,8 @@ class Connections:
             if known is None or known.address != address:
                 known = Connection(number, address, self._clock())
             self._of[number] = known
+        self._by_peer = {k: c for k, c in self._by_peer.items() if self._of.get(c.descriptor) is c}
+        self.remnants = frozenset(remnants)
 
     def _sends_without_end(self, connection: Connection) -> bool:
         """Whether more bytes have come since the last whole message than the largest one has,

@@ -47,6 +47,7 @@ _CROWDED_S = 0.02  # between two looks whether there are descriptors, while few 
 _SOON_S = 0.1  # the same, while one of them is suspect
 _BUSY_S = 0.002  # between two looks whether peers have read what was sent to them
 _UNREAD_S = 5.0  # a peer that asks and has not read answers for so long is closed (H12)
+_MOST_REMNANTS = 64  # descriptors of connections that libzmq does not give back
 _UNREADABLE = frozenset({"invalid_message", "unknown_type", "too_large"})
 
 
@@ -72,6 +73,7 @@ class Front:
         self._pong_s = settings.pong_s
         self._pong_at_s = self._look_at_s = 0.0
         self._is_crowded = False
+        self._remnants: frozenset[int] = frozenset()
         self._answers = Answers()
         context.set(zmq.IO_THREADS, IO_THREADS)  # before its first socket, or without effect
         keys = settings.keys
@@ -93,8 +95,8 @@ class Front:
             estimators=settings.estimators,
         )
         largest = CONTROL_BYTES, CHUNK_BYTES_MOST + DATA_HEADER_BYTES
-        ports = self.routers.port, self.routers.data_port
-        self.connections = Connections(dict(zip(ports, largest, strict=True)), clock)
+        self._ports = {"control": self.routers.port, "data": self.routers.data_port}
+        self.connections = Connections(dict(zip(self._ports.values(), largest, strict=True)), clock)
         self.desk = BlobDesk(
             store, self._reply, self._send_piece, clock=clock, limits=settings.limits
         )
@@ -169,7 +171,8 @@ class Front:
             received = self.routers.receive(which)
             if received is None:
                 return
-            self.connections.heard(received.descriptor)
+            if not self.connections.heard(self._ports[which], received.peer, received.descriptor):
+                self._gone_of(which, received)
             is_doomed = self.connections.is_doomed(received.descriptor)
             if is_doomed or (which == "control" and self._is_unread(received)):
                 continue
@@ -205,10 +208,7 @@ class Front:
             raise NotAuthorised("This key was revoked.")
         if len(self.sessions) >= MOST_SESSIONS:
             raise Busy(f"The server has {MOST_SESSIONS} connections.", limit=MOST_SESSIONS)
-        before = self.sessions.at(which, received.peer)
         welcome = self.sessions.greet(which, received, hello)
-        if before is not None:  # whose routing id was taken over: its connection is closed
-            self._gone(before)
         self.sessions.valid(which, received.peer)
         connection = self.connections.greeted(received.descriptor)
         if connection is not None:
@@ -222,6 +222,7 @@ class Front:
         for session in self.desk.stalled():
             self._gone(session)
         self._answers.told.flush()
+        self._reopen_when_full_of_remnants()
         authorised = None if self._authorised is None else self._authorised()
         if authorised is None:
             return is_soon
@@ -231,6 +232,19 @@ class Front:
                 self._answers.told.warning("revoked keys", text, fingerprint(session.user))
                 self._gone(session)
         return is_soon
+
+    def _reopen_when_full_of_remnants(self) -> None:
+        """H1: a peer that lets another take its routing id over, sends on and then leaves costs
+        libzmq a descriptor until the socket is closed. Clients lose a connection, no more."""
+        lasting = self.connections.remnants & self._remnants
+        self._remnants = self.connections.remnants
+        if len(lasting) < _MOST_REMNANTS:
+            return
+        self._answers.told.warning("reopened", "%d connections were stuck", len(lasting))
+        for session in self.sessions.all():
+            self._gone(session)
+        self.routers.reopen()
+        self._remnants = frozenset()
 
     def _is_unread(self, received: Received) -> bool:
         """Whether a peer's queue is full of answers that it does not read: then its requests are

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import zmq
@@ -29,6 +30,7 @@ __all__ = ["IO_THREADS", "Received", "Routers", "check_bind"]
 
 IO_THREADS = 2  # one for each socket: what encrypts files must not hold up requests (G4)
 _DATA_RECEIVE_HWM = 8  # messages of one peer: they are read at once, and may have 4 MiB each
+_REBIND_S = 5.0
 _BACKLOG = 32  # connections that wait to be accepted; far fewer than the descriptors in reserve
 _ENDPOINT = re.compile(
     r"tcp://(\[(?P<ipv6>[^\[\]\s]+)\]|(?P<host>[^\[\]:/@?#%;\s]+)):(?P<port>[0-9]{1,5})"
@@ -92,18 +94,22 @@ class Routers:
         self._keys = keys
         self._ipv6 = ":" in host
         self._host = f"[{host}]" if self._ipv6 else host
-        self.control = self._open(context, CONTROL_BYTES, CONTROL_HWM)
-        self.data = self._open(context, CHUNK_BYTES_MOST + DATA_HEADER_BYTES, DATA_HWM)
-        self.data.rcvhwm = _DATA_RECEIVE_HWM
-        if context.get(zmq.IO_THREADS) >= IO_THREADS:
-            self.control.affinity, self.data.affinity = 1, 2
-        try:
-            self.port = self._bind(self.control, port)
-            chosen = data_port if data_port is not None else (port and port + 1)
-            self.data_port = self._bind(self.data, chosen)
-        except BaseException:
-            self.close()
-            raise
+        self._context = context
+        chosen = data_port if data_port is not None else (port and port + 1)
+        self._open_both(port, chosen)
+
+    def reopen(self) -> None:
+        """Close every connection and everything that libzmq has kept of them, and listen again on
+        the same ports. Raises zmq.ZMQError when one was taken meanwhile."""
+        self.close()
+        until_s = time.monotonic() + _REBIND_S
+        while True:
+            try:
+                return self._open_both(self.port, self.data_port)
+            except zmq.ZMQError as error:
+                if error.errno != zmq.EADDRINUSE or time.monotonic() > until_s:
+                    raise
+                time.sleep(0.005)  # libzmq's thread closes the old ones
 
     @property
     def endpoint(self) -> str:
@@ -151,8 +157,21 @@ class Routers:
         self.control.close(linger=0)
         self.data.close(linger=0)
 
-    def _open(self, context: zmq.Context[Any], message_bytes: int, hwm: int) -> zmq.Socket[bytes]:
-        socket: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
+    def _open_both(self, port: int, data_port: int) -> None:
+        self.control = self._open(CONTROL_BYTES, CONTROL_HWM)
+        self.data = self._open(CHUNK_BYTES_MOST + DATA_HEADER_BYTES, DATA_HWM)
+        self.data.rcvhwm = _DATA_RECEIVE_HWM
+        if self._context.get(zmq.IO_THREADS) >= IO_THREADS:
+            self.control.affinity, self.data.affinity = 1, 2
+        try:
+            self.port = self._bind(self.control, port)
+            self.data_port = self._bind(self.data, data_port)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, message_bytes: int, hwm: int) -> zmq.Socket[bytes]:
+        socket: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
         set_options(socket, message_bytes=message_bytes, hwm=hwm)
         socket.ipv6 = self._ipv6
         socket.backlog = _BACKLOG

@@ -137,14 +137,12 @@ class Sessions:
         return True
 
     def _session_of(self, which: str, received: Received) -> Session | None:
-        """The session of a message's peer; None when the routing id was another connection's
-        before: whoever takes one over begins anew, whatever its key (H1)."""
+        """The session of a message's peer; None when it has another key than the session: nobody
+        gains by a routing id (H1)."""
         session = self._of[which].get(received.peer)
         if session is None:
             return None
-        by = session.by.get(which)
-        is_same = by is None or by.descriptor == received.descriptor
-        return session if is_same and session.user == received.user else None
+        return session if session.user == received.user else None
 
     def _open(self, peer: bytes, user: str, hello: Hello) -> Session:
         if hello.connection:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["close_connection", "ends_of", "filter_listener", "received_bytes"]
+__all__ = ["close_connection", "ends_of", "filter_listener", "is_remnant", "received_bytes"]
 
 _RECEIVED = struct.Struct("<128xQ")  # tcpi_bytes_received in Linux's TCP_INFO
 _DROP_ALL = struct.pack("HBBI", 6, 0, 0, 0)  # a packet filter that lets nothing through
@@ -29,6 +29,18 @@ def ends_of(number: int) -> tuple[tuple[str, int], int] | None:
         host, port, *_ = borrowed.getpeername()
         return (str(host), int(port)), int(borrowed.getsockname()[1])
     return None
+
+
+def is_remnant(number: int, port: int) -> bool:
+    """Whether a descriptor is what is left of a connection to a local port that is closed."""
+    with suppress(OSError, TypeError, IndexError), _borrowed(number) as borrowed:
+        if borrowed.getsockname()[1] != port:
+            return False
+        try:
+            borrowed.getpeername()
+        except OSError:
+            return not borrowed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    return False
 
 
 def received_bytes(number: int) -> int:

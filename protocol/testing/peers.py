@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import zmq
@@ -22,14 +23,18 @@ _UNASKED = codec.encode_control(Pong(0))
 
 
 class RawPeer:
-    """A bare DEALER that sends whatever it is given. Use as a context manager."""
+    """A bare DEALER that sends whatever it is given. Use as a context manager. `options` are
+    those of the socket: routing_id, curve_serverkey and the like."""
 
-    def __init__(self, endpoint: str, *, timeout_s: float = 5.0) -> None:
+    def __init__(self, endpoint: str, *, timeout_s: float = 5.0, **options: Any) -> None:
         self._timeout_ms = round(timeout_s * 1000)
         self._context: zmq.Context[Any] = zmq.Context()
         self.socket: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
         self.socket.linger = 0
         self.socket.reconnect_ivl = -1  # closed is closed
+        self.socket.sndtimeo = self._timeout_ms
+        for name, value in options.items():
+            setattr(self.socket, name, value)
         self.socket.connect(endpoint)
 
     def __enter__(self) -> Self:
@@ -40,8 +45,9 @@ class RawPeer:
         self._context.term()
 
     def send(self, *frames: bytes) -> None:
-        """Send frames as they are."""
-        self.socket.send_multipart(frames)
+        """Send frames as they are; nothing, when the connection was closed."""
+        with suppress(zmq.Again):
+            self.socket.send_multipart(frames)
 
     def receive(self, timeout_s: float | None = None) -> list[bytes]:
         """The frames of the next message that is no unasked pong. Raises TimeoutError."""

@@ -111,11 +111,11 @@ class FakeServer:
             self._thread.join(10)
 
     def _run(self) -> None:
-        poller = zmq.Poller()
-        for socket in (*self.front.sockets(), *self.front.filenos()):
-            poller.register(socket, zmq.POLLIN)
         try:
             while not self._stop.is_set():
+                poller = zmq.Poller()
+                for socket in (*self.front.sockets(), *self.front.filenos()):
+                    poller.register(socket, zmq.POLLIN)
                 poller.poll(min(_TICK_MS, math.ceil(self.front.timeout_s() * 1000)))
                 self.front.serve()
                 self._push_events()

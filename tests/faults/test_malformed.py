@@ -142,7 +142,9 @@ def test_m3_a_peer_that_sends_a_frame_over_the_limit_is_cut_off(rig, which):
         victim.send(bytes(limit + 1))
         assert victim.quiet(0.3)
         if which == 0:
-            assert peer.control(PING).code == "protocol_error"  # a new connection, and no hello
+            assert victim.socket.poll(0) == 0
+            with RawPeer(rig.endpoint) as again:
+                assert again.control(PING).code == "protocol_error"  # it must greet again
 
 
 def test_m3_a_client_says_so_before_it_sends_what_is_too_large(rig):
