@@ -64,30 +64,26 @@ def test_c9_a_peer_that_never_greets_is_closed_after_as_many_messages(server):
 
 
 def test_h1_who_takes_a_routing_id_over_begins_anew_and_the_first_is_closed(server):
-    with (
-        RawPeer(server.endpoint, routing_id=b"taken") as first,
-        RawPeer(server.endpoint, routing_id=b"taken") as second,
-    ):
-        greeted = [peer for peer in (first, second) if _greets(peer)]
-        assert greeted
-        assert len(server.sessions) == 1
-        assert greeted[-1].control(PING).reply_to == 7
-
-
-def _greets(peer: RawPeer) -> bool:
-    try:
-        return isinstance(peer.hello(), m.Welcome)
-    except TimeoutError:
-        return False
+    with RawPeer(server.endpoint, routing_id=b"taken") as first:
+        connection = first.hello().connection
+        with RawPeer(server.endpoint, routing_id=b"taken") as second:
+            assert second.control(PING).code == "protocol_error"  # not the first one's session
+            assert second.hello().connection != connection
+            until(lambda: is_closed(first))
+            assert len(server.sessions) == 1
 
 
 def test_h1_a_message_counts_for_the_session_of_its_own_key_only(tmp_path):
     keys, anna, ben = make_key_pair(), make_key_pair(), make_key_pair()
-    with FakeServer(tmp_path, keys=keys, authorised={anna.public, ben.public}) as server:
-        first, second = (_with_keys(server, keys, pair) for pair in (anna, ben))
-        with first, second:
-            greeted = [pair for peer, pair in ((first, anna), (second, ben)) if _greets(peer)]
-            assert [s.user for s in server.sessions.all()] == [greeted[-1].public]
+    with (
+        FakeServer(tmp_path, keys=keys, authorised={anna.public, ben.public}) as server,
+        _with_keys(server, keys, anna) as first,
+    ):
+        first.hello()
+        with _with_keys(server, keys, ben) as second:
+            assert second.control(PING).code == "protocol_error"
+            second.hello()
+            assert [session.user for session in server.sessions.all()] == [ben.public]
 
 
 def _with_keys(server, keys, pair) -> RawPeer:
