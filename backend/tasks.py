@@ -18,6 +18,7 @@ from backend.reconstruction import reconstruct
 from backend.scenes import read_scene
 from backend.sources import link_blob, safe_suffix, trajectory_of
 from backend.summary import write_summary
+from ex4d.budget import SERVER, Budget
 from ex4d.camera.files import write_trajectory
 from ex4d.conditions.files import read_conditions, write_conditions
 from ex4d.conditions.render import render_conditions
@@ -52,11 +53,13 @@ _NAME = "shot"  # of the camera path, inside the file names that the library mak
 class TaskRunner:
     """Does jobs on one device; engines and the rasteriser are made once.
 
-    Raises RuntimeError when the device does not work.
+    `budget`: what a job's files may make of themselves. Raises RuntimeError when the device does
+    not work.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, budget: Budget = SERVER) -> None:
         check_device(device)  # the process sees no other
+        self._budget = budget
         self._rasterizer = make_rasterizer()
         self._engines: dict[str, Engine] = {}
         self._estimator = WarmEstimator(self._engines.clear)
@@ -99,7 +102,7 @@ class TaskRunner:
         return ["result.mp4"]
 
     def _reconstruct(self, context: JobContext, job: Reconstruct, inputs: Path) -> list[str]:
-        clip, scene, depth = read_scene(context, job, inputs, self._estimator)
+        clip, scene, depth = read_scene(context, job, inputs, self._estimator, self._budget)
         arrays = reconstruct(scene, clip, _reporter(context, "mesh"))
         context.progress("write", 0, 1)
         write_npz(context.scratch / "reconstruction.npz", arrays)
@@ -113,7 +116,7 @@ class TaskRunner:
     def _conditions(
         self, context: JobContext, job: Conditions | Shot, inputs: Path
     ) -> tuple[RenderedConditions, Fraction]:
-        clip, scene, _ = read_scene(context, job, inputs, self._estimator)
+        clip, scene, _ = read_scene(context, job, inputs, self._estimator, self._budget)
         trajectory = trajectory_of(job.trajectory, clip)
         conditions = render_conditions(
             scene,
@@ -136,7 +139,7 @@ class TaskRunner:
         mask = link_blob(context.inputs, job.mask, inputs / "mask.mp4")
         if job.backdrop is not None:
             link_blob(context.inputs, job.backdrop, inputs / "backdrop.npz")
-        conditions, fps = read_conditions(color, mask)
+        conditions, fps = read_conditions(color, mask, self._budget)
         self._finish(context, engine, job, conditions, fps)
 
     def _finish(
