@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from backend.devices import check_device
 from backend.estimators import WarmEstimator
+from backend.executors.memory import allowed_bytes
 from backend.previews import make_strip
 from backend.reconstruction import reconstruct
 from backend.scenes import read_scene
@@ -53,13 +54,14 @@ _NAME = "shot"  # of the camera path, inside the file names that the library mak
 class TaskRunner:
     """Does jobs on one device; engines and the rasteriser are made once.
 
-    `budget`: what a job's files may make of themselves. Raises RuntimeError when the device does
+    `budget`: what a job's files may make of themselves; by default what suits a server, and the
+    memory that this process may have. Raises RuntimeError when the device does
     not work.
     """
 
-    def __init__(self, device: str, budget: Budget = SERVER) -> None:
+    def __init__(self, device: str, budget: Budget | None = None) -> None:
         check_device(device)  # the process sees no other
-        self._budget = budget
+        self._budget = budget or _usual_budget()
         self._rasterizer = make_rasterizer()
         self._engines: dict[str, Engine] = {}
         self._estimator = WarmEstimator(self._engines.clear)
@@ -189,6 +191,11 @@ def _settings(given: EngineSettings | None) -> GenerateSettings:
         keep_source=given.keep_source,
         **{name: text for name, text in prompts.items() if text is not None},
     )
+
+
+def _usual_budget() -> Budget:
+    memory_bytes = allowed_bytes()
+    return SERVER if memory_bytes is None else SERVER.within(memory_bytes)
 
 
 class _JobWatcher(Watcher):

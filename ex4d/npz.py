@@ -74,20 +74,28 @@ class ArrayFrames:
                             archive, self.name, members_of(archive)[self.name]
                         )
                 return np.asarray(self._whole[number])
-            if self._stream is None or number < self._next:
-                self._rewind()
-            frame = np.empty(self.shape[1:], self.dtype)
-            while self._next <= number:
-                fill(self._stream, frame)
-                self._next += 1
-            if self._next == self.shape[0]:
+            try:
+                return self._unpacked(number)
+            except BaseException:
                 self.close()
-            return frame
+                raise
+
+    def _unpacked(self, number: int) -> np.ndarray:
+        if self._stream is None or number < self._next:
+            self._rewind()
+        frame = np.empty(self.shape[1:], self.dtype)
+        while self._next <= number:
+            fill(self._stream, frame)
+            self._next += 1
+        if self._next == self.shape[0]:
+            self.close()
+        return frame
 
     def close(self) -> None:
         """Close the file; a frame that is asked for opens it again."""
-        if self._archive is not None:
-            self._archive.close()
+        for opened_now in (self._stream, self._archive):  # the archive's file ends with both
+            if opened_now is not None:
+                opened_now.close()
         self._archive = self._stream = None
 
     def _rewind(self) -> None:
@@ -156,6 +164,8 @@ def _errors_as(path: Path, error: type[InputError]) -> Iterator[None]:
         raise error(f"{path} cannot be read: permission denied") from None
     except OtherFile as problem:
         raise error(f"{path} is {problem}") from None
+    except MemoryError:  # no fault of the file, whose claims are within the budget
+        raise
     except Exception as problem:
-        reason = str(problem).partition("\n")[0] or type(problem).__name__
+        reason = " ".join(str(problem).split())[:200] or type(problem).__name__
         raise error(f"{path} is not a readable .npz file ({reason})") from None

@@ -38,6 +38,7 @@ class OtherFile(Exception):
 
 @contextmanager
 def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open the archive. Raises OtherFile, OSError, ValueError, and what zipfile raises."""
     with path.open("rb") as file:
         start = file.read(len(_NPY))
         if start.startswith(_NPY):
@@ -101,6 +102,7 @@ class _NoArray(ValueError):
 
 
 def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Shape, whether in FORTRAN's order, and type. Raises ValueError."""
     start = stream.read(npy.MAGIC_LEN)
     if not start.startswith(_NPY):
         raise _NoArray(f"it holds {start[:6]!r} in place of an array")

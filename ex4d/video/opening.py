@@ -88,6 +88,8 @@ def _opened(path: Path, file: BinaryIO, limit: dict[str, str]) -> InputContainer
         file.seek(0)
         only["codec_whitelist"] = ",".join(_PROBED)
         return av.open(_Source(file), container_options=only, **options)  # type: ignore[no-any-return]
+    except MemoryError:  # FFmpeg's own is one too, and no fault of the file
+        raise
     except (av.FFmpegError, ValueError) as error:
         raise VideoError(_why_not(path, file)) from error
 

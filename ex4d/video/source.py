@@ -93,6 +93,8 @@ def decoded_frames(
             frames = stream.decode(packet if packet.size else None)
         except av.EOFError:
             return
+        except MemoryError:  # no fault of the file
+            raise
         except av.FFmpegError as error:
             if n_decoded == 0:
                 continue
@@ -133,5 +135,7 @@ def _packets(
 ) -> Iterator[av.Packet[VideoStream]]:
     try:
         yield from container.demux(stream)
+    except MemoryError:
+        raise
     except av.FFmpegError as error:
         raise VideoError(f"{path} is damaged: {error.strerror}") from error
