@@ -8,8 +8,9 @@ import numpy as np
 import OpenEXR
 
 from ex4d.budget import COMMAND_LINE, Budget
-from ex4d.depth.exr_parts import single_part
+from ex4d.depth.exr_parts import read_parts, single_part
 from ex4d.errors import DepthError
+from ex4d.names import names_in_words
 from ex4d.outputs import atomic_path
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["read_exr", "write_exr"]
 
 _BLOCK_LINES = 256  # that are packed together at most, by DWAB
-_DTYPES = {"HALF": np.float16, "FLOAT": np.float32, "UINT": np.uint32}
+_DTYPES = {0: np.uint32, 1: np.float16, 2: np.float32}  # as the file numbers them
 _NAMES = ("z", "depth", "distance")  # Blender: ViewLayer.Depth.Z (or .V); Nuke: depth.Z
 _UNSUPPORTED = (OpenEXR.deepscanline, OpenEXR.deeptile)
 
@@ -43,7 +44,7 @@ def read_exr(path: Path, layer: str | None = None, budget: Budget = COMMAND_LINE
         header = headers[owners[name]]
         _check_header(path, header, budget)
         return _in_display_window(header, _channel(path, owners[name], name, header))
-    except (RuntimeError, ValueError, OSError, TypeError, KeyError) as error:
+    except (RuntimeError, ValueError, OSError, TypeError, LookupError) as error:
         if not path.is_file():
             raise DepthError(f"there is no file {path}") from None
         reason = str(error).strip().rpartition("\n")[2]
@@ -53,13 +54,13 @@ def read_exr(path: Path, layer: str | None = None, budget: Budget = COMMAND_LINE
 def _channel(path: Path, part: int, name: str, header: dict[str, Any]) -> np.ndarray:
     """The numbers of one channel in its data window. Raises ValueError, OSError."""
     with path.open("rb") as file:
+        kind, *sampling = read_parts(file)[part].channels[name]
         alone = single_part(file, part)
+    dtype = _DTYPES.get(kind)
+    if dtype is None or sampling != [1, 1]:
+        raise ValueError(f"its channel {name} has no number for each pixel")
     picture = OpenEXR.InputFile(str(path) if alone is None else alone)
     try:
-        kind = picture.header()["channels"][name]
-        dtype = _DTYPES.get(str(kind.type))
-        if dtype is None or (kind.xSampling, kind.ySampling) != (1, 1):
-            raise ValueError(f"its channel {name} is {kind}: not a number for each pixel")
         width, height = _size(header["dataWindow"])
         return np.frombuffer(picture.channel(name), dtype).reshape(height, width)
     except OSError as error:  # the library prints why
@@ -110,9 +111,9 @@ def _chosen(path: Path, names: list[str], layer: str | None) -> str:
         found = found or (names if len(names) == 1 else [])
     if len(found) != 1:
         wanted = repr(layer) if layer is not None else "depth"
-        some = "no channel is" if not found else f"{', '.join(sorted(found))} all are"
+        some = "no channel is" if not found else f"{names_in_words(found)} all are"
         raise DepthError(
-            f"{path}: {some} called {wanted}; name one of {', '.join(sorted(names))} as the layer"
+            f"{path}: {some} called {wanted}; name one of {names_in_words(names)} as the layer"
         )
     return found[0]
 

@@ -13,6 +13,7 @@ from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.camera.trajectory import check_intrinsics
 from ex4d.depth.sequence import find_pictures, read_picture
 from ex4d.errors import CameraError, DepthError
+from ex4d.names import names_in_words
 from ex4d.npz import open_frames
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def open_pictures(
 def _open_npz(path: Path, budget: Budget) -> StoredDepth:
     frames, others, names = open_frames(path, DepthError, "depth", ("intrinsics",), budget)
     if frames is None:
-        raise DepthError(f"there is no 'depth' in it, only {', '.join(sorted(names)) or 'nothing'}")
+        raise DepthError(f"there is no 'depth' in it, only {names_in_words(names)}")
     shape = frames.shape
     if len(shape) == 4 and 1 in (shape[1], shape[3]):
         shape = (shape[0], *(shape[2:] if shape[1] == 1 else shape[1:3]))
