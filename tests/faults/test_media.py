@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
+import cv2
 import numpy as np
 import psutil
 import pytest
 
+from ex4d.budget import SERVER
+from ex4d.depth.exr import write_exr
 from ex4d.video.writer import write_video
 from protocol.errors import InvalidArgument
 from protocol.jobs import DepthFiles, JobState, Reconstruct, Source
@@ -114,6 +117,29 @@ def test_m8_a_bomb_is_refused_before_it_is_unpacked(rig, bomb):
     assert (failed.state, failed.error_code) == (JobState.FAILED, code)
     [worker] = rig.server.children()
     assert psutil.Process(worker.pid).memory_info().rss < GB
+
+
+@pytest.mark.parametrize("suffix", [".png", ".npz", ".exr"])
+def test_m8_depth_that_claims_more_than_the_server_gives_is_refused(rig, suffix):
+    """Each is within what the command line reads."""
+    path, side = rig.root / f"large{suffix}", 8500
+    if suffix == ".png":
+        cv2.imwrite(str(path), np.zeros((side, side), np.uint16))
+    elif suffix == ".exr":
+        write_exr(path, np.zeros((side, side), np.float32))
+    else:
+        np.savez_compressed(path, depth=np.zeros((1, side, side), np.float16))
+    with rig.client() as client:
+        blobs = client.upload(rig.shot / "clip.mp4"), client.upload(path)
+        source = Source(blobs[0], "clip.mp4", DepthFiles(blobs[1:2], name=f"depth{suffix}"))
+        rig.n_jobs += 1
+        info = client.submit(Reconstruct(source), key=f"key {rig.n_jobs}")
+        rig.acknowledged.add(info.job_id)
+        failed = rig.ended(client, info.job_id)
+    assert (failed.state, failed.error_code) == (JobState.FAILED, "invalid_depth")
+    assert f"{side}x{side} pixels" in failed.error_text
+    assert str(SERVER.picture_pixels) in failed.error_text
+    assert str(rig.root) not in failed.error_text
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the canary is watched by inotify")
