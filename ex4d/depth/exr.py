@@ -47,7 +47,7 @@ def read_exr(path: Path, layer: str | None = None, budget: Budget = COMMAND_LINE
     except (RuntimeError, ValueError, OSError, TypeError, LookupError) as error:
         if not path.is_file():
             raise DepthError(f"there is no file {path}") from None
-        reason = str(error).strip().rpartition("\n")[2]
+        reason = str(error).strip().rpartition("\n")[2][:200]
         raise DepthError(f"{path} is not a readable EXR file ({reason})") from None
 
 

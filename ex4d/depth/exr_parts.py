@@ -78,7 +78,7 @@ def _part(file: BinaryIO) -> Part:
     while name := _text(file):
         kind, size = _text(file), _uint(file)
         value = _exactly(file, size)
-        if (name, kind) == (b"chunkCount", b"int"):
+        if (name, kind, size) == (b"chunkCount", b"int", 4):
             n_chunks = int.from_bytes(value, "little")
         elif name == b"type":
             is_tiled = value == b"tiledimage"

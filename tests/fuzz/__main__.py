@@ -52,14 +52,14 @@ def fuzz(target: str, seconds: float, found: Path) -> tuple[int, int]:
                 raise RuntimeError(run.stderr[-2000:])
             n_tried += int(done[-1])
             if run.returncode:
-                print(_told(run.stderr), flush=True)
+                print(_told(run.stdout + run.stderr), flush=True)
     return n_tried, len(set(found.iterdir()) - before)
 
 
-def _told(stderr: str) -> str:
+def _told(said: str) -> str:
     """What a finding's report says, without the noise of the libraries."""
-    start = max(stderr.find(words) for words in ("Uncaught Python exception", "ERROR: libFuzzer"))
-    return stderr[max(0, start) :][:3000]
+    places = [said.find(words) for words in ("Uncaught Python exception", "ERROR: libFuzzer")]
+    return said[min((place for place in places if place >= 0), default=0) :][:3000]
 
 
 def main() -> int:

@@ -79,7 +79,7 @@ def _exrs() -> list[bytes]:
 def _pictures() -> list[bytes]:
     numbers = np.random.default_rng(2).integers(0, 65535, (10, 12)).astype(np.uint16)
     rgb, floats = np.repeat(numbers[..., None], 3, 2), numbers.astype(np.float32)
-    options = [(".png", numbers, 0), (".png", rgb, 0), (".tif", rgb, 1), (".tif", floats, 1)]
+    options = [(".png", numbers, 1), (".png", rgb, 1), (".tif", rgb, 1), (".tif", floats, 1)]
     options += [(".tif", numbers, compression) for compression in (1, 5, 8, 32773)]
     return [
         cv2.imencode(suffix, picture, [cv2.IMWRITE_TIFF_COMPRESSION, compression])[1].tobytes()
