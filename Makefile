@@ -12,7 +12,7 @@ include $(PACKAGING)/versions.mk
 BLENDERS := 42 45 50
 EXTENSION := $(shell sed -n 's/^version = "\(.*\)"/dist\/ex4d-\1.zip/p' blender_manifest.toml)
 
-.PHONY: demo test lint test-library extension test-blender perf clean
+.PHONY: demo test lint test-library extension test-blender fuzz-readers perf clean
 .NOTPARALLEL:
 
 demo: $(VENV)/installed .venv-bpy50/checked extension
@@ -45,6 +45,11 @@ test-blender-%: .venv-bpy%/checked
 in-blender = EX4D_EXTENSION_ZIP=$(EXTENSION) EX4D_PYTHON=$(BIN)/python timeout -k 10 1200 \
 	.venv-bpy$(1)/bin/python -m pytest -m "blender and not perf"
 
+# Coverage-guided, of what anybody may send: SECONDS in all, TARGETS of tests/fuzz/targets.py.
+SECONDS ?= 300
+fuzz-readers: $(VENV)/installed-fuzz
+	$(BIN)/python -m tests.fuzz $(SECONDS) $(TARGETS)
+
 # Benchmarks; on a quiet machine.
 perf: $(VENV)/installed-test
 	$(BIN)/pytest -m perf tests/perf -s
@@ -61,6 +66,10 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(PIP) --editable ".[test,wan,depth,train]"
 	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-fuzz: $(VENV)/installed-test
+	$(PIP) --editable ".[fuzz]"
+	@touch $@
 
 .venv-bpy%/installed: $(PACKAGING)/constraints.txt $(PACKAGING)/versions.mk
 	@$(PYTHON311) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { echo "Blender's module bpy needs Python 3.11: apt-get install python3.11 python3.11-venv, or name another one with make PYTHON311=/path/to/python3.11"; exit 2; }

@@ -7,6 +7,7 @@ import traceback
 from backend.disk import FULL
 from backend.text import trimmed
 from ex4d.errors import Ex4dError
+from ex4d.lack_of_memory import is_lack_of_memory
 
 __all__ = ["FAILURES", "POISONED", "code_of", "text_of"]
 
@@ -31,7 +32,6 @@ FAILURES = {
     "error": "Anything else; the text says what.",
 }
 POISONED = frozenset({"device_error"})  # the process that reported it cannot go on
-_OUT_OF_MEMORY = ("out of memory", "cannot allocate memory", "unable to allocate")
 _DEVICE_ERRORS = ("cuda error", "device-side assert", "illegal memory access", "cublas_status")
 _HINT = "try fewer frames or a smaller size"
 
@@ -43,10 +43,9 @@ def code_of(error: BaseException) -> str:
         return "disk_full"
     if isinstance(error, Ex4dError):
         return error.code
-    text = f"{type(error).__name__}: {error}".lower()
-    is_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    if is_memory or any(words in text for words in _OUT_OF_MEMORY):
+    if is_lack_of_memory(error):
         return "out_of_memory"
+    text = f"{type(error).__name__}: {error}".lower()
     if any(words in text for words in _DEVICE_ERRORS):
         return "device_error"
     return "internal_error"

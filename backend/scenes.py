@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from backend.estimators import WarmEstimator
     from backend.worker import JobContext
+    from ex4d.budget import Budget
     from ex4d.depth.files import ClipDepth
     from ex4d.video.reader import Clip
     from protocol.jobs import Conditions, Reconstruct, Shot
@@ -35,6 +36,7 @@ def read_scene(
     job: Reconstruct | Conditions | Shot,
     inputs: Path,
     estimator: WarmEstimator,
+    budget: Budget,
 ) -> tuple[Clip, Scene, ClipDepth]:
     """Read a job's clip, and read or estimate its depth. `inputs` is an empty folder.
 
@@ -44,11 +46,11 @@ def read_scene(
     context.progress("read", 0, 1)
     path = inputs / f"clip{safe_suffix(source.clip_name)}"
     link_blob(context.inputs, source.clip, path)
-    clip = read_clip_of(source, path, partial(context.progress, "read"))
+    clip = read_clip_of(source, path, partial(context.progress, "read"), budget=budget)
     lens = lens_of(source, clip)
     if isinstance(source.depth, DepthFiles):
         paths = _link_depth(context, source.depth, inputs)
-        depth = read_files(source.depth, source.cleaning, paths, clip, lens)
+        depth = read_files(source.depth, source.cleaning, paths, clip, lens, budget=budget)
     else:
         depth = estimate_depth(
             estimator.get(source.depth, context.progress),

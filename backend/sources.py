@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import structs
 
+from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.camera.trajectory import Trajectory, check_intrinsics, scale_intrinsics
 from ex4d.depth.cleaning import FOR_FILES
 from ex4d.depth.cleaning import DepthCleaning as LibraryCleaning
@@ -53,13 +54,26 @@ def link_blob(inputs: Mapping[str, Path], blob: BlobId, link: Path) -> Path:
     return link
 
 
-def read_clip_of(source: Source, path: Path, progress: Progress | None = None) -> Clip:
+def read_clip_of(
+    source: Source,
+    path: Path,
+    progress: Progress | None = None,
+    *,
+    budget: Budget = COMMAND_LINE,
+) -> Clip:
     """Read the frames of a clip that a job names. `progress` counts them.
 
     Raises VideoError, UsageError.
     """
     frames = FrameRange(source.start_frame, source.stride, source.num_frames)
-    return read_clip(path, frames, width=source.width, height=source.height, progress=progress)
+    return read_clip(
+        path,
+        frames,
+        width=source.width,
+        height=source.height,
+        progress=progress,
+        budget=budget,
+    )
 
 
 def lens_of(source: Source, clip: Clip) -> Lens:
@@ -76,7 +90,13 @@ def lens_of(source: Source, clip: Clip) -> Lens:
 
 
 def read_files(
-    depth: DepthFiles, cleaning: DepthCleaning | None, paths: list[Path], clip: Clip, lens: Lens
+    depth: DepthFiles,
+    cleaning: DepthCleaning | None,
+    paths: list[Path],
+    clip: Clip,
+    lens: Lens,
+    *,
+    budget: Budget = COMMAND_LINE,
 ) -> ClipDepth:
     """Read a clip's depth from the artist's files; the same as `ex4d recon` makes of them.
 
@@ -85,10 +105,9 @@ def read_files(
     reading = _library_reading(depth.reading)
     source: Path | StoredDepth = paths[0]
     if paths[0].suffix in PICTURE_SUFFIXES:
-        source = open_pictures(paths, reading.layer)
-    return read_depth(
-        source, clip, lens, reading=reading, cleaning=library_cleaning(cleaning, FOR_FILES)
-    )
+        source = open_pictures(paths, reading.layer, budget)
+    cleaned = library_cleaning(cleaning, FOR_FILES)
+    return read_depth(source, clip, lens, reading=reading, cleaning=cleaned, budget=budget)
 
 
 def _library_reading(given: DepthReading | None) -> LibraryReading:

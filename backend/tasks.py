@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from backend.devices import check_device
 from backend.estimators import WarmEstimator
+from backend.executors.memory import allowed_bytes
 from backend.previews import make_strip
 from backend.reconstruction import reconstruct
 from backend.scenes import read_scene
 from backend.sources import link_blob, safe_suffix, trajectory_of
 from backend.summary import write_summary
+from ex4d.budget import SERVER, Budget
 from ex4d.camera.files import write_trajectory
 from ex4d.conditions.files import read_conditions, write_conditions
 from ex4d.conditions.render import render_conditions
@@ -52,11 +54,14 @@ _NAME = "shot"  # of the camera path, inside the file names that the library mak
 class TaskRunner:
     """Does jobs on one device; engines and the rasteriser are made once.
 
-    Raises RuntimeError when the device does not work.
+    `budget`: what a job's files may make of themselves; by default what suits a server, and the
+    memory that this process may have. Raises RuntimeError when the device does
+    not work.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, budget: Budget | None = None) -> None:
         check_device(device)  # the process sees no other
+        self._budget = budget or _usual_budget()
         self._rasterizer = make_rasterizer()
         self._engines: dict[str, Engine] = {}
         self._estimator = WarmEstimator(self._engines.clear)
@@ -99,7 +104,7 @@ class TaskRunner:
         return ["result.mp4"]
 
     def _reconstruct(self, context: JobContext, job: Reconstruct, inputs: Path) -> list[str]:
-        clip, scene, depth = read_scene(context, job, inputs, self._estimator)
+        clip, scene, depth = read_scene(context, job, inputs, self._estimator, self._budget)
         arrays = reconstruct(scene, clip, _reporter(context, "mesh"))
         context.progress("write", 0, 1)
         write_npz(context.scratch / "reconstruction.npz", arrays)
@@ -113,7 +118,7 @@ class TaskRunner:
     def _conditions(
         self, context: JobContext, job: Conditions | Shot, inputs: Path
     ) -> tuple[RenderedConditions, Fraction]:
-        clip, scene, _ = read_scene(context, job, inputs, self._estimator)
+        clip, scene, _ = read_scene(context, job, inputs, self._estimator, self._budget)
         trajectory = trajectory_of(job.trajectory, clip)
         conditions = render_conditions(
             scene,
@@ -136,7 +141,7 @@ class TaskRunner:
         mask = link_blob(context.inputs, job.mask, inputs / "mask.mp4")
         if job.backdrop is not None:
             link_blob(context.inputs, job.backdrop, inputs / "backdrop.npz")
-        conditions, fps = read_conditions(color, mask)
+        conditions, fps = read_conditions(color, mask, self._budget)
         self._finish(context, engine, job, conditions, fps)
 
     def _finish(
@@ -186,6 +191,11 @@ def _settings(given: EngineSettings | None) -> GenerateSettings:
         keep_source=given.keep_source,
         **{name: text for name, text in prompts.items() if text is not None},
     )
+
+
+def _usual_budget() -> Budget:
+    memory_bytes = allowed_bytes()
+    return SERVER if memory_bytes is None else SERVER.within(memory_bytes)
 
 
 class _JobWatcher(Watcher):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import faulthandler
+import gc
 import importlib
 import os
 import queue
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import msgpack
 
 from backend.blobs import hash_file
+from backend.executors.memory import limit_memory
 from backend.failures import POISONED, code_of, text_of
 from backend.text import trimmed
 from backend.worker_messages import (
@@ -149,11 +151,13 @@ def _do(runner: Runner, run: Run, link: _Link) -> Report:
     except JobCancelled:
         return Cancelled(run.job_id)
     except Exception as error:
-        code = code_of(error)
-        if code == "out_of_memory":
-            runner.free_memory()
-        return Failed(run.job_id, code, text_of(error))
-    return Finished(run.job_id, results)
+        failed = Failed(run.job_id, code_of(error), text_of(error))
+    else:
+        return Finished(run.job_id, results)
+    if failed.code == "out_of_memory":
+        runner.free_memory()
+        gc.collect()  # only now: the error held every array of the functions that it passed
+    return failed
 
 
 def _synced(path: Path) -> Any:
@@ -177,9 +181,12 @@ def main() -> int:
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--device", required=True)
     parser.add_argument("--runner", required=True)
+    parser.add_argument("--memory_bytes", type=int, default=0)
     arguments = parser.parse_args()
     _die_with(arguments.parent)
     faulthandler.enable()
+    if arguments.memory_bytes:
+        limit_memory(arguments.memory_bytes)
     link = _Link(arguments.descriptor)
     try:
         module, _, name = arguments.runner.partition(":")

@@ -10,6 +10,7 @@ from msgspec import DecodeError, ValidationError, msgpack
 
 from backend.executors.assignment import Assignment, TimeLimits
 from backend.executors.base import WorkerState
+from backend.executors.memory import usual_bytes
 from backend.executors.process import WorkerProcess, how_it_ended
 from backend.failures import POISONED
 from backend.log import JobLog
@@ -41,6 +42,8 @@ _DECODER: msgpack.Decoder[Report] = msgpack.Decoder(Report)
 
 class LocalExecutor:
     """An Executor with one spawned process. `runner`: what does the jobs, as MODULE:CLASS.
+    `memory_bytes`: of data that the process may have (a share of the machine's memory; 0: all of
+    it); a job that wants more fails with out_of_memory, and the worker stays.
 
     Belongs to one thread, which must not end before `close`: on Linux its workers would end too.
     """
@@ -51,6 +54,7 @@ class LocalExecutor:
         *,
         runner: str = "backend.tasks:TaskRunner",
         limits: TimeLimits = _USUAL_LIMITS,
+        memory_bytes: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.device = device
@@ -58,6 +62,7 @@ class LocalExecutor:
         self.returncode: int | None = None
         self._runner = runner
         self._limits = limits
+        self._memory_bytes = usual_bytes() if memory_bytes is None else memory_bytes
         self._clock = clock
         self._log = JobLog("worker")
         self._worker: WorkerProcess | None = None
@@ -176,7 +181,7 @@ class LocalExecutor:
         self._started_s = self._clock()
         self._has_loaded, self._unfit = False, ""
         try:
-            self._worker = WorkerProcess(self.device, self._runner)
+            self._worker = WorkerProcess(self.device, self._runner, self._memory_bytes)
         except OSError as error:
             self._note_failed_start(f"it cannot be started: {error}")
             return

@@ -48,15 +48,16 @@ def _environment(device: str) -> Mapping[str, str]:
 class WorkerProcess:
     """A started worker. Raises OSError when the system has no room for it."""
 
-    def __init__(self, device: str, runner: str) -> None:
+    def __init__(self, device: str, runner: str, memory_bytes: int | None = None) -> None:
         self._socket, theirs = socket.socketpair()
         try:
             self._socket.setblocking(False)
             flags = {"descriptor": theirs.fileno(), "parent": os.getpid(), "device": device}
+            flags |= {"runner": runner, "memory_bytes": memory_bytes or 0}
             self._process = subprocess.Popen(  # noqa: S603  (our own program)
                 [
                     *(sys.executable, "-P", "-m", "backend.worker"),
-                    *(f"--{name}={value}" for name, value in {**flags, "runner": runner}.items()),
+                    *(f"--{name}={value}" for name, value in flags.items()),
                 ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,

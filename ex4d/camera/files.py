@@ -19,6 +19,7 @@ from ex4d.camera.trajectory import (
     scale_intrinsics,
 )
 from ex4d.errors import CameraError
+from ex4d.names import names_in_words
 from ex4d.npz import read_npz, write_npz
 from ex4d.video.alignment import entries_for
 
@@ -54,7 +55,7 @@ def read_trajectory(path: Path, clip: Clip) -> Trajectory:
 def _trajectory_of(arrays: dict[str, np.ndarray], clip: Clip) -> Trajectory:
     missing = {"extrinsics", "intrinsics"} - arrays.keys()
     if missing:
-        found = ", ".join(sorted(arrays)) or "nothing"
+        found = names_in_words(arrays)
         raise CameraError(f"there is no {sorted(missing)[0]!r} in it, only {found}")
     extrinsics = arrays["extrinsics"]
     if "size" not in arrays:  # the public code's files have none, ours always do

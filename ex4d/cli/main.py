@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ex4d import __version__
-from ex4d.errors import Ex4dError
+from ex4d.errors import Ex4dError, TooLargeError
+from ex4d.lack_of_memory import is_lack_of_memory, lack_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,6 +115,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # who read the output has gone: | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        if not is_lack_of_memory(error):
+            raise
+        print(f"ex4d {arguments.command}: {lack_in_words(error)}", file=sys.stderr)
+        return TooLargeError.exit_code
     else:
         return exit_code
     finally:

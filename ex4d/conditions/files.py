@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.conditions.backdrop import Backdrop
 from ex4d.conditions.render import Conditions
 from ex4d.errors import InputError
@@ -71,29 +72,32 @@ def write_frames(folder: Path, name: str, conditions: Conditions, trajectory: Tr
     write_npz(folder / f"conditions_{name}.npz", arrays)
 
 
-def read_conditions(color_path: Path, mask_path: Path) -> tuple[Conditions, Fraction]:
+def read_conditions(
+    color_path: Path, mask_path: Path, budget: Budget = COMMAND_LINE
+) -> tuple[Conditions, Fraction]:
     """Read a pair of condition videos, and the backdrop where it lies beside them; also the rate.
 
-    Raises VideoError for files that cannot be read, InputError when they do not belong together.
+    Raises VideoError for files that cannot be read, InputError when they do not belong together or
+    are larger than the budget has.
     """
-    color, fps = read_color(color_path)
-    mask, _ = read_mask(mask_path)
+    color, fps = read_color(color_path, budget)
+    mask, _ = read_mask(mask_path, budget)
     if color.shape[:3] != mask.shape:
         raise InputError(
             f"{color_path} and {mask_path} do not belong together: {_size(color)} and {_size(mask)}"
         )
-    return Conditions(color, mask, _read_backdrop(color_path, mask)), fps
+    return Conditions(color, mask, _read_backdrop(color_path, mask, budget)), fps
 
 
 def _size(video: np.ndarray) -> str:
     return f"{len(video)} frames of {video.shape[2]}x{video.shape[1]}"
 
 
-def _read_backdrop(color_path: Path, mask: np.ndarray) -> Backdrop | None:
+def _read_backdrop(color_path: Path, mask: np.ndarray, budget: Budget) -> Backdrop | None:
     path = color_path.parent / f"{color_path.stem.replace('color', 'backdrop', 1)}.npz"
     if path == color_path.with_suffix(".npz") or not path.exists():
         return None
-    arrays = read_npz(path, InputError)
+    arrays = read_npz(path, InputError, budget)
     color, known = arrays.get("color"), arrays.get("mask")
     belongs = (
         color is not None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.camera.trajectory import scale_intrinsics
 from ex4d.convention import EXACT, Convention
 from ex4d.depth.cleaning import FOR_FILES, DepthCleaning, clean_edges, limit_sky
@@ -71,6 +73,7 @@ def read_depth(
     *,
     reading: DepthReading | None = None,
     cleaning: DepthCleaning = FOR_FILES,
+    budget: Budget = COMMAND_LINE,
 ) -> ClipDepth:
     """Read the depth for `clip`, resized to its working size, unknown pixels filled.
 
@@ -79,14 +82,14 @@ def read_depth(
     any known depth.
     """
     reading = reading or DepthReading()
-    stored = open_depth(source, reading.layer) if isinstance(source, Path) else source
+    stored = open_depth(source, reading.layer, budget) if isinstance(source, Path) else source
     chosen = entries_for(clip, stored.n_frames)
     if chosen is None:
         raise DepthError(
             f"{stored.path} has {stored.n_frames} frames of depth, the clip has {len(clip.frames)}"
         )
     n_frames, height, width = clip.frames.shape[:3]
-    stored_size = stored.frame(int(chosen[0])).shape[::-1]
+    stored_size = stored.size
     of_depth = None
     if stored.intrinsics is not None:
         of_depth = scale_intrinsics(stored.intrinsics[chosen], stored_size, (width, height))
@@ -94,10 +97,11 @@ def read_depth(
     stored_lens = scale_intrinsics(intrinsics, (width, height), stored_size)
     depth = np.empty((n_frames, height, width), np.float32)
     n_unknown = 0
-    for i, number in enumerate(map(int, chosen)):
-        frame = _frame(stored, number, reading, stored_lens[i], cleaning)
-        n_unknown += int((frame == 0).sum())
-        depth[i] = resize_depth(fill_unknown(frame, cleaning.holes), (width, height))
+    with closing(stored):
+        for i, number in enumerate(map(int, chosen)):
+            frame = _frame(stored, number, reading, stored_lens[i], cleaning)
+            n_unknown += int((frame == 0).sum())
+            depth[i] = resize_depth(fill_unknown(frame, cleaning.holes), (width, height))
     limit_sky(depth, cleaning)
     clean_edges(depth, clip.frames, cleaning)
     _note_aspect(stored_size, (width, height))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
+from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.depth.exr import read_exr
+from ex4d.depth.integers import read_integers
 from ex4d.errors import DepthError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
 
 __all__ = ["PICTURE_SUFFIXES", "find_pictures", "read_picture"]
 
@@ -44,29 +45,13 @@ def find_pictures(source: Path) -> list[Path] | None:
     return _checked(source, [path for path in siblings if name.fullmatch(path.name)])
 
 
-def read_picture(path: Path, layer: str | None = None) -> np.ndarray:
+def read_picture(path: Path, layer: str | None = None, budget: Budget = COMMAND_LINE) -> np.ndarray:
     """Read the numbers of one picture [H, W]: of an EXR file its depth, of others their only
     channel, or the first of three that are equal. Raises DepthError.
     """
     if path.suffix.lower() == ".exr":
-        return read_exr(path, layer)
-    try:
-        data = np.fromfile(path, np.uint8)  # OpenCV cannot open every name on Windows
-    except OSError as error:
-        raise DepthError(f"{path} cannot be read: {error.strerror}") from None
-    try:
-        picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    except cv2.error:  # of a size that no picture has
-        picture = None
-    if picture is None:
-        raise DepthError(f"{path} is not a picture that can be read: it is damaged, or too large")
-    if picture.ndim == 3:
-        if not (picture[..., :1] == picture[..., 1:3]).all():
-            raise DepthError(f"{path} is a coloured picture; depth has one channel")
-        picture = picture[..., 0]
-    if picture.dtype == np.uint8:
-        raise DepthError(f"{path} has 8 bits a pixel, too few for depth; write it with 16")
-    return np.asarray(picture)
+        return read_exr(path, layer, budget)
+    return read_integers(path, budget)
 
 
 def _is_picture(path: Path) -> bool:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.camera.trajectory import check_intrinsics
 from ex4d.depth.sequence import find_pictures, read_picture
 from ex4d.errors import CameraError, DepthError
-from ex4d.npz import read_npz
+from ex4d.names import names_in_words
+from ex4d.npz import open_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,19 +31,24 @@ class StoredDepth:
 
     path: Path
     n_frames: int
+    size: tuple[int, int]  # (W, H) of each
     frame: Callable[[int], np.ndarray]  # its numbers [H, W]; raises DepthError
     name: Callable[[int], str]  # what to call a frame in an error
     intrinsics: np.ndarray | None = None  # float64 [N, 3, 3] for its size
+    close: Callable[[], None] = lambda: None  # its file; a frame that is asked for opens it again
 
 
-def open_depth(source: Path, layer: str | None = None) -> StoredDepth:
-    """Open a depth.npz or a sequence of pictures (see `find_pictures`). Raises DepthError, naming
-    the file."""
+def open_depth(
+    source: Path, layer: str | None = None, budget: Budget = COMMAND_LINE
+) -> StoredDepth:
+    """Open a depth.npz or a sequence of pictures (see `find_pictures`). One frame is held at a
+    time. Raises DepthError, naming the file, also for a frame that is larger than the budget has.
+    """
     pictures = find_pictures(source)
     if pictures is not None:
-        return open_pictures(pictures, layer)
+        return open_pictures(pictures, layer, budget)
     try:
-        return _open_npz(source, read_npz(source, DepthError))
+        return _open_npz(source, budget)
     except CameraError as error:
         raise DepthError(f"{source}: {error}") from None
     except DepthError as error:
@@ -49,12 +56,14 @@ def open_depth(source: Path, layer: str | None = None) -> StoredDepth:
         raise DepthError(text if str(source) in text else f"{source}: {text}") from None
 
 
-def open_pictures(pictures: list[Path], layer: str | None = None) -> StoredDepth:
+def open_pictures(
+    pictures: list[Path], layer: str | None = None, budget: Budget = COMMAND_LINE
+) -> StoredDepth:
     """Open pictures that are given in frame order. Raises DepthError when sizes differ."""
-    size = read_picture(pictures[0], layer).shape
+    size = read_picture(pictures[0], layer, budget).shape
 
     def frame(number: int) -> np.ndarray:
-        picture = read_picture(pictures[number], layer)
+        picture = read_picture(pictures[number], layer, budget)
         if picture.shape != size:
             raise DepthError(
                 f"{pictures[number]} has {picture.shape[1]}x{picture.shape[0]} pixels, "
@@ -63,24 +72,35 @@ def open_pictures(pictures: list[Path], layer: str | None = None) -> StoredDepth
         return picture
 
     return StoredDepth(
-        pictures[0].parent, len(pictures), frame, lambda number: str(pictures[number])
+        pictures[0].parent,
+        len(pictures),
+        (size[1], size[0]),
+        frame,
+        lambda number: str(pictures[number]),
     )
 
 
-def _open_npz(path: Path, arrays: dict[str, np.ndarray]) -> StoredDepth:
-    if "depth" not in arrays:
+def _open_npz(path: Path, budget: Budget) -> StoredDepth:
+    frames, others, names = open_frames(path, DepthError, "depth", ("intrinsics",), budget)
+    if frames is None:
+        raise DepthError(f"there is no 'depth' in it, only {names_in_words(names)}")
+    shape = frames.shape
+    if len(shape) == 4 and 1 in (shape[1], shape[3]):
+        shape = (shape[0], *(shape[2:] if shape[1] == 1 else shape[1:3]))
+    if len(shape) != 3 or 0 in shape or frames.dtype.kind not in "fiu":
         raise DepthError(
-            f"there is no 'depth' in it, only {', '.join(sorted(arrays)) or 'nothing'}"
+            f"depth must be numbers [N, H, W], it is {frames.dtype} {list(frames.shape)}"
         )
-    depth = arrays["depth"]
-    if depth.ndim == 4 and 1 in (depth.shape[1], depth.shape[3]):
-        depth = depth[:, 0] if depth.shape[1] == 1 else depth[..., 0]
-    if depth.ndim != 3 or 0 in depth.shape or depth.dtype.kind not in "fiu":
+    if shape[1] * shape[2] > budget.picture_pixels:
         raise DepthError(
-            f"depth must be numbers [N, H, W], it is {depth.dtype} {list(depth.shape)}"
+            f"a frame of it has {shape[2]}x{shape[1]} pixels; {budget.picture_pixels} are the most"
         )
     intrinsics = None
-    if "intrinsics" in arrays:
-        intrinsics = check_intrinsics(arrays["intrinsics"], len(depth))
+    if "intrinsics" in others:
+        intrinsics = check_intrinsics(others["intrinsics"], shape[0])
+
+    def frame(number: int) -> np.ndarray:
+        return frames.frame(number).reshape(shape[1:])
+
     name = f"{path}: frame {{}}".format
-    return StoredDepth(path, len(depth), depth.__getitem__, name, intrinsics)
+    return StoredDepth(path, shape[0], (shape[2], shape[1]), frame, name, intrinsics, frames.close)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.errors import UsageError, VideoError
+from ex4d.video.opening import open_video
 from ex4d.video.picture import Display, show, to_rgb
 from ex4d.video.size import working_size
 from ex4d.video.source import (
-    MOST_PIXELS,
     PacketTally,
     VideoInfo,
     decoded_frames,
     frame_rate,
-    open_video,
     probe,
 )
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Clip", "FrameRange", "VideoInfo", "probe", "read_clip", "read_clips", "read_whole"]
-
-_MOST_CLIP_PIXELS = 1 << 31  # of all frames: 6 GB; a thousand frames of 1920 x 1080
 
 
 @dataclass(frozen=True)
@@ -78,12 +76,13 @@ def read_clip(
     height: int | None = None,
     min_frames: int = 2,
     progress: Callable[[int, int], None] | None = None,
+    budget: Budget = COMMAND_LINE,
 ) -> Clip:
     """Read the chosen frames at their working size (see `working_size`), as a player shows them:
     frame by frame as stored, rotated upright, pixels made square, colours by the file's tags.
     A file that ends early gives a shorter clip. `progress` counts the frames.
 
-    Raises UsageError for a start beyond the end, a bad size, or more pixels than a clip may have,
+    Raises UsageError for a start beyond the end, a bad size, or more pixels than the budget has,
     and VideoError for a file that cannot be read, is damaged before the last chosen frame, or
     gives fewer than `min_frames`.
     """
@@ -93,15 +92,16 @@ def read_clip(
     def size_for(native_size: tuple[int, int]) -> tuple[int, int]:
         return working_size(native_size, width=width, height=height)
 
-    clip = _read(Path(path), frames, size_for, progress)
+    clip = _read(Path(path), frames, size_for, budget, progress)
     if len(clip.frames) < min_frames:
         raise VideoError(_too_short(clip, frames, min_frames))
     return clip
 
 
-def read_whole(path: str | Path) -> Clip:
-    """Read every frame at its native size. Raises VideoError."""
-    return _read(Path(path), FrameRange(num_frames=None), lambda native_size: native_size)
+def read_whole(path: str | Path, budget: Budget = COMMAND_LINE) -> Clip:
+    """Read every frame at its native size. Raises VideoError, and UsageError for more pixels than
+    the budget has."""
+    return _read(Path(path), FrameRange(num_frames=None), lambda native_size: native_size, budget)
 
 
 def read_clips(
@@ -111,6 +111,7 @@ def read_clips(
     num_frames: int,
     stride: int = 1,
     skip: Container[int] = (),
+    budget: Budget = COMMAND_LINE,
 ) -> Iterator[Clip]:
     """Read a file's clips of `num_frames` frames, one after the other, in one pass; what is left
     over at its end is not read. Clips whose first frame is in `skip` are passed over.
@@ -120,10 +121,10 @@ def read_clips(
     the clips before the damage.
     """
     path, first = Path(path), 0
-    tally = PacketTally.of(path)
+    tally = PacketTally.of(path, budget)
     chosen = FrameRange(0, stride, num_frames)
-    with open_video(path) as (container, stream):
-        decoder = _Decoder(path, tally, container, stream)
+    with open_video(path, budget) as (container, stream):
+        decoder = _Decoder(path, tally, container, stream, budget)
         while first == 0 or chosen.count(tally.n_frames) == num_frames:
             if first not in skip:
                 clip = decoder.read(chosen, size_for)
@@ -139,20 +140,26 @@ def _read(
     path: Path,
     chosen: FrameRange,
     size_for: Callable[[tuple[int, int]], tuple[int, int]],
+    budget: Budget,
     progress: Callable[[int, int], None] | None = None,
 ) -> Clip:
-    tally = PacketTally.of(path)
-    with open_video(path) as (container, stream):
-        return _Decoder(path, tally, container, stream).read(chosen, size_for, progress)
+    tally = PacketTally.of(path, budget)
+    with open_video(path, budget) as (container, stream):
+        return _Decoder(path, tally, container, stream, budget).read(chosen, size_for, progress)
 
 
 class _Decoder:
     """A file that is being decoded, from its beginning on."""
 
     def __init__(
-        self, path: Path, tally: PacketTally, container: InputContainer, stream: VideoStream
+        self,
+        path: Path,
+        tally: PacketTally,
+        container: InputContainer,
+        stream: VideoStream,
+        budget: Budget,
     ) -> None:
-        self._path, self._tally, self._stream = path, tally, stream
+        self._path, self._tally, self._stream, self._budget = path, tally, stream, budget
         self._decoded = enumerate(decoded_frames(path, container, stream))
         self._n_decoded = 0
 
@@ -175,10 +182,10 @@ class _Decoder:
                 display = Display.of(frame, self._stream.sample_aspect_ratio)
                 native_size, size = display.size, size_for(display.size)
                 n_expected = max(1, chosen.count(tally.n_frames))
-                _check_pixels(path, n_expected, size)
+                _check_pixels(path, n_expected, size, self._budget)
                 frames = np.empty((n_expected, size[1], size[0], 3), np.uint8)
             elif len(indices) == len(frames):  # a codec that packs several frames together
-                _check_pixels(path, 2 * len(frames), size)
+                _check_pixels(path, 2 * len(frames), size, self._budget)
                 frames.resize((2 * len(frames), *frames.shape[1:]), refcheck=False)
             frames[len(indices)] = show(to_rgb(frame), display, size)
             indices.append(index)
@@ -190,26 +197,28 @@ class _Decoder:
                 break
         else:
             n_frames = self._n_decoded
-            _check_end(path, chosen, tally, n_frames)
+            _check_end(path, chosen, tally, n_frames, self._budget)
         frames.resize((len(indices), *frames.shape[1:]), refcheck=False)
         fps = frame_rate(self._stream, tally.rate)
         return Clip(frames, fps, np.array(indices, np.int64), n_frames, native_size, path)
 
 
-def _check_pixels(path: Path, n_frames: int, size: tuple[int, int]) -> None:
+def _check_pixels(path: Path, n_frames: int, size: tuple[int, int], budget: Budget) -> None:
     """Refuse a clip that no memory could hold, before it is decoded (M8)."""
-    if n_frames * size[0] * size[1] > _MOST_CLIP_PIXELS:
+    if n_frames * size[0] * size[1] > budget.clip_pixels:
         raise UsageError(
             f"{_frames(n_frames)} of {size[0]} x {size[1]} from {path} are more than the "
-            f"{_MOST_CLIP_PIXELS} pixels that a clip may have: choose fewer or a smaller size"
+            f"{budget.clip_pixels} pixels that a clip may have: choose fewer or a smaller size"
         )
 
 
-def _check_end(path: Path, chosen: FrameRange, tally: PacketTally, n_decoded: int) -> None:
+def _check_end(
+    path: Path, chosen: FrameRange, tally: PacketTally, n_decoded: int, budget: Budget
+) -> None:
     """Raise what fits a file that ended after `n_decoded` frames, before the clip was full."""
     _check_whole(path, tally, n_decoded)
     if n_decoded == 0:
-        limit = f"or its pictures have more than {MOST_PIXELS} pixels"
+        limit = f"or its pictures have more than {budget.picture_pixels} pixels"
         raise VideoError(f"{path} has no frames that can be decoded: it is damaged, {limit}")
     if chosen.start >= n_decoded:
         raise UsageError(

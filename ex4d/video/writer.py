@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.errors import VideoError
 from ex4d.video.encoder import METADATA_TAGS, Quality, encode
+from ex4d.video.opening import open_video
 from ex4d.video.reader import read_whole
-from ex4d.video.source import open_video
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -87,16 +88,20 @@ def write_video(
     encode(Path(path), frames, fps, _PLEASING, metadata)
 
 
-def read_color(path: str | Path) -> tuple[NDArray[np.uint8], Fraction]:  # [T, H, W, 3], sRGB
+def read_color(
+    path: str | Path, budget: Budget = COMMAND_LINE
+) -> tuple[NDArray[np.uint8], Fraction]:  # [T, H, W, 3], sRGB
     """Read every frame at its native size, and the frame rate. Raises VideoError."""
-    clip = read_whole(path)
+    clip = read_whole(path, budget)
     return clip.frames, clip.fps
 
 
-def read_mask(path: str | Path) -> tuple[NDArray[np.bool_], Fraction]:  # [T, H, W]
+def read_mask(
+    path: str | Path, budget: Budget = COMMAND_LINE
+) -> tuple[NDArray[np.bool_], Fraction]:  # [T, H, W]
     """Read every frame as a mask, true where it is brighter than half, and the frame rate.
     A mask of `write_mask` comes back exactly. Raises VideoError, also for ordinary pictures."""
-    clip = read_whole(path)
+    clip = read_whole(path, budget)
     masks = np.empty(clip.frames.shape[:3], np.bool_)
     n_grey = 0
     for mask, frame in zip(masks, clip.frames, strict=True):

@@ -130,9 +130,19 @@ def make_service(tmp_path, no_leaks):
     started = []
 
     def make(
-        n_workers=1, *, runner=FAKE, limits=QUICK, root=None, settings=None, **options
+        n_workers=1,
+        *,
+        runner=FAKE,
+        limits=QUICK,
+        memory_bytes=None,
+        root=None,
+        settings=None,
+        **options,
     ) -> Harness:
-        executors = [LocalExecutor(runner=runner, limits=limits) for _ in range(n_workers)]
+        executors = [
+            LocalExecutor(runner=runner, limits=limits, memory_bytes=memory_bytes)
+            for _ in range(n_workers)
+        ]
         settings = settings or ServiceSettings()
         service = JobService(root or tmp_path / "state", executors, settings, **options)
         started.append(Harness(service, executors))

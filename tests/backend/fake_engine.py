@@ -102,6 +102,10 @@ class FakeRunner:
     def allocate(self, context) -> None:
         bytearray(1 << 60)
 
+    def fill(self, context, n_bytes) -> None:
+        """Use so much memory, not only ask for it."""
+        np.ones(n_bytes, np.uint8)
+
     def exit(self, context, code) -> None:
         os._exit(code)
 

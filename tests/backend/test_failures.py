@@ -28,6 +28,10 @@ def test_every_error_of_the_library_is_a_failure_that_clients_know():
     [
         (MemoryError(), "out_of_memory"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), "out_of_memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "out_of_memory"),
+        (RuntimeError("OpenCV(5.0.0) error: (-4:Insufficient memory)"), "out_of_memory"),
+        (RuntimeError("std::bad_alloc"), "out_of_memory"),
+        (RuntimeError("can't start new thread"), "out_of_memory"),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), "device_error"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk_full"),
         (ValueError("no"), "internal_error"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 
 import psutil
@@ -69,6 +70,27 @@ def test_j10_the_second_lack_of_memory_in_a_row_replaces_the_worker(harness, tmp
     harness.ended(harness.submit(("allocate",), key="the new one's first"))
     assert does_a_job(harness)
     assert pid_of(harness) == replaced
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limit")
+def test_m8_a_job_gets_no_more_memory_than_its_worker_may_have(make_service):
+    """It is told in words and costs neither the worker nor another process anything."""
+    harness = make_service(memory_bytes=1 << 30)
+    pid = pid_of(harness)
+    [info] = harness.ended(harness.submit(("fill", 2 << 30)))
+    assert info.error_code == "out_of_memory"
+    assert "fewer frames or a smaller size" in info.error_text
+    assert psutil.Process(pid).memory_info().rss < 1 << 30
+    assert harness.ended(harness.submit(("fill", 1 << 28), OK))[0].state is JobState.DONE
+    assert pid_of(harness) == pid
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limit")
+def test_m8_a_worker_may_have_a_share_of_the_machines_memory(make_service):
+    harness = make_service()
+    pid_of(harness)
+    limit, _ = psutil.Process(harness.executors[0].pid).rlimit(psutil.RLIMIT_DATA)
+    assert psutil.virtual_memory().total / 2 < limit < psutil.virtual_memory().total
 
 
 def test_j11_a_poisoned_gpu_context_replaces_the_worker(harness):

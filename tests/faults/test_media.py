@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+
+import cv2
 import numpy as np
 import psutil
 import pytest
 
+from ex4d.budget import SERVER
+from ex4d.depth.exr import write_exr
 from ex4d.video.writer import write_video
 from protocol.errors import InvalidArgument
 from protocol.jobs import DepthFiles, JobState, Reconstruct, Source
 from tests.ex4d.cli.conftest import make_shot
-from tests.ex4d.video.bombs import npz_bomb, png_bomb
+from tests.ex4d.video.bombs import npz_bomb, video_bomb
+from tests.ex4d.video.references import REFERENCES, reference_movie, watched
 
 from .rig import REAL_RUNNER, Rig
 
@@ -98,16 +104,58 @@ def test_m7_the_name_of_a_clip_never_becomes_a_path(rig, name):
 def test_m8_a_bomb_is_refused_before_it_is_unpacked(rig, bomb):
     clip, depth, settings, code = rig.shot / "clip.mp4", None, {}, "invalid_video"
     if bomb == "picture":
-        clip = png_bomb(rig.root / "bomb.png", 16384, 16384)
+        clip = video_bomb(rig.root / "bomb.mov", 16384, 16384)
     elif bomb == "header":
-        clip = png_bomb(rig.root / "bomb.png", 60_000, 60_000, 10)
+        clip = video_bomb(rig.root / "bomb.mov", 60_000, 60_000, 10)
     elif bomb == "depth":
         depth, code = npz_bomb(rig.root / "bomb.npz"), "invalid_depth"
     else:
         clip, code = video(rig, 49, SIZE), "invalid_usage"
         settings = {"width": 8192, "height": 8192}
-    assert (clip if depth is None else depth).stat().st_size < 40_000
+    assert (clip if depth is None else depth).stat().st_size < 70_000
     failed = reconstruct(rig, clip, depth, name="bomb", **settings)
     assert (failed.state, failed.error_code) == (JobState.FAILED, code)
     [worker] = rig.server.children()
     assert psutil.Process(worker.pid).memory_info().rss < GB
+
+
+@pytest.mark.parametrize("suffix", [".png", ".npz", ".exr"])
+def test_m8_depth_that_claims_more_than_the_server_gives_is_refused(rig, suffix):
+    """Each is within what the command line reads."""
+    path, side = rig.root / f"large{suffix}", 8500
+    if suffix == ".png":
+        cv2.imwrite(str(path), np.zeros((side, side), np.uint16))
+    elif suffix == ".exr":
+        write_exr(path, np.zeros((side, side), np.float32))
+    else:
+        np.savez_compressed(path, depth=np.zeros((1, side, side), np.float16))
+    with rig.client() as client:
+        blobs = client.upload(rig.shot / "clip.mp4"), client.upload(path)
+        source = Source(blobs[0], "clip.mp4", DepthFiles(blobs[1:2], name=f"depth{suffix}"))
+        rig.n_jobs += 1
+        info = client.submit(Reconstruct(source), key=f"key {rig.n_jobs}")
+        rig.acknowledged.add(info.job_id)
+        failed = rig.ended(client, info.job_id)
+    assert (failed.state, failed.error_code) == (JobState.FAILED, "invalid_depth")
+    assert f"{side}x{side} pixels" in failed.error_text
+    assert str(SERVER.picture_pixels) in failed.error_text
+    assert str(rig.root) not in failed.error_text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the canary is watched by inotify")
+def test_m8_a_clip_that_names_other_files_shows_none_of_them(rig, tmp_path):
+    """Neither another artist's video on the server's disk nor an address in its network."""
+    frames = np.zeros((N_FRAMES, SIZE[1], SIZE[0], 3), np.uint8)
+    with watched(tmp_path / "private", frames) as watch:
+        for number, kind in enumerate(("hls", "dash", "concat", "imf", "ram")):
+            suffix, text_for = REFERENCES[kind]
+            for target in (f"file:{watch.canary}", watch.address):
+                name = f"clip{suffix if number % 2 else '.mp4'}"
+                failed = reconstruct(rig, rig.file(text_for(target).encode()), name=name)
+                assert (failed.state, failed.error_code) == (JobState.FAILED, "invalid_video")
+                assert failed.error_text.startswith(f"{name} is ")
+                assert failed.error_text.endswith("names other files; send the video itself")
+        movie = reference_movie(tmp_path / "clip.mov", frames, f"file://{watch.canary}")
+        assert "is a reference movie" in reconstruct(rig, movie, name="clip.mov").error_text
+        assert not watch.was_opened()
+        assert not watch.was_called()

@@ -5,12 +5,29 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
+from fractions import Fraction
 from typing import TYPE_CHECKING
+
+import av
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["npz_bomb", "png_bomb"]
+__all__ = ["npz_bomb", "png_bomb", "video_bomb"]
+
+
+def video_bomb(path: Path, width: int, height: int, n_rows: int | None = None) -> Path:
+    """A mov of two such PNG pictures, which says itself that they have 64 x 64."""
+    picture = png_bomb(path, width, height, n_rows).read_bytes()
+    with av.open(str(path), "w", format="mov") as container:
+        stream = container.add_stream("png", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "gray"
+        for number in range(2):
+            packet = av.Packet(picture)
+            packet.stream, packet.pts, packet.dts = stream, number, number
+            packet.time_base, packet.is_keyframe = Fraction(1, 24), True
+            container.mux(packet)
+    return path
 
 
 def png_bomb(path: Path, width: int, height: int, n_rows: int | None = None) -> Path:

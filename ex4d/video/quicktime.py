@@ -1,0 +1,106 @@
+"""What an mp4 or mov file says in its header of where its pictures are and how many: checked before
+FFmpeg reads it."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Header", "read_header"]
+
+_STARTS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"moof", b"styp")
+_FOLDERS = {b"moov", b"trak", b"mdia", b"minf", b"dinf", b"stbl", b"moof", b"traf"}
+_MOST_BOXES = 100_000  # 16 bytes each at least; a fragmented film of an hour has some thousands
+_HAS_OTHERS = 16  # bytes of a dref entry that names a file at all, its header included
+_SELF_CONTAINED = 1
+# what makes a track's entries come from the box itself and not from bytes that lie in the file
+_SIZES_OF_SAMPLES = 0x000F00  # trun: a duration, size, flags or offset for each
+
+
+@dataclass
+class Header:
+    """What the boxes of one file claim."""
+
+    is_reference: bool = False  # its pictures lie in other files
+    n_samples: int = 0  # of all tracks but sound
+    compressed_bytes: int = 0  # of a header that is compressed, when unpacked
+    _is_sound: bool = field(default=False, repr=False)
+
+
+def read_header(file: BinaryIO) -> Header | None:
+    """Walk the boxes of a file; None when it is no mp4 or mov. What is damaged or too deep is
+    passed over: FFmpeg says so itself."""
+    file.seek(0)
+    start = file.read(8)
+    if start[4:] not in _STARTS:
+        return None
+    header = Header()
+    end = file.seek(0, 2)
+    for _, (kind, first, last) in zip(range(_MOST_BOXES), _boxes(file, 0, end, 0), strict=False):
+        _note(header, kind, file, first, last)
+    return header
+
+
+def _boxes(file: BinaryIO, first: int, end: int, depth: int) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, first and last byte of the content of every box from `first` to `end`, at any depth."""
+    while first + 8 <= end:
+        file.seek(first)
+        size, kind = struct.unpack(">I4s", file.read(8))
+        content = first + 8
+        if size == 1:
+            size = int.from_bytes(file.read(8), "big")
+            content += 8
+        elif size == 0:
+            size = end - first
+        if size < content - first:
+            return
+        last = min(end, first + size)
+        yield kind, content, last
+        if kind in _FOLDERS and depth < 8:
+            yield from _boxes(file, content, last, depth + 1)
+        first += size
+
+
+def _note(header: Header, kind: bytes, file: BinaryIO, first: int, last: int) -> None:
+    """Take down what one box claims."""
+    file.seek(first)
+    if kind == b"rmra":
+        header.is_reference = True
+    elif kind == b"trak":
+        header._is_sound = False
+    elif kind == b"hdlr" and last - first >= 12:
+        handler = file.read(12)[8:]
+        header._is_sound = header._is_sound or handler == b"soun"  # a minf has an alias's hdlr too
+    elif kind == b"dref" and not header._is_sound:
+        header.is_reference |= any(_names_a_file(file, first + 8, last))
+    elif kind == b"cmov":
+        header.compressed_bytes += _compressed_bytes(file, first, last)
+    elif kind in (b"stsz", b"stz2") and not header._is_sound and last - first >= 12:
+        header.n_samples += int.from_bytes(file.read(12)[8:], "big")
+    elif kind == b"trun" and last - first >= 8:
+        flags, count = struct.unpack(">II", file.read(8))
+        if not flags & _SIZES_OF_SAMPLES:  # others take bytes of the file
+            header.n_samples += count
+
+
+def _names_a_file(file: BinaryIO, first: int, end: int) -> Iterator[bool]:
+    """Whether each entry of a dref says that the pictures lie in another file, and in which."""
+    while first + 12 <= end:
+        file.seek(first)
+        size, _, flags = struct.unpack(">I4sI", file.read(12))
+        if size < 12:
+            return
+        yield not flags & _SELF_CONTAINED and size > _HAS_OTHERS
+        first += size
+
+
+def _compressed_bytes(file: BinaryIO, first: int, last: int) -> int:
+    for kind, content, _ in _boxes(file, first, last, 8):
+        if kind == b"cmvd":
+            file.seek(content)
+            return int.from_bytes(file.read(4), "big")
+    return 0

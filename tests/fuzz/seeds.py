@@ -1,0 +1,106 @@
+"""Small inputs that are right, which the fuzzer changes."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from pathlib import Path
+
+import av
+import cv2
+import msgspec
+import numpy as np
+import OpenEXR
+
+from tests.ex4d.video.references import REFERENCES, reference_movie
+from tests.protocol import samples
+
+__all__ = ["seeds"]
+
+_VIDEOS = (
+    *(("mp4", "libx264", "yuv420p"), ("mov", "prores_ks", "yuv422p10le"), ("mov", "png", "rgb24")),
+    *(("matroska", "ffv1", "yuv420p"), ("webm", "libvpx-vp9", "yuv420p"), ("gif", "gif", "rgb8")),
+    *(("avi", "mjpeg", "yuvj420p"), ("mpeg", "mpeg2video", "yuv420p"), ("flv", "flv1", "yuv420p")),
+    *(("mpegts", "libx264", "yuv420p"), ("mxf", "mpeg2video", "yuv420p")),
+    *(("apng", "apng", "rgb24"), ("asf", "wmv2", "yuv420p"), ("nut", "mpeg4", "yuv420p")),
+    *(("yuv4mpegpipe", "wrapped_avframe", "yuv420p"), ("ogg", "libvpx", "yuv420p")),
+    ("3gp", "h263", "yuv420p"),
+)
+_COMPRESSIONS = ("NO", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "DWAA")
+
+
+def seeds(target: str) -> list[bytes]:
+    """Inputs for the target of this name."""
+    return {
+        "messages": _messages,
+        "npz": _archives,
+        "exr": _exrs,
+        "picture": _pictures,
+        "video": _videos,
+    }[target]()
+
+
+def _messages() -> list[bytes]:
+    values = [v if isinstance(v, list) else [v] for v in vars(samples).values()]
+    messages = [m for value in values for m in value if isinstance(m, msgspec.Struct)]
+    return [msgspec.msgpack.encode(message) for message in messages]
+
+
+def _archives() -> list[bytes]:
+    depth = np.random.default_rng(0).random((3, 5, 6)).astype(np.float32)
+    found = []
+    for save in (np.savez, np.savez_compressed):
+        for array in (depth, np.asfortranarray(depth), depth[:, None], depth.astype(np.uint16)):
+            buffer = io.BytesIO()
+            save(buffer, depth=array, intrinsics=np.diag([9.0, 9, 1]))
+            found.append(buffer.getvalue())
+    return found
+
+
+def _exrs() -> list[bytes]:
+    found = []
+    depth = np.random.default_rng(1).random((10, 12)).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.exr"
+        for name in _COMPRESSIONS:
+            for kind in (OpenEXR.scanlineimage, OpenEXR.tiledimage):
+                header = {"compression": getattr(OpenEXR, f"{name}_COMPRESSION"), "type": kind}
+                if kind == OpenEXR.tiledimage:
+                    header["tiles"] = OpenEXR.TileDescription()
+                channels = {"Z": depth, "a": depth.astype(np.float16)}
+                OpenEXR.File(dict(header), channels).write(str(path))
+                found.append(path.read_bytes())
+                parts = [OpenEXR.Part(dict(header), {part: depth}, part) for part in ("Z", "a")]
+                OpenEXR.File(parts).write(str(path))
+                found.append(path.read_bytes())
+    return found
+
+
+def _pictures() -> list[bytes]:
+    numbers = np.random.default_rng(2).integers(0, 65535, (10, 12)).astype(np.uint16)
+    rgb, floats = np.repeat(numbers[..., None], 3, 2), numbers.astype(np.float32)
+    options = [(".png", numbers, 1), (".png", rgb, 1), (".tif", rgb, 1), (".tif", floats, 1)]
+    options += [(".tif", numbers, compression) for compression in (1, 5, 8, 32773)]
+    return [
+        cv2.imencode(suffix, picture, [cv2.IMWRITE_TIFF_COMPRESSION, compression])[1].tobytes()
+        for suffix, picture, compression in options
+    ]
+
+
+def _videos() -> list[bytes]:
+    noise = np.random.default_rng(3).integers(0, 255, (3, 96, 128, 3)).astype(np.uint8)
+    found = [text("/etc/hostname").encode() for _, text in REFERENCES.values()]
+    for container_format, codec, pixels in _VIDEOS:
+        buffer = io.BytesIO()
+        with av.open(buffer, "w", format=container_format) as container:
+            stream = container.add_stream(codec, rate=25)
+            stream.width, stream.height, stream.pix_fmt = (128, 96, pixels)
+            for picture in noise // (255 if codec == "prores_ks" else 8):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                container.mux(stream.encode(frame.reformat(format=pixels)))
+            container.mux(stream.encode())
+        found.append(buffer.getvalue())
+    with tempfile.TemporaryDirectory() as folder:
+        path = reference_movie(Path(folder) / "a.mov", noise, "file:///etc/hostname")
+        found.append(path.read_bytes())
+    return found
