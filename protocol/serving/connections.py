@@ -22,6 +22,7 @@ __all__ = ["Connection", "Connections"]
 
 _YOUNG_S = 1.0  # an honest client has greeted by then, also over a slow link
 _CLOSING_S = 0.05  # until closed connections have given their descriptors back
+_MOST_STUCK = 64
 _LATE = 2  # a look that comes so many times later than planned accuses nobody
 
 
@@ -50,7 +51,8 @@ class Connections:
         self._of: dict[int, Connection] = {}
         self._heard: set[int] = set()  # descriptors by which a message came since the last look
         self._by_peer: dict[tuple[int, bytes], Connection] = {}  # by port and routing id
-        self.remnants: frozenset[int] = frozenset()  # closed, and not given back by libzmq
+        self._remnants: set[int] = set()  # closed, and not given back by libzmq
+        self._n_lasting = 0  # of these, also at the look before
         self._doomed: dict[int, Connection] = {}
         self._looked_s = clock()
         self._is_paused = False
@@ -105,6 +107,12 @@ class Connections:
     def cut(self, connection: Connection) -> None:
         """Close a connection, unless it is closed already."""
         close_connection(connection.descriptor, connection.address)
+
+    @property
+    def are_stuck(self) -> bool:
+        """Whether many are closed and libzmq keeps their descriptors, until the socket is closed:
+        of peers that let another take their routing id over, sent on and left (H1)."""
+        return self._n_lasting >= _MOST_STUCK
 
     def look(self, every_s: float, *, has_read_all: bool) -> bool:
         """Take in which connections there are, and close those that did not greet in time and
@@ -175,7 +183,8 @@ class Connections:
                 known = Connection(number, address, self._clock())
             self._of[number] = known
         self._by_peer = {k: c for k, c in self._by_peer.items() if self._of.get(c.descriptor) is c}
-        self.remnants = frozenset(remnants)
+        self._n_lasting = len(remnants & self._remnants)
+        self._remnants = remnants
 
     def _sends_without_end(self, connection: Connection) -> bool:
         """Whether more bytes have come since the last whole message than the largest one has,

@@ -47,7 +47,6 @@ _CROWDED_S = 0.02  # between two looks whether there are descriptors, while few 
 _SOON_S = 0.1  # the same, while one of them is suspect
 _BUSY_S = 0.002  # between two looks whether peers have read what was sent to them
 _UNREAD_S = 5.0  # a peer that asks and has not read answers for so long is closed (H12)
-_MOST_REMNANTS = 64  # descriptors of connections that libzmq does not give back
 _UNREADABLE = frozenset({"invalid_message", "unknown_type", "too_large"})
 
 
@@ -73,7 +72,6 @@ class Front:
         self._pong_s = settings.pong_s
         self._pong_at_s = self._look_at_s = 0.0
         self._is_crowded = False
-        self._remnants: frozenset[int] = frozenset()
         self._answers = Answers()
         context.set(zmq.IO_THREADS, IO_THREADS)  # before its first socket, or without effect
         keys = settings.keys
@@ -222,7 +220,8 @@ class Front:
         for session in self.desk.stalled():
             self._gone(session)
         self._answers.told.flush()
-        self._reopen_when_full_of_remnants()
+        if self.connections.are_stuck:
+            self._reopen()
         authorised = None if self._authorised is None else self._authorised()
         if authorised is None:
             return is_soon
@@ -233,18 +232,12 @@ class Front:
                 self._gone(session)
         return is_soon
 
-    def _reopen_when_full_of_remnants(self) -> None:
-        """H1: a peer that lets another take its routing id over, sends on and then leaves costs
-        libzmq a descriptor until the socket is closed. Clients lose a connection, no more."""
-        lasting = self.connections.remnants & self._remnants
-        self._remnants = self.connections.remnants
-        if len(lasting) < _MOST_REMNANTS:
-            return
-        self._answers.told.warning("reopened", "%d connections were stuck", len(lasting))
+    def _reopen(self) -> None:
+        """Have libzmq give back what it keeps. Clients lose a connection, no more."""
+        self._answers.told.warning("reopened", "too many connections were stuck: listening anew")
         for session in self.sessions.all():
             self._gone(session)
         self.routers.reopen()
-        self._remnants = frozenset()
 
     def _is_unread(self, received: Received) -> bool:
         """Whether a peer's queue is full of answers that it does not read: then its requests are
