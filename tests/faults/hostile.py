@@ -44,7 +44,7 @@ PING = packed(type="ping", id=1)
 # ZMTP 3.0 without security, as a DEALER says it
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 _UNASKED = codec.encode_control(Pong(0))
-READY = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
+READY = b"\x04\x1c\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
 
 _LIMITED = """
 import resource, runpy, sys
