@@ -107,7 +107,7 @@ def test_h1_a_held_blender_outlives_its_server_and_the_wire(
     first = scene.server
     keys = load_key_pair(first.client_keys, "client")
     with Client(Address(first.endpoint, first.server_key, keys)) as client:
-        large = reconstruction(client, 49, (1024, 576))  # the others wait for it
+        large = reconstruction(client, 40, (640, 360))  # the others wait for it
         ids = [client.submit(large, key="large").job_id]
         small = reconstruction(client)
         ids += [client.submit(small, key=f"small {n}").job_id for n in range(N_JOBS)]
