@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 SCALE = 2  # drawn larger and shrunk: smooth lines
-WIDTH, PANEL, GAP, LEFT, RIGHT, TOP, BOTTOM = 1200, 130, 26, 76, 24, 96, 52
+WIDTH, PANEL, GAP, LEFT, RIGHT, TOP, BOTTOM = 1200, 124, 44, 64, 28, 122, 34
 INK, PALE, GRID = (38, 42, 48), (120, 126, 134), (226, 229, 233)
 PANELS = {
     "memory, MiB": (lambda one: one.memory_bytes / MIB, (31, 107, 179)),
@@ -45,16 +45,16 @@ def draw(samples: Sequence[Sample], happenings: Sequence[Happening], path: Path)
     image = Image.new("RGB", (WIDTH * SCALE, height * SCALE), "white")
     pen = _Pen(ImageDraw.Draw(image), samples[-1].time_s)
     minutes = samples[-1].time_s / 60
-    pen.text(LEFT, 14, f"ex4d serve under mischief for {minutes:.0f} minutes", INK, size=22)
+    pen.text(LEFT, 14, f"ex4d serve under mischief for {minutes:.0f} min", INK, size=22)
     _legend(pen)
     for number, (name, (value, colour)) in enumerate(PANELS.items()):
         top = TOP + number * (PANEL + GAP)
         _marks(pen, happenings, top)
         _panel(pen, samples, name, value, colour, top)
-    _time_axis(pen, height - BOTTOM - GAP + 8, minutes)
+    _time_axis(pen, height - BOTTOM - GAP + 14, minutes)
     image = image.resize((WIDTH, height), Image.Resampling.LANCZOS)
     path.parent.mkdir(parents=True, exist_ok=True)
-    image.quantize(128).save(path, optimize=True)
+    image.save(path, optimize=True)
 
 
 class _Pen:
@@ -73,17 +73,24 @@ class _Pen:
     def box(self, left, top, right, bottom, colour) -> None:
         self._canvas.rectangle([SCALE * v for v in (left, top, right, bottom)], fill=colour)
 
+    def width(self, text: str) -> float:
+        return ImageFont.load_default(13 * SCALE).getlength(text) / SCALE
+
     def text(self, x, y, text, colour, *, size: int = 13, anchor: str = "la") -> None:
         font = ImageFont.load_default(size * SCALE)
         self._canvas.text((SCALE * x, SCALE * y), text, fill=colour, font=font, anchor=anchor)
 
 
+def _pale(colour: tuple[int, int, int]) -> tuple[int, ...]:
+    return tuple((part + 2 * 255) // 3 for part in colour)
+
+
 def _legend(pen: _Pen) -> None:
     x = LEFT
     for text, colour in MARKS.values():
-        pen.box(x, 58, x + 12, 70, colour)
-        pen.text(x + 18, 64, text, INK, anchor="lm")
-        x += 40 + 8 * len(text)
+        pen.box(x, 56, x + 12, 68, colour)
+        pen.text(x + 18, 62, text, INK, anchor="lm")
+        x += 48 + pen.width(text)
 
 
 def _marks(pen: _Pen, happenings: Sequence[Happening], top: float) -> None:
@@ -91,7 +98,7 @@ def _marks(pen: _Pen, happenings: Sequence[Happening], top: float) -> None:
         _, colour = MARKS[one.name]
         left, right = pen.x(one.began_s), max(pen.x(one.ended_s), pen.x(one.began_s) + 1.2)
         if one.name in TALL:
-            pen.box(left, top, right, top + PANEL, colour)
+            pen.box(left, top, right, top + PANEL, _pale(colour))
         else:
             pen.box(left, top + PANEL + 3, right, top + PANEL + 9, colour)
 
@@ -104,7 +111,7 @@ def _panel(pen: _Pen, samples: Sequence[Sample], name: str, value, colour, top: 
         y = top + PANEL * (1 - (tick - low) / (high - low))
         pen.line([(LEFT, y), (WIDTH - RIGHT, y)], GRID)
         pen.text(LEFT - 8, y, f"{tick:g}", PALE, size=12, anchor="rm")
-    pen.text(LEFT + 6, top - 2, name, colour, size=14)
+    pen.text(LEFT, top - 8, name, colour, size=14, anchor="lb")
     lifetimes = np.array([one.lifetime for one in samples])
     joined = name == "jobs done"
     for lifetime in np.unique(lifetimes) if not joined else [None]:
@@ -125,7 +132,7 @@ def _time_axis(pen: _Pen, y: float, minutes: float) -> None:
 
 
 def _step(span: float) -> float:
-    """A round distance of about four ticks."""
-    rough = span / 4
+    """A round distance of about five ticks."""
+    rough = span / 5
     power = 10.0 ** np.floor(np.log10(rough))
     return float(next(power * nice for nice in (1, 2, 2.5, 5, 10) if power * nice >= rough))

@@ -174,11 +174,10 @@ class Studio:
                 self._look()
 
     def _look(self) -> None:
+        if self._ending.locked():
+            return
         server = self.rig.server
         if not server.is_running:
-            with self._ending:
-                if server is not self.rig.server:
-                    return
             self.broken.append(f"the server ended by itself: {server.log[-3:]}")
             server.wait()
             self.start_server()
