@@ -43,7 +43,7 @@ test-blender-%: .venv-bpy%/checked
 	$(call in-blender,$*) tests/extension
 
 in-blender = EX4D_EXTENSION_ZIP=$(EXTENSION) EX4D_PYTHON=$(BIN)/python timeout -k 10 1200 \
-	.venv-bpy$(1)/bin/python -m pytest -m "blender and not perf"
+	.venv-bpy$(1)/bin/python -m pytest -m "blender and not perf and not trial"
 
 # Benchmarks; on a quiet machine.
 perf: $(VENV)/installed-test
@@ -55,9 +55,11 @@ fuzz: $(VENV)/installed-test
 	$(BIN)/python -m tests.trials.fuzz $(MESSAGES:%=--messages %) $(CONNECTIONS:%=--connections %) \
 		$(SECONDS:%=--seconds %) $(SEED:%=--seed %) $(KIND)
 
-# An hour of work and mischief, and its chart; as root it fills a disk, too: make soak SECONDS=60
+# The tests that wait long, then an hour of work and mischief, and its chart; as root it cuts networks
+# and fills a disk, too: make soak SECONDS=60
 CHART ?= docs/soak.png
 soak: $(VENV)/installed-test
+	$(BIN)/pytest -m trial tests/trials
 	$(BIN)/python -m tests.trials.soak --chart $(CHART) $(SECONDS:%=--seconds %) $(SEED:%=--seed %)
 
 $(VENV)/bin/pip:

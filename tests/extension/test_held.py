@@ -94,7 +94,10 @@ def proxy(extension):
         yield between
 
 
-@pytest.mark.parametrize("fault", [killed, restarted, suspended, cut, silent, slow])
+LONG = [pytest.param(fault, marks=pytest.mark.trial) for fault in (restarted, silent)]
+
+
+@pytest.mark.parametrize("fault", [killed, suspended, cut, slow, *LONG])
 def test_h1_a_held_blender_outlives_its_server_and_the_wire(
     start_server, proxy, archive, tmp_path, fault
 ):
