@@ -34,6 +34,7 @@ from protocol.messages import (
     WorkerInfo,
 )
 from protocol.serving import Front
+from protocol.serving.descriptors import raise_limit
 from protocol.trajectory import check_job
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 _LOCAL = "local"  # owner of the jobs of clients without keys, on the loopback
-_BUSY_S = 0.001  # between two tries to send to a peer whose queue was full
+_LATE_S = 0.25  # between two tries to send events to a peer whose queue was full (H12)
 
 
 class Server:
@@ -63,6 +64,8 @@ class Server:
         self._watchers: set[tuple[str, str]] = set()  # connection, job: preview pictures, too
         self._previews: dict[str, Previewed] = {}  # by job: not told yet
         self._news: set[str] = set()  # jobs with events that somebody may wait for
+        self._late: set[str] = set()  # the same, of somebody whose queue was full
+        self._late_at_s = 0.0  # when they are tried again
         self._stops_asked = self._stops_obeyed = 0
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
@@ -95,6 +98,7 @@ class Server:
             self._log.info("stopped")
 
     def _serve(self) -> None:
+        raise_limit()
         self._log.info("listening", endpoint=self.endpoint, encrypted=self._encrypted)
         try:
             while not (self._obey() and self._service.has_stopped):
@@ -145,11 +149,13 @@ class Server:
         poller = zmq.Poller()
         for router in self._front.sockets():
             poller.register(router, zmq.POLLIN)
-        for number in (self._wake_out.fileno(), *self._service.filenos()):
+        for number in (
+            *(self._wake_out.fileno(), *self._front.filenos(), *self._service.filenos()),
+        ):
             poller.register(number, zmq.POLLIN)
         wait_s = min(self._front.timeout_s(), self._service.timeout_s())
-        if self._front.is_busy or self._news:
-            wait_s = min(wait_s, _BUSY_S)
+        if self._late:
+            wait_s = min(wait_s, _LATE_S)
         poller.poll(math.ceil(wait_s * 1000))
         with suppress(BlockingIOError):
             self._wake_out.recv(64)
@@ -194,7 +200,7 @@ class Server:
             uptime_s=time.monotonic() - self._began_s,
             queued=status.queued,
             running=status.running,
-            transfers=self._front.desk.open_uploads,
+            transfers=len(self._front.desk.uploads),
             connections=len(self._front.sessions),
             stored_bytes=status.stored_bytes,
             free_bytes=status.free_bytes,
@@ -234,6 +240,10 @@ class Server:
 
     def _tell(self) -> None:
         """Send attached clients the events that they have not been told yet."""
+        if self._late and time.monotonic() >= self._late_at_s:
+            self._news |= self._late
+            self._late.clear()
+            self._late_at_s = time.monotonic() + _LATE_S
         if not self._news:
             return
         news, self._news = self._news, set()
@@ -252,7 +262,7 @@ class Server:
             return
         for info in events:
             if not self._front.push(session, _event(info)):
-                self._news.add(job_id)  # its queue is full: try again in the next round
+                self._late.add(job_id)  # its queue is full
                 return
             self._attached[session.connection, job_id] = info.sequence
             if info.state in FINAL_STATES:

@@ -51,3 +51,14 @@ class UploadStore:
         Raises UnknownBlob.
         """
         return os.open(self._blobs.path_of(blob), os.O_RDONLY | getattr(os, "O_BINARY", 0))
+
+    def is_doubtful(self, blob: BlobId) -> bool:
+        """Whether its bytes must be hashed first."""
+        return False
+
+    def known_good(self, blob: BlobId) -> None:
+        """Take note that its bytes are right."""
+
+    def set_aside(self, blob: BlobId) -> None:
+        """Take note that its bytes are wrong."""
+        self._blobs.discard(blob)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..protocol.errors import InvalidArgument
+from ..protocol.hosts import is_loopback_host
 from ..protocol.keys import check_key, load_key_pair, make_key_pair, save_key_pair
 from ..protocol.limits import DEFAULT_PORT
 from ..protocol.wire import Address
@@ -29,12 +29,7 @@ def is_loopback(endpoint: str) -> bool:
         host = urlsplit(endpoint).hostname or ""
     except ValueError:
         return False
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback_host(host)
 
 
 def why_offline(endpoint: str, *, online_access: bool) -> str:

@@ -11,18 +11,17 @@ __all__ = [
     "CONTROL_HWM",
     "DATA_HEADER_BYTES",
     "DATA_HWM",
+    "DEAD_S",
     "DEFAULT_PORT",
-    "HEARTBEAT_IVL_MS",
-    "HEARTBEAT_TIMEOUT_MS",
-    "HEARTBEAT_TTL_MS",
+    "GREET_S",
+    "HANDSHAKE_S",
     "INVALID_IN_A_ROW",
     "MAJOR",
     "MINOR",
     "OPEN_FETCHES",
-    "PING_S",
+    "PONG_S",
     "PREVIEW_BYTES",
     "STALL_S",
-    "UNRESPONSIVE_S",
     "WINDOW_BYTES_FIRST",
     "WINDOW_BYTES_MOST",
 ]
@@ -44,11 +43,10 @@ WINDOW_BYTES_MOST = 32 << 20
 DATA_HWM = 64  # messages: twice the widest window in chunks
 CHUNK_TRIES = 3  # T4: a chunk damaged this often ends the transfer
 OPEN_FETCHES = 128  # ranges that one peer may have asked for and not got yet
-INVALID_IN_A_ROW = 20  # M1: then the peer is no longer listened to
+INVALID_IN_A_ROW = 20  # M1: then the connection is closed
 
-HEARTBEAT_IVL_MS = 5_000
-HEARTBEAT_TIMEOUT_MS = 25_000  # T14: IVL + TIMEOUT <= 30 s; 1 MiB then tolerates 42 kB/s
-HEARTBEAT_TTL_MS = 30_000
-PING_S = 5.0
-UNRESPONSIVE_S = 15.0
+PONG_S = 2.0  # a server says so often, unasked, that it is there
+DEAD_S = 30.0  # T14: a peer that was silent for so long is gone
+HANDSHAKE_S = 10.0  # from the TCP connection to the end of ZMTP's handshake
+GREET_S = 15.0  # from the TCP connection to hello
 STALL_S = 10.0  # a transfer without a byte for so long is tried again on a new connection

@@ -17,6 +17,7 @@ from .limits import (
     CONTROL_HWM,
     DATA_HEADER_BYTES,
     DATA_HWM,
+    DEAD_S,
     MAJOR,
 )
 from .messages import Failure, Hello, Welcome
@@ -61,7 +62,7 @@ class Link:
         """
         self.control: deque[ControlMessage] = deque()
         self.data: deque[DataFrame] = deque()
-        self.heard_s = time.monotonic()  # when anything came last
+        self.heard_s = time.monotonic()  # when anything came last; a server is never silent
         self._address = address
         self._on_wait = on_wait
         self._wires: list[Wire] = []
@@ -107,7 +108,8 @@ class Link:
     def pump(self, wait_s: float) -> None:
         """Wait for anything, at most so long, and take in what is there.
 
-        Raises LinkError when the connection was lost, ProtocolError for what is no message.
+        Raises LinkError when the connection was lost or the server has been silent for DEAD_S,
+        ProtocolError for what is no message.
         """
         ready = dict(self._poller.poll(max(0, round(wait_s * 1000))))
         control, data = self._wires
@@ -123,6 +125,8 @@ class Link:
                 self.data.append(DataFrame(*codec.decode_data(frames)))
         if any(wire.monitor in ready and wire.lost() for wire in self._wires):
             raise self._lost("was lost")
+        if not ready and time.monotonic() - self.heard_s > DEAD_S:
+            raise self._lost("is dead: the server has been silent for too long")
 
     def _open(self, context: zmq.Context[Any], message_bytes: int, hwm: int) -> Wire:
         wire = Wire(context, self._address, message_bytes, hwm)

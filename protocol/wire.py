@@ -19,7 +19,7 @@ from .errors import (
     ProtocolError,
     WrongServerKey,
 )
-from .limits import HEARTBEAT_IVL_MS, HEARTBEAT_TIMEOUT_MS, HEARTBEAT_TTL_MS
+from .sockets import set_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,15 +77,9 @@ class Wire:
         self._encrypted = address.keys is not None
         self.endpoint = address.endpoint
         self.socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
-        self.socket.linger = 0
-        self.socket.maxmsgsize = message_bytes
-        self.socket.set_hwm(hwm)
+        set_options(self.socket, message_bytes=message_bytes, hwm=hwm)
         self.socket.immediate = True
         self.socket.reconnect_ivl = -1
-        self.socket.handshake_ivl = 10_000
-        self.socket.heartbeat_ivl = HEARTBEAT_IVL_MS
-        self.socket.heartbeat_timeout = HEARTBEAT_TIMEOUT_MS
-        self.socket.heartbeat_ttl = HEARTBEAT_TTL_MS
         self.socket.ipv6 = "[" in address.endpoint
         if address.keys is not None and address.server_key is not None:
             self.socket.curve_serverkey = address.server_key.encode("ascii")

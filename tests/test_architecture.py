@@ -35,6 +35,7 @@ AT_THE_ROOT = {
     "__init__.py",  # these two make the repository the Blender extension
     "blender_manifest.toml",
     "constraints.txt",
+    "docs",
     "examples",
     "pyproject.toml",
     "tests",

@@ -22,9 +22,9 @@ from ex4d.depth.estimators.ready import missing_packages, missing_weights
 from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.errors import Ex4dError, OutputError, UsageError
 from ex4d.models_folder import default_folder
-from protocol.keys import authorised_clients, load_key_pair
+from protocol.keys import load_key_pair
 from protocol.messages import EngineInfo, EstimatorInfo
-from protocol.serving import FrontSettings
+from protocol.serving import AuthorisedClients, FrontSettings
 
 if TYPE_CHECKING:
     import argparse
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         engines=_engines(),
         estimators=_estimators(),
         keys=keys,
-        authorised=lambda: authorised_clients(clients) if clients else {},
+        authorised=AuthorisedClients(clients) if clients else dict,
     )
     try:
         with as_command_errors():

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from .blob_desk import BlobDesk, BlobStore
-from .front import Front, FrontSettings
-from .routers import Heartbeat, Routers, check_bind
+from .authorised import AuthorisedClients
+from .blob_desk import BlobDesk
+from .blob_store import BlobStore
+from .front import Front
+from .front_settings import FrontSettings
+from .rare_log import RareLog
+from .routers import Routers, check_bind
 from .sessions import Session, Sessions
 from .zap import ZapHandler
 
 __all__ = [
+    "AuthorisedClients",
     "BlobDesk",
     "BlobStore",
     "Front",
     "FrontSettings",
-    "Heartbeat",
+    "RareLog",
     "Routers",
     "Session",
     "Sessions",

@@ -1,67 +1,58 @@
 """The face of a server: its sockets with all that every server does the same way.
 
-It greets, decodes, answers data messages from the blob store, turns errors into failures, keeps
-data for peers whose queue is full, and forgets peers that are gone. What control messages mean is
-the server's own: it gives a function that answers them.
+It greets, decodes, leaves files to the blob desk, turns errors into failures, closes connections
+that are dead, silent, greedy or no longer authorised, and forgets peers that are gone. What
+control messages mean is the server's own: it gives a function that answers them.
 """
 
 from __future__ import annotations
 
-import logging
 import time
-from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+import zmq
 
 from .. import codec
-from ..errors import ProtocolError, UnexpectedMessage
-from ..limits import OPEN_FETCHES, STALL_S
-from ..messages import Hello, Limits, Ping, Pong
+from ..errors import Busy, NotAuthorised, ProtocolError
+from ..keys import fingerprint
+from ..limits import (
+    CHUNK_BYTES_MOST,
+    CONTROL_BYTES,
+    DATA_HEADER_BYTES,
+)
+from ..messages import Hello, Ping, Pong
+from .answers import Answers, Which
 from .blob_desk import BlobDesk
-from .routers import Heartbeat, Routers
+from .connections import Connections
+from .front_settings import MOST_SESSIONS
+from .routers import IO_THREADS, Routers
 from .sessions import Sessions
 from .zap import ZapHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable
 
-    import zmq
-
-    from ..keys import KeyPair
-    from ..messages import ControlMessage, EngineInfo, EstimatorInfo, Message
-    from .blob_desk import BlobStore
+    from ..messages import ControlMessage, Message
+    from .blob_store import BlobStore
+    from .downloads import Piece
+    from .front_settings import FrontSettings
     from .routers import Received
     from .sessions import Session
 
-__all__ = ["Front", "FrontSettings", "Which"]
+__all__ = ["Front"]
 
-_log = logging.getLogger("ex4d.server.front")
-Which = Literal["control", "data"]
-_AT_ONCE = 16  # messages of one socket before the other has its turn
-_FORGET_S = 3 * STALL_S  # T8: a sender that is connected and silent keeps nothing open for longer
+_AT_ONCE = {"control": 32, "data": 2}  # messages of a socket before the other has its turn (H7)
+_LOOK_S = 0.5  # between two looks at the connections
+_CROWDED_S = 0.02  # between two looks whether there are descriptors, while few are left
+_SOON_S = 0.1  # the same, while one of them is suspect
+_BUSY_S = 0.002  # between two looks whether peers have read what was sent to them
+_UNREAD_S = 5.0  # a peer that asks and has not read answers for so long is closed (H12)
 _UNREADABLE = frozenset({"invalid_message", "unknown_type", "too_large"})
 
 
-@dataclass(frozen=True)
-class FrontSettings:
-    """Where a server listens, whom it lets in, and what it says of itself."""
-
-    bind: str  # tcp://HOST:PORT; port 0: any
-    server_name: str
-    server_version: str
-    capabilities: Sequence[str]
-    engines: Sequence[EngineInfo] = ()
-    estimators: Sequence[EstimatorInfo] = ()
-    keys: KeyPair | None = None  # none: not encrypted, loopback only
-    authorised: Callable[[], Container[str]] = field(default=lambda: frozenset())
-    data_port: int | None = None  # default: the port after control's
-    limits: Limits = field(default_factory=Limits)
-    heartbeat: Heartbeat = field(default_factory=Heartbeat)
-    sweep_s: float = 2.0  # how often it looks who is gone: a ROUTER learns that only by sending
-
-
 class Front:
-    """Owns the sockets; belongs to one thread, which polls `sockets()` and calls `serve`.
+    """Owns the sockets; belongs to one thread, which polls `sockets()` and `filenos()` and calls
+    `serve`.
 
     Raises EncryptionRequired for a bind that others can reach without keys, InvalidArgument for a
     bind that is none, zmq.ZMQError when a port is taken.
@@ -78,19 +69,16 @@ class Front:
     ) -> None:
         self._answer_control = answer
         self._clock = clock
-        self._sweep_s = settings.sweep_s
-        self._sweep_at_s = 0.0
-        self._outbox: dict[bytes, deque[list[codec.Buffer]]] = {}
+        self._pong_s = settings.pong_s
+        self._pong_at_s = self._look_at_s = 0.0
+        self._is_crowded = False
+        self._answers = Answers()
+        context.set(zmq.IO_THREADS, IO_THREADS)  # before its first socket, or without effect
         keys = settings.keys
+        self._authorised = settings.authorised if keys else None
         self._zap = ZapHandler(context, settings.authorised) if keys else None
         try:
-            self.routers = Routers(
-                context,
-                settings.bind,
-                keys=keys,
-                data_port=settings.data_port,
-                heartbeat=settings.heartbeat,
-            )
+            self.routers = Routers(context, settings.bind, keys=keys, data_port=settings.data_port)
         except BaseException:
             if self._zap is not None:
                 self._zap.close()
@@ -104,125 +92,196 @@ class Front:
             engines=settings.engines,
             estimators=settings.estimators,
         )
-        self.desk = BlobDesk(store, clock=clock, limits=settings.limits)
+        largest = CONTROL_BYTES, CHUNK_BYTES_MOST + DATA_HEADER_BYTES
+        ports = self.routers.port, self.routers.data_port
+        self.connections = Connections(dict(zip(ports, largest, strict=True)), clock)
+        self.desk = BlobDesk(
+            store, self._reply, self._send_piece, clock=clock, limits=settings.limits
+        )
 
     def sockets(self) -> list[zmq.Socket[Any]]:
         """What to poll for reading."""
-        sockets: list[zmq.Socket[Any]] = [self.routers.control, self.routers.data]
+        sockets: list[zmq.Socket[Any]] = [self.routers.control]
+        if self.desk.takes_more:
+            sockets.append(self.routers.data)
         return sockets if self._zap is None else [*sockets, self._zap.socket]
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether data waits to be sent: then poll for a short time only."""
-        return bool(self._outbox)
+    def filenos(self) -> list[int]:
+        """Descriptors to poll for reading, beside the sockets."""
+        return self.desk.filenos()
 
     def timeout_s(self) -> float:
         """How long `serve` need not be called while nothing arrives."""
-        return max(0.0, self._sweep_at_s - self._clock())
+        due_s = min(self._pong_at_s, self._look_at_s) - self._clock()
+        if self.desk.downloads.is_busy:
+            due_s = min(due_s, _BUSY_S)
+        return max(0.0, min(due_s, _CROWDED_S) if self._is_crowded else due_s)
 
     def serve(self) -> None:
         """Handle what has arrived; never waits."""
+        self._is_crowded = self.connections.make_room()
         if self._zap is not None and self._zap.socket.poll(0):
             self._zap.handle()
         self._serve("control")
-        self._serve("data")
-        self._flush()
-        if self._clock() >= self._sweep_at_s:
-            self._sweep_at_s = self._clock() + self._sweep_s
-            self.desk.close_stalled(_FORGET_S)
+        if self.desk.takes_more:
+            self._serve("data")
+        self.desk.step()
+        now_s = self._clock()
+        if now_s >= self._look_at_s:
+            self._look_at_s = now_s + (_SOON_S if self._look() else _LOOK_S)
+        if now_s >= self._pong_at_s:
+            self._pong_at_s = now_s + self._pong_s
             for session in self.sessions.all():
-                self.push(session, Pong(0))
+                self._send(session, Pong(0))
 
     def push(self, session: Session, message: Message) -> bool:
         """Send a control message that is no reply; False when the peer takes none now."""
-        return self._send("control", session.control, message, None)
+        return session.full_since_s is None and self._send(session, message)
 
     def close(self) -> None:
         """Close the sockets; what is not sent is dropped, parts of transfers stay."""
+        self.desk.close()
         self.routers.close()
         if self._zap is not None:
             self._zap.close()
-        self.desk.close()
+
+    def answer(self, which: Which, received: Received) -> Message | None:
+        """What to send back for one message now; None: nothing, or later."""
+        number = codec.number_of(received.frames)
+        try:
+            if which == "control":
+                return self._control(received)
+            return self._data(received)
+        except ConnectionAbortedError:
+            self._gone_of(which, received)
+            return None
+        except Exception as error:  # the one handler of the connection
+            is_noise = isinstance(error, ProtocolError) and error.code in _UNREADABLE
+            is_stranger = self.sessions.at(which, received.peer) is None
+            if (is_noise or is_stranger) and not self.sessions.invalid(which, received.peer):
+                self._doom(which, received)
+            if isinstance(error, Busy) and is_stranger:
+                self._doom(which, received)
+            return self._answers.failure(number, error)
 
     def _serve(self, which: Which) -> None:
-        for _ in range(_AT_ONCE):
+        for _ in range(_AT_ONCE[which]):
             received = self.routers.receive(which)
             if received is None:
                 return
-            if self.sessions.deaf(which, received.peer):
+            self.connections.heard(received.descriptor)
+            is_doomed = self.connections.is_doomed(received.descriptor)
+            if is_doomed or (which == "control" and self._is_unread(received)):
                 continue
-            for message, payload in self.answers(which, received):
-                self._send(which, received.peer, message, payload)
+            answer = self.answer(which, received)
+            if answer is None:
+                continue
+            session = self.sessions.at(which, received.peer)
+            if which == "control" and session is not None:
+                self._send(session, answer)
+            else:
+                self.routers.send(which, received.peer, self._answers.frames(which, answer))
 
-    def answers(self, which: Which, received: Received) -> list[tuple[Message, bytes | None]]:
-        """What to send back for one message: messages, chunks with their bytes."""
-        peer, user, frames = received
-        number = codec.number_of(frames)
-        try:
-            if which == "control":
-                control = codec.decode_control(frames)
-                self.sessions.valid(which, peer)
-                if isinstance(control, Hello):
-                    return [(self.sessions.greet(which, peer, user, control), None)]
-                session = self.sessions.of(which, peer)
-                if isinstance(control, Ping):
-                    return [(Pong(control.id), None)]
-                return [(self._answer_control(session, control), None)]
-            data, payload = codec.decode_data(frames)
-            self.sessions.valid(which, peer)
-            if isinstance(data, Hello):
-                return [(self.sessions.greet(which, peer, user, data), None)]
-            answers = self.desk.handle(self.sessions.of(which, peer), data, payload)
-            return [(answer.message, answer.payload) for answer in answers]
-        except ProtocolError as error:
-            if error.code in _UNREADABLE and not self.sessions.invalid(which, peer):
-                self._gone(which, peer)
-            return [(codec.failure_of(number, error), None)]
-        except Exception:  # the one handler of the connection: no request may end the server
-            _log.exception("a request could not be answered")
-            fault = ProtocolError("The server could not do this; its log says why.")
-            return [(codec.failure_of(number, fault), None)]
+    def _control(self, received: Received) -> Message:
+        message = codec.decode_control(received.frames)
+        if isinstance(message, Hello):
+            return self._greet("control", received, message)
+        session = self.sessions.of("control", received)
+        self.sessions.valid("control", received.peer)
+        if isinstance(message, Ping):
+            return Pong(message.id)
+        return self._answer_control(session, message)
 
-    def _send(self, which: Which, peer: bytes, message: Message, payload: bytes | None) -> bool:
-        frames = _encoded(which, message, payload)
-        if which == "data" and peer in self._outbox:
-            if len(self._outbox[peer]) >= OPEN_FETCHES:  # asks on and on, and does not read
-                self._gone(which, peer)
-                del self._outbox[peer]
-                return False
-            self._outbox[peer].append(frames)
-            return True
-        sent = self.routers.send(which, peer, frames)
-        if sent is None:
-            self._gone(which, peer)
-        elif not sent and which == "data":
-            self._outbox[peer] = deque([frames])  # at most OPEN_FETCHES chunks
+    def _data(self, received: Received) -> Message | None:
+        message, payload = codec.decode_data(received.frames)
+        if isinstance(message, Hello):
+            return self._greet("data", received, message)
+        session = self.sessions.of("data", received)
+        self.sessions.valid("data", received.peer)
+        return self.desk.handle(session, message, payload)
+
+    def _greet(self, which: Which, received: Received, hello: Hello) -> Message:
+        if self._authorised is not None and received.user not in (self._authorised() or ()):
+            raise NotAuthorised("This key was revoked.")
+        if len(self.sessions) >= MOST_SESSIONS:
+            raise Busy(f"The server has {MOST_SESSIONS} connections.", limit=MOST_SESSIONS)
+        before = self.sessions.at(which, received.peer)
+        welcome = self.sessions.greet(which, received, hello)
+        if before is not None:  # whose routing id was taken over: its connection is closed
+            self._gone(before)
+        self.sessions.valid(which, received.peer)
+        connection = self.connections.greeted(received.descriptor)
+        if connection is not None:
+            self.sessions.of(which, received).by[which] = connection
+        return welcome
+
+    def _look(self) -> bool:
+        """Close connections that nobody should have, or that hold what others need; whether to
+        look again soon."""
+        is_soon = self.connections.look(_LOOK_S, has_read_all=self.desk.takes_more)
+        for session in self.desk.stalled():
+            self._gone(session)
+        self._answers.told.flush()
+        authorised = None if self._authorised is None else self._authorised()
+        if authorised is None:
+            return is_soon
+        for session in self.sessions.all():
+            if session.user not in authorised:
+                text = "closed a connection with the key %s: it is no longer authorised"
+                self._answers.told.warning("revoked keys", text, fingerprint(session.user))
+                self._gone(session)
+        return is_soon
+
+    def _is_unread(self, received: Received) -> bool:
+        """Whether a peer's queue is full of answers that it does not read: then its requests are
+        not done, since their answers would be lost, and after a while its connection is closed."""
+        session = self.sessions.at("control", received.peer)
+        if session is None or session.full_since_s is None:
+            return False
+        if self._clock() - session.full_since_s > _UNREAD_S:
+            self._gone(session)
+        return True
+
+    def _doom(self, which: Which, received: Received) -> None:
+        """Hear a peer no more, and close its connection when it had time to read why."""
+        if (session := self.sessions.at(which, received.peer)) is not None:
+            self.desk.forget(session)
+            self.sessions.forget(session)
+        self.connections.doom(received.descriptor)
+
+    def _send(self, session: Session, message: Message) -> bool:
+        sent = self.routers.send(
+            "control", session.control, self._answers.frames("control", message)
+        )
+        if sent:
+            session.full_since_s = None
+        elif sent is None:
+            self._gone(session)
+        elif session.full_since_s is None:
+            session.full_since_s = self._clock()
         return bool(sent)
 
-    def _flush(self) -> None:
-        for peer, queue in list(self._outbox.items()):
-            sent: bool | None = True
-            while queue and (sent := self.routers.send("data", peer, queue[0])):
-                queue.popleft()
-            if not queue or sent is None:
-                del self._outbox[peer]
+    def _reply(self, session: Session, number: int, answer: Message | Exception) -> None:
+        """Answer a data message later."""
+        message = self._answers.failure(number, answer) if isinstance(answer, Exception) else answer
+        if session.data is not None:
+            self.routers.send("data", session.data, self._answers.frames("data", message))
 
-    def _gone(self, which: Which, peer: bytes) -> None:
-        try:
-            session = self.sessions.of(which, peer)
-        except UnexpectedMessage:
-            return
+    def _send_piece(self, session: Session, piece: Piece) -> Callable[[], bool] | None:
+        header = codec.encode_data(piece.chunk, piece.payload)[0]
+        sent = self.routers.send_chunk(session.data or b"", header, piece.payload)
+        if sent is None:
+            self._gone(session)
+        return sent if callable(sent) else None
+
+    def _gone_of(self, which: Which, received: Received) -> None:
+        session = self.sessions.at(which, received.peer)
+        if session is not None:
+            self._gone(session)
+
+    def _gone(self, session: Session) -> None:
+        """Forget a session, and close what it has left of its two connections."""
         self.desk.forget(session)
         self.sessions.forget(session)
-
-
-def _encoded(which: Which, message: Message, payload: bytes | None) -> list[codec.Buffer]:
-    """The frames of a message; of one that breaks a limit, those of a failure."""
-    try:
-        if which == "control":
-            return [codec.encode_control(message)]
-        return codec.encode_data(message, payload)
-    except ProtocolError as error:
-        _log.error("an answer cannot be sent: %s", error.text)
-        failure = codec.failure_of(getattr(message, "reply_to", 0), error)
-        return [codec.encode_control(failure)]
+        for connection in session.by.values():
+            self.connections.cut(connection)

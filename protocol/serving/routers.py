@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass
+import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 import zmq
 
 from ..errors import EncryptionRequired, InvalidArgument
+from ..hosts import addresses_of, numeric_address
 from ..limits import (
     CHUNK_BYTES_MOST,
     CONTROL_BYTES,
     CONTROL_HWM,
     DATA_HEADER_BYTES,
     DATA_HWM,
-    HEARTBEAT_IVL_MS,
-    HEARTBEAT_TIMEOUT_MS,
-    HEARTBEAT_TTL_MS,
 )
+from ..sockets import set_options
 from .zap import ZAP_DOMAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..codec import Buffer
     from ..keys import KeyPair
 
-__all__ = ["Heartbeat", "Received", "Routers", "check_bind"]
+__all__ = ["IO_THREADS", "Received", "Routers", "check_bind"]
 
-
-@dataclass(frozen=True)
-class Heartbeat:
-    """After how many milliseconds of silence libzmq asks a peer whether it is there, how long it
-    waits for the answer, and when the peer shall take us for gone."""
-
-    ivl_ms: int = HEARTBEAT_IVL_MS
-    timeout_ms: int = HEARTBEAT_TIMEOUT_MS
-    ttl_ms: int = HEARTBEAT_TTL_MS
+IO_THREADS = 2  # one for each socket: what encrypts files must not hold up requests (G4)
+_DATA_RECEIVE_HWM = 8  # messages of one peer: they are read at once, and may have 4 MiB each
+_BACKLOG = 32  # connections that wait to be accepted; far fewer than the descriptors in reserve
+_ENDPOINT = re.compile(
+    r"tcp://(\[(?P<ipv6>[^\[\]\s]+)\]|(?P<host>[^\[\]:/@?#%;\s]+)):(?P<port>[0-9]{1,5})"
+)
 
 
 class Received(NamedTuple):
@@ -46,27 +40,37 @@ class Received(NamedTuple):
 
     peer: bytes
     user: str
+    descriptor: int  # of the TCP connection that it came by
     frames: list[Buffer]
 
 
 def check_bind(endpoint: str, *, encrypted: bool) -> tuple[str, int]:
-    """The host and port of `tcp://HOST:PORT`; port 0 lets the system choose.
+    """What to bind for `tcp://HOST:PORT`: the host and the port; port 0 lets the system choose.
 
-    Raises InvalidArgument for another form, EncryptionRequired for a bind that others can reach
-    without keys (C12). A name is taken for reachable, except localhost.
+    Without keys the host is one number, the one that was judged: a name could mean another one a
+    moment later. Raises InvalidArgument for another form, EncryptionRequired for a bind that others
+    may reach without keys (C12, H17).
     """
-    try:
-        parts = urlsplit(endpoint)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        host, port = "", None
-    if not endpoint.startswith("tcp://") or not host or port is None or parts.path:
+    match = _ENDPOINT.fullmatch(endpoint)
+    host = (match["ipv6"] or match["host"]) if match else ""
+    port = int(match["port"]) if match else 0
+    address = numeric_address(host)
+    is_ipv6 = match is not None and match["ipv6"] is not None
+    if not match or port > 65_535 or (is_ipv6 and ":" not in host):
         raise InvalidArgument(f"{endpoint!r} is not of the form tcp://HOST:PORT.", field="bind")
-    if not encrypted and not _is_loopback(host):
+    if encrypted:
+        return (host if address is None else str(address)), port
+    addresses = addresses_of(host) if address is None else [address]
+    if not addresses and host != "*":
+        raise EncryptionRequired(
+            f"Nobody can say which address {host} is, so the server needs keys, or another host.",
+            host=host,
+        )
+    if host == "*" or not all(address.is_loopback for address in addresses):
         raise EncryptionRequired(
             f"{host} can be reached from other computers, so the server needs keys.", host=host
         )
-    return host, port
+    return str(addresses[0]), port
 
 
 class Routers:
@@ -79,7 +83,6 @@ class Routers:
         *,
         keys: KeyPair | None,
         data_port: int | None = None,
-        heartbeat: Heartbeat = Heartbeat(),
     ) -> None:
         """Bind. With keys every connection is encrypted and must pass the ZapHandler.
 
@@ -87,11 +90,13 @@ class Routers:
         """
         host, port = check_bind(bind, encrypted=keys is not None)
         self._keys = keys
-        self._heartbeat = heartbeat
         self._ipv6 = ":" in host
         self._host = f"[{host}]" if self._ipv6 else host
         self.control = self._open(context, CONTROL_BYTES, CONTROL_HWM)
         self.data = self._open(context, CHUNK_BYTES_MOST + DATA_HEADER_BYTES, DATA_HWM)
+        self.data.rcvhwm = _DATA_RECEIVE_HWM
+        if context.get(zmq.IO_THREADS) >= IO_THREADS:
+            self.control.affinity, self.data.affinity = 1, 2
         try:
             self.port = self._bind(self.control, port)
             chosen = data_port if data_port is not None else (port and port + 1)
@@ -112,18 +117,17 @@ class Routers:
             peer, *frames = socket.recv_multipart(zmq.NOBLOCK, copy=False)
         except zmq.Again:
             return None
-        user = ""
-        if self._keys is not None and frames:
-            user = str(frames[0].get("User-Id"))
-        return Received(peer.bytes, user, [frame.buffer for frame in frames])
+        user = str(peer.get("User-Id")) if self._keys is not None else ""
+        descriptor = int(peer.get(zmq.SRCFD))
+        return Received(peer.bytes, user, descriptor, [frame.buffer for frame in frames])
 
     def send(
-        self, which: Literal["control", "data"], peer: bytes, frames: Sequence[Buffer]
+        self, which: Literal["control", "data"], peer: bytes, frames: Sequence[Buffer | zmq.Frame]
     ) -> bool | None:
         """Send without waiting: True sent, False the peer's queue is full, None it is gone."""
         socket = self.control if which == "control" else self.data
         try:
-            socket.send_multipart([peer, *frames], zmq.NOBLOCK, copy=which == "control")
+            socket.send_multipart([peer, *frames], zmq.NOBLOCK)
         except zmq.Again:
             return False
         except zmq.ZMQError as error:
@@ -132,6 +136,16 @@ class Routers:
             raise
         return True
 
+    def send_chunk(
+        self, peer: bytes, header: Buffer, payload: bytes
+    ) -> Callable[[], bool] | bool | None:
+        """The same for a piece of a file, without a copy: instead of True, what tells whether the
+        bytes have left this process."""
+        body = zmq.Frame(payload, track=True)
+        sent = self.send("data", peer, [header, body])
+        tracker = body.tracker
+        return (lambda: bool(tracker.done)) if sent else sent
+
     def close(self) -> None:
         """Close both sockets; what is not sent is dropped."""
         self.control.close(linger=0)
@@ -139,15 +153,13 @@ class Routers:
 
     def _open(self, context: zmq.Context[Any], message_bytes: int, hwm: int) -> zmq.Socket[bytes]:
         socket: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
-        socket.linger = 0
-        socket.maxmsgsize = message_bytes
-        socket.set_hwm(hwm)
+        set_options(socket, message_bytes=message_bytes, hwm=hwm)
         socket.ipv6 = self._ipv6
+        socket.backlog = _BACKLOG
         socket.router_mandatory = True
-        socket.handshake_ivl = 10_000
-        socket.heartbeat_ivl = self._heartbeat.ivl_ms
-        socket.heartbeat_timeout = self._heartbeat.timeout_ms
-        socket.heartbeat_ttl = self._heartbeat.ttl_ms
+        # H1: without it the queue of a second peer with a taken routing id is never read, so that
+        # its memory and its descriptor stay for ever. The first one's connection is closed.
+        socket.router_handover = True
         if self._keys is not None:
             socket.curve_server = True
             socket.curve_secretkey = self._keys.secret.encode("ascii")
@@ -159,12 +171,3 @@ class Routers:
         socket.bind(f"tcp://{self._host}:{port or '*'}")
         bound = socket.getsockopt_string(zmq.LAST_ENDPOINT)
         return int(bound.rstrip("\0").rpartition(":")[2])
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

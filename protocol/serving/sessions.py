@@ -6,12 +6,15 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..errors import NotAuthorised, UnexpectedMessage, VersionMismatch
+from ..errors import Busy, NotAuthorised, UnexpectedMessage, VersionMismatch
 from ..limits import INVALID_IN_A_ROW, MAJOR, MINOR
 from ..messages import EngineInfo, EstimatorInfo, Hello, Limits, Welcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from .connections import Connection
+    from .routers import Received
 
 __all__ = ["Session", "Sessions"]
 
@@ -20,7 +23,8 @@ _MOST_INVALID = 1000  # peers that are remembered for what could not be read
 
 @dataclass
 class Session:
-    """One connection of one client. `control` and `data` are routing ids."""
+    """One connection of one client. `control` and `data` are routing ids; `by` are the TCP
+    connections that they came by."""
 
     connection: str
     client_id: str
@@ -29,6 +33,8 @@ class Session:
     control: bytes
     data: bytes | None = None
     capabilities: frozenset[str] = field(default_factory=frozenset)
+    by: dict[str, Connection] = field(default_factory=dict)  # control, data
+    full_since_s: float | None = None  # when its control queue was found full, and has been since
 
 
 class Sessions:
@@ -59,12 +65,13 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def greet(self, which: str, peer: bytes, user: str, hello: Hello) -> Welcome:
+    def greet(self, which: str, received: Received, hello: Hello) -> Welcome:
         """Open a session (`which` is "control") or give it its data socket ("data").
 
         Raises VersionMismatch, UnexpectedMessage (a second hello, an unknown connection),
-        NotAuthorised (a connection of another user).
+        NotAuthorised (a connection of another user), Busy (the user has too many).
         """
+        peer, user = received.peer, received.user
         if hello.major != MAJOR:
             raise VersionMismatch(
                 f"The client speaks version {hello.major}.{hello.minor} of the protocol and the "
@@ -73,7 +80,7 @@ class Sessions:
                 client=f"{hello.major}.{hello.minor}",
                 server=f"{MAJOR}.{MINOR}",
             )
-        if peer in self._of[which]:
+        if self._session_of(which, received) is not None:
             raise UnexpectedMessage("There was a hello on this socket before.", type="hello")
         session = self._open(peer, user, hello) if which == "control" else None
         session = session or self._join(peer, user, hello)
@@ -92,12 +99,16 @@ class Sessions:
             estimators=self._estimators if which == "control" else [],
         )
 
-    def of(self, which: str, peer: bytes) -> Session:
-        """The session of a peer. Raises UnexpectedMessage before its hello (C9)."""
-        session = self._of[which].get(peer)
+    def of(self, which: str, received: Received) -> Session:
+        """The session that a message belongs to. Raises UnexpectedMessage before its hello (C9)."""
+        session = self._session_of(which, received)
         if session is None:
             raise UnexpectedMessage("The first message must be hello.", field="type")
         return session
+
+    def at(self, which: str, peer: bytes) -> Session | None:
+        """The session that has a routing id, if any."""
+        return self._of[which].get(peer)
 
     def all(self) -> list[Session]:
         """Every open session."""
@@ -106,32 +117,43 @@ class Sessions:
     def forget(self, session: Session) -> None:
         """Close a session, on both sockets."""
         self._connections.pop(session.connection, None)
-        self._of["control"].pop(session.control, None)
-        if session.data is not None:
-            self._of["data"].pop(session.data, None)
+        for which, peer in (("control", session.control), ("data", session.data)):
+            if peer is not None and self._of[which].get(peer) is session:
+                del self._of[which][peer]
 
     def valid(self, which: str, peer: bytes) -> None:
         """Note that a message could be read."""
         self._invalid.pop((which, peer), None)
 
     def invalid(self, which: str, peer: bytes) -> bool:
-        """Note that one could not; False when it was the last that this peer had (M1).
-
-        After INVALID_IN_A_ROW in a row it is heard no more: a ROUTER cannot cut a connection
-        itself. Its session must be closed then.
-        """
-        count = self._invalid[which, peer] = self._invalid.get((which, peer), 0) + 1
+        """Note that one could not; False when it was the last that this peer had, and its
+        connection must be closed (M1)."""
+        count = self._invalid.pop((which, peer), 0) + 1
+        if count >= INVALID_IN_A_ROW:
+            return False
+        self._invalid[which, peer] = count
         if len(self._invalid) > _MOST_INVALID:  # nobody tells when one that never greeted has gone
             del self._invalid[next(iter(self._invalid))]
-        return count < INVALID_IN_A_ROW
+        return True
 
-    def deaf(self, which: str, peer: bytes) -> bool:
-        """Whether the peer is heard no more."""
-        return self._invalid.get((which, peer), 0) >= INVALID_IN_A_ROW
+    def _session_of(self, which: str, received: Received) -> Session | None:
+        """The session of a message's peer; None when the routing id was another connection's
+        before: whoever takes one over begins anew, whatever its key (H1)."""
+        session = self._of[which].get(received.peer)
+        if session is None:
+            return None
+        by = session.by.get(which)
+        is_same = by is None or by.descriptor == received.descriptor
+        return session if is_same and session.user == received.user else None
 
     def _open(self, peer: bytes, user: str, hello: Hello) -> Session:
         if hello.connection:
             raise UnexpectedMessage("A hello on the control socket names no connection.")
+        if sum(session.user == user for session in self._connections.values()) >= self._most():
+            raise Busy(
+                f"This client has {self._most()} connections, and no more are allowed.",
+                limit=self._most(),
+            )
         session = Session(
             connection=uuid.uuid4().hex,
             client_id=hello.client_id,
@@ -142,6 +164,9 @@ class Sessions:
         )
         self._connections[session.connection] = session
         return session
+
+    def _most(self) -> int:
+        return self._limits.connections
 
     def _join(self, peer: bytes, user: str, hello: Hello) -> Session:
         session = self._connections.get(hello.connection)

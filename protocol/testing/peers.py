@@ -29,6 +29,7 @@ class RawPeer:
         self._context: zmq.Context[Any] = zmq.Context()
         self.socket: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
         self.socket.linger = 0
+        self.socket.reconnect_ivl = -1  # closed is closed
         self.socket.connect(endpoint)
 
     def __enter__(self) -> Self:

@@ -33,7 +33,8 @@ class Proxy:
     Set at any time: `rate` (bytes/s), `delay_s` (one way), `blackhole` (keeps connections and
     forwards nothing). `cut_after(n)` cuts all connections once n more bytes went through,
     `flip_after(n)` inverts the lowest bit of the n-th from now; each for one direction and once.
-    `up_bytes` and `down_bytes` count what was forwarded; `recorded`, if `record`, holds it.
+    `up_bytes` and `down_bytes` count what was forwarded; `recorded`, if `record`, holds it, and
+    `recorded_up` what went to the target.
     """
 
     def __init__(self, target: int, *, rate: float = 0.0, delay_s: float = 0.0) -> None:
@@ -43,6 +44,7 @@ class Proxy:
         self.blackhole = False
         self.record = False
         self.recorded = bytearray()
+        self.recorded_up = bytearray()
         self.up_bytes = 0
         self.down_bytes = 0
         self.cuts = 0
@@ -152,6 +154,7 @@ class Proxy:
             self.down_bytes += len(data)
         if self.record:
             self.recorded += data
+            self.recorded_up += data if way.up else b""
         if cut:
             self._cut = None
             self.cuts += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from ..keys import KeyPair
     from ..messages import ControlMessage, Message
     from ..serving import Session
-    from ..serving.front import Which
+    from ..serving.answers import Which
     from ..serving.routers import Received
 
 __all__ = ["FakeServer"]
@@ -83,7 +84,7 @@ class FakeServer:
             authorised=lambda: self._authorised,
             data_port=ports[1],
             limits=limits or Limits(),
-            sweep_s=0.5,
+            pong_s=0.5,
         )
         self.front = _FaultyFront(self._context, settings, self.store, self._answer)
         self.sessions = self.front.sessions
@@ -111,11 +112,11 @@ class FakeServer:
 
     def _run(self) -> None:
         poller = zmq.Poller()
-        for socket in self.front.sockets():
+        for socket in (*self.front.sockets(), *self.front.filenos()):
             poller.register(socket, zmq.POLLIN)
         try:
             while not self._stop.is_set():
-                poller.poll(0 if self.front.is_busy else _TICK_MS)
+                poller.poll(min(_TICK_MS, math.ceil(self.front.timeout_s() * 1000)))
                 self.front.serve()
                 self._push_events()
         finally:
@@ -152,7 +153,7 @@ class FakeServer:
             uptime_s=time.monotonic() - self._began_s,
             queued=self.jobs.count(JobState.QUEUED),
             running=self.jobs.count(JobState.RUNNING),
-            transfers=self.front.desk.open_uploads,
+            transfers=len(self.front.desk.uploads),
             connections=len(self.sessions),
             stored_bytes=0,
             free_bytes=0,
@@ -186,10 +187,10 @@ class _FaultyFront(Front):
         self.silent = False  # takes messages and answers none
         self.lose_replies = 0  # so many of the next replies to control messages get lost
 
-    def answers(self, which: Which, received: Received) -> list[tuple[Message, bytes | None]]:
-        """The answers to one message, unless they get lost."""
+    def answer(self, which: Which, received: Received) -> Message | None:
+        """The answer to one message, unless it gets lost."""
         if self.silent:
-            return []
+            return None
         try:
             decode = codec.decode_control if which == "control" else codec.decode_data
             decoded = decode(received.frames)
@@ -197,8 +198,8 @@ class _FaultyFront(Front):
             self.counts[type(message).__name__] += 1
         except ProtocolError:
             pass  # the front answers it
-        answers = super().answers(which, received)
+        answer = super().answer(which, received)
         if which == "control" and self.lose_replies:
             self.lose_replies -= 1
-            return []
-        return answers
+            return None
+        return answer

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from .hashing import blob_of
+from .hashing import blob_of, hash_descriptor
 from .plan import FetchPlan
 from .receiver import Receiver, verified_bytes
 from .sender import Sender, read_chunk
 from .window import Window
 
-__all__ = ["FetchPlan", "Receiver", "Sender", "Window", "blob_of", "read_chunk", "verified_bytes"]
+__all__ = [
+    "FetchPlan",
+    "Receiver",
+    "Sender",
+    "Window",
+    "blob_of",
+    "hash_descriptor",
+    "read_chunk",
+    "verified_bytes",
+]

@@ -11,6 +11,14 @@ class Intervals:
     def __init__(self) -> None:
         self._ranges: list[tuple[int, int]] = []
 
+    def __len__(self) -> int:
+        return len(self._ranges)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes in all of them."""
+        return sum(last - first for first, last in self._ranges)
+
     def add(self, begin: int, end: int) -> None:
         """Add a range; it may overlap others."""
         kept = []

@@ -28,6 +28,7 @@ _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _TRAILER = struct.Struct("<Q8s")  # bytes verified so far; lies past the end until it is finished
 _MAGIC = b"EX4Dpart"
 _STEP = 1 << 22
+_MOST_RANGES = 1024  # that came ahead, with gaps; a window has 128 chunks of the least size
 
 
 def reserve_space(fd: int, size: int, path: Path) -> None:
@@ -107,15 +108,25 @@ class Receiver:
         """Whether every byte is here."""
         return self.offset == self.blob.size
 
+    @property
+    def n_verified(self) -> int:
+        """Bytes that are here, those beyond a gap too."""
+        return self.offset + self._ahead.n_bytes
+
     def write(self, chunk: Chunk, payload: bytes | bytearray | memoryview) -> bool:
         """Keep a chunk; whether its bytes were undamaged. What is here already stays as it is.
 
-        Raises InvalidMessage beyond the end, Corrupt after too many damaged ones, DiskFull.
+        Raises InvalidMessage beyond the end or after too many gaps, Corrupt after too many damaged
+        ones, DiskFull.
         """
         end = chunk.offset + chunk.size
         if end > self.blob.size or len(payload) != chunk.size:
             raise InvalidMessage(
                 f"A chunk ends at byte {end}; the file has {self.blob.size}.", field="offset"
+            )
+        if len(self._ahead) >= _MOST_RANGES and chunk.offset > self.offset:
+            raise InvalidMessage(
+                f"The chunks that came have {_MOST_RANGES} gaps between them.", field="offset"
             )
         if zlib.crc32(payload) != chunk.crc32:
             self._damaged(chunk)

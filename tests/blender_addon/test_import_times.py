@@ -33,6 +33,32 @@ def timed_sampling(scene, made):
     return time.perf_counter() - before
 
 
+def test_b8_a_sequence_of_200_mb_costs_the_window_no_more_than_a_short_one(
+    scene, make_movie, tmp_path
+):
+    """The files are written by the add-on's work thread; this is what Blender's own has to do."""
+
+    def main_thread_s(name: str, n_frames: int) -> float:
+        size = 256
+        codes = np.linspace(0, 65_535, size * size, dtype=np.uint16).reshape(1, size, size)
+        disparity = np.repeat(codes, n_frames, axis=0)
+        lens = np.array([[300.0, 0, 128], [0, 300, 128], [0, 0, 1]])
+        holes = np.zeros(disparity.shape, np.bool_)
+        clip = Reconstruction(disparity, 0.1, 0.5, lens, 20.0, holes, Fraction(24))
+        files = write_cache(clip, tmp_path / name, name)
+        movie = make_movie(n_frames=n_frames, size=(size, size))
+        before = time.thread_time()
+        import_shot(scene, clip, files, ShotSettings(name, movie))
+        return time.thread_time() - before
+
+    main_thread_s("warm", 5)
+    short = main_thread_s("short", 5)
+    long = main_thread_s("long", 260)
+    assert sum(path.stat().st_size for path in (tmp_path / "long").rglob("*")) >= 200e6
+    print(f"5 frames {1e3 * short:.0f} ms, 260 frames {1e3 * long:.0f} ms")
+    assert long <= 1.5 * short + 0.05
+
+
 @pytest.mark.perf
 def test_times_of_a_clip_of_512_by_512_by_49(scene, make_movie, tmp_path):
     """Import <= 3 s, frame_set <= 15 ms, 49 poses <= 0.5 s."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import threading
 import time
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ class AddOn:
         """Point the preferences to a server, with keys that it lets in."""
         folder = Path(self.bpy.utils.extension_path_user(self.module, path="keys", create=True))
         for name in ("client.key", "client.secret"):
-            (folder / name).write_text((server.client_keys / name).read_text())
+            shutil.copy(server.client_keys / name, folder)  # with its mode
         self.preferences.endpoint = server.endpoint
         self.preferences.server_key = server.server_key
 

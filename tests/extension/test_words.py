@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -43,6 +44,18 @@ def test_settings_that_cannot_be_are_refused_in_words(addon, server, change, wor
         setattr(addon.preferences, name, value)
     with pytest.raises(RuntimeError, match=words):
         addon.bpy.ops.ex4d.connect()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes say nothing there")
+def test_h16_a_secret_that_others_may_read_is_refused_in_words(addon, server):
+    addon.use(server)
+    secret = addon.session.keys_folder / "client.secret"
+    secret.chmod(0o644)
+    with pytest.raises(RuntimeError, match=r"others may read.*chmod 600"):
+        addon.bpy.ops.ex4d.connect()
+    secret.chmod(0o600)
+    addon.bpy.ops.ex4d.connect()
+    addon.until(lambda: "Connected" in addon.session.connection.text, "a connection")
 
 
 def test_an_unknown_key_is_told_and_works_once_it_is_authorised(addon, server, ex4d):

@@ -18,14 +18,13 @@ from backend.log import log_to
 from backend.server import Server
 from backend.service import JobService
 from backend.status import ServiceSettings
-from protocol.keys import authorised_clients, load_key_pair
+from protocol.keys import load_key_pair
 from protocol.messages import EngineInfo, Limits
-from protocol.serving import FrontSettings, Heartbeat
+from protocol.serving import AuthorisedClients, FrontSettings
 
 RUNNER = "tests.faults.logged_runner:LoggedRunner"
 LIMITS = TimeLimits(cancel_s=0.5, terminate_s=0.5, stage_s=20, start_s=20, restart_s=0.2)
 WINDOW_BYTES = 4 << 20
-HEARTBEAT = Heartbeat(ivl_ms=300, timeout_ms=700, ttl_ms=1000)
 
 
 def passing(point: str, act):
@@ -76,10 +75,9 @@ def main() -> None:
         capabilities=["reconstruct", "conditions", "generate", "shot"],
         engines=[EngineInfo("preview", "Preview")],
         keys=load_key_pair(given.keys, "server") if given.keys else None,
-        authorised=lambda: authorised_clients(given.keys / "clients") if given.keys else {},
+        authorised=AuthorisedClients(given.keys / "clients") if given.keys else dict,
         limits=Limits(window_bytes=WINDOW_BYTES),
-        heartbeat=HEARTBEAT,
-        sweep_s=0.05,
+        pong_s=0.05,
     )
     server = Server(service, front)
     server.run({signal.SIGINT, signal.SIGTERM})

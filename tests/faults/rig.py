@@ -246,8 +246,8 @@ class Rig:
         deadline_s = time.monotonic() + IDLE_S
         while True:  # libzmq closes its own descriptors in the background
             now = Footprint.of(server.process.pid)
-            held = now.n_descriptors, now.n_threads, now.n_children
-            if held <= (before.n_descriptors, before.n_threads, before.n_children):
+            counts = ("n_descriptors", "n_threads", "n_children")  # each for itself
+            if all(getattr(now, name) <= getattr(before, name) for name in counts):
                 break
             assert time.monotonic() < deadline_s, f"I5: {now}, {before} before"
         assert now.memory_bytes <= 1.2 * before.memory_bytes, f"I6: {now}, {before} before"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
+import zmq
 
 from protocol import codec
 from protocol import messages as m
@@ -20,9 +24,9 @@ from protocol.errors import (
     WrongServerKey,
 )
 from protocol.jobs import Generate
-from protocol.keys import authorise, make_key_pair
+from protocol.keys import authorise, make_key_pair, revoke
 from protocol.news import Connected, Disconnected
-from protocol.testing import RawPeer
+from protocol.testing import RawPeer, raw_tcp
 from tests.protocol.samples import BLOB
 
 from .rig import OK, REAL_SERVER, until
@@ -55,6 +59,20 @@ def refused(client, expected: type[Exception], within_s: float) -> str:
     assert time.monotonic() - began_s < within_s
     assert type(refusal.value) is expected
     return refusal.value.text
+
+
+def start_that_is_refused(rig, *flags: str) -> str:
+    """What `ex4d serve` says when it does not start."""
+    refusal = subprocess.run(
+        [sys.executable, *REAL_SERVER, "--data_dir", str(rig.data), *flags],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert refusal.returncode == 2
+    assert "Traceback" not in refusal.stderr
+    return refusal.stderr.splitlines()[-1]
 
 
 def test_c1_a_client_is_told_who_does_not_answer_and_connects_once_there_is_a_server(make_rig):
@@ -96,6 +114,26 @@ def test_c3_a_stranger_is_told_so_and_gets_in_once_authorised(locked):
         assert news_of(background, Connected)
 
 
+def test_h10_a_revoked_client_does_not_get_in_again(locked):
+    clients = locked.root / "keys" / "clients"
+    with locked.client("ben") as ben:
+        revoke(clients, name="anna")
+        assert "does not know" in refused(locked.client("anna"), NotAuthorised, 2)
+        assert ben.jobs() == []
+    authorise(clients, "anna", locked.keys["anna"].public)
+    with locked.client("anna"):
+        pass
+
+
+def test_h16_a_server_whose_secret_others_may_read_does_not_start(make_rig):
+    rig = make_rig(encrypted=True)
+    secret = rig.root / "keys" / "server.secret"
+    secret.chmod(0o644)
+    refusal = start_that_is_refused(rig, "--bind", rig.endpoint, "--keys", str(secret.parent))
+    assert f"{secret} is a secret that others may read" in refusal
+    secret.chmod(0o600)
+
+
 def test_c4_a_plain_client_does_not_talk_to_a_server_with_keys(locked):
     plain = locked.client(server_key=None, keys=None)
     assert "is encrypted" in refused(plain, EncryptionRequired, 2)
@@ -105,6 +143,37 @@ def test_c4_a_client_with_keys_does_not_talk_to_a_plain_server(rig):
     keys = make_key_pair()
     client = rig.client(server_key=make_key_pair().public, keys=keys)
     assert "does not encrypt" in refused(client, EncryptionRequired, 2)
+
+
+def test_c10_500_idle_connections_and_garbage_cost_others_nothing_and_few_lines(locked):
+    with contextlib.ExitStack() as idle, locked.client() as client:
+        for port in locked.ports * 250:
+            idle.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S))
+        for noise in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\0\x01", os.urandom(4096)):
+            for _ in range(20):
+                raw_tcp(locked.ports[0], noise, timeout_s=0.05)
+        assert client.ping() < 1
+        with locked.client("ben") as newcomer:
+            assert newcomer.jobs() == []
+    assert len(locked.server.log) < 60
+
+
+def test_c10_unknown_keys_by_the_hundred_are_a_few_lines(locked):
+    server_key = locked.keys["server"].public.encode()
+    with zmq.Context() as context:
+        for _ in range(300):
+            with context.socket(zmq.DEALER) as stranger:
+                stranger.curve_publickey, stranger.curve_secretkey = zmq.curve_keypair()
+                stranger.curve_serverkey = server_key
+                monitor = stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+                stranger.connect(locked.endpoint)
+                assert monitor.poll(PATIENCE_S * 1000)
+                stranger.disable_monitor()
+                monitor.close()
+    refused_lines = [line for line in locked.server.log if "refused" in line]
+    assert 1 <= len(refused_lines) <= 10
+    with locked.client():
+        until(lambda: locked.server.log, lambda log: any("anna connects" in line for line in log))
 
 
 @pytest.mark.parametrize("major", [0, 2])
@@ -157,16 +226,7 @@ def test_c11_each_client_sees_only_its_own_jobs(locked):
 def test_c12_a_bind_that_others_can_reach_needs_keys(make_rig):
     rig = make_rig()
     (rig.root / "keys").mkdir()
-    command = [*REAL_SERVER, "--bind", f"tcp://0.0.0.0:{rig.ports[0]}", "--data_dir", str(rig.data)]
-    for flags in ([], ["--keys", str(rig.root / "keys")]):
-        refusal = subprocess.run(
-            [sys.executable, *command, *flags],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-        )
-        assert refusal.returncode == 2
-        assert "Traceback" not in refusal.stderr
-        assert ("needs keys" if not flags else "server.key") in refusal.stderr
+    bind = ["--bind", f"tcp://0.0.0.0:{rig.ports[0]}"]
+    assert "needs keys" in start_that_is_refused(rig, *bind)
+    assert "server.key" in start_that_is_refused(rig, *bind, "--keys", str(rig.root / "keys"))
     refused(rig.client(), NotReachable, 5)

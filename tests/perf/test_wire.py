@@ -22,6 +22,7 @@ import pytest
 
 from protocol.keys import authorise, make_key_pair, save_key_pair
 from protocol.limits import CHUNK_BYTES, WINDOW_BYTES_MOST
+from protocol.testing import Proxy
 from tests.faults.rig import REAL_SERVER, Rig
 from tests.faults.server_process import ROOT
 
@@ -200,3 +201,30 @@ def test_h7_a_request_is_answered_soon_under_two_uploads_and_a_download(tmp_path
     with serving(tmp_path, "up", "up", "down", encrypted=True) as all_of_them:
         _, p99_ms = pings_while(*all_of_them, seconds=15)
     assert p99_ms <= PING_MS
+
+
+def test_t15_a_link_of_100_mbit_is_filled_and_requests_do_not_wait_for_files(tmp_path):
+    """The proxy holds too little for 1 Gbit and 100 ms: that takes network namespaces."""
+    rate, round_trip_s = 12.5e6, 0.02
+    rig = Rig(tmp_path)
+    rig.start(command=REAL_SERVER, warm=False)
+    shape = {"rate": rate, "delay_s": round_trip_s / 2}
+    try:
+        with Proxy(rig.ports[0], **shape) as control, Proxy(rig.ports[1], **shape) as data:
+            link = {"endpoint": control.endpoint, "data_endpoint": data.endpoint}
+            with rig.client(**link) as client, rig.background(**link) as moving:
+                size = round(rate * 8)
+                source = rig.file(os.urandom(size))
+                began_s = time.monotonic()
+                moving.upload(source)
+                times = []
+                while not client.status().stored_bytes:
+                    times.append(client.ping())
+                took_s = time.monotonic() - began_s
+    finally:
+        rig.close()
+    times.sort()
+    p99 = times[int(0.99 * (len(times) - 1))]
+    print(f"\n{size / took_s / rate:.2f} of the link; ping p99 {1000 * p99:.0f} ms")
+    assert size / took_s >= 0.92 * rate
+    assert p99 <= round_trip_s + 0.025

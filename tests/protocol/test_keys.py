@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 
 import pytest
@@ -27,6 +28,26 @@ def test_a_saved_pair_is_loaded_again(tmp_path):
 def test_a_secret_file_is_for_its_owner_only(tmp_path):
     _, secret = save_key_pair(make_key_pair(), tmp_path, "server")
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes say nothing there")
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o602])
+def test_h16_a_secret_that_others_may_read_is_refused_in_words(tmp_path, mode):
+    _, secret = save_key_pair(make_key_pair(), tmp_path, "server")
+    secret.chmod(mode)
+    with pytest.raises(InvalidArgument, match=f"others may read.*{mode:04o}.*chmod 600"):
+        load_key_pair(tmp_path, "server")
+    secret.chmod(0o400)
+    load_key_pair(tmp_path, "server")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no pipes with names")
+def test_a_pipe_in_place_of_a_key_holds_nobody_up(tmp_path):
+    save_key_pair(make_key_pair(), tmp_path, "server")
+    (tmp_path / "server.key").unlink()
+    os.mkfifo(tmp_path / "server.key")
+    with pytest.raises(InvalidArgument, match="is no file"):
+        load_key_pair(tmp_path, "server")
 
 
 def test_keys_are_never_overwritten(tmp_path):

@@ -1,0 +1,44 @@
+"""Answers and errors as the frames of one of a server's sockets."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Literal
+
+from .. import codec
+from ..errors import ProtocolError
+from .rare_log import RareLog
+
+if TYPE_CHECKING:
+    from ..messages import Message
+
+__all__ = ["Answers", "Which"]
+
+_log = logging.getLogger("ex4d.server.front")
+Which = Literal["control", "data"]
+
+
+class Answers:
+    """Turns messages and exceptions into what can be sent; tells the log what cannot."""
+
+    def __init__(self) -> None:
+        self.told = RareLog(_log)
+
+    def frames(self, which: Which, message: Message) -> list[codec.Buffer]:
+        """The frames of a message; of one that breaks a limit, those of a failure."""
+        try:
+            if which == "control":
+                return [codec.encode_control(message)]
+            return codec.encode_data(message)
+        except ProtocolError as error:
+            self.told.warning("answers", "an answer cannot be sent: %s", error.text)
+            number = getattr(message, "reply_to", 0)
+            return [codec.encode_control(codec.failure_of(number, error))]
+
+    def failure(self, number: int, error: Exception) -> Message:
+        """What to tell of an error; of one that nobody has foreseen, only that the log has it."""
+        if not isinstance(error, ProtocolError):
+            text = "a request could not be answered"
+            self.told.warning("faults", text, error=error)
+            error = ProtocolError("The server could not do this; its log says why.")
+        return codec.failure_of(number, error)

@@ -1,0 +1,182 @@
+"""The TCP connections to a server, as the process's own descriptors tell of them.
+
+A ROUTER neither counts its connections nor closes one, and does not even know of a peer that has
+sent nothing. But every message names the descriptor that it came by, the others can be found, and
+to shut a descriptor down is all that libzmq needs to drop what belongs to it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..limits import GREET_S
+from .descriptors import free_number, most_descriptors, open_descriptors, reserve
+from .tcp import close_connection, ends_of, filter_listener, received_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Connection", "Connections"]
+
+_YOUNG_S = 1.0  # an honest client has greeted by then, also over a slow link
+_CLOSING_S = 0.05  # until closed connections have given their descriptors back
+_LATE = 2  # a look that comes so many times later than planned accuses nobody
+
+
+@dataclass(eq=False)
+class Connection:
+    """One TCP connection. Its descriptor's number is used again when it is closed; its address,
+    the peer's host and port, is not, for as long as that matters."""
+
+    descriptor: int
+    address: tuple[str, int]
+    since_s: float
+    has_greeted: bool = False
+    received_bytes: int = 0  # when all of its messages had been read last
+    is_suspect: bool = False  # of sending a message without end
+
+
+class Connections:
+    """Finds, counts and closes the connections to some local ports. Belongs to one thread.
+
+    `message_bytes`: the largest message of each port.
+    """
+
+    def __init__(self, message_bytes: dict[int, int], clock: Callable[[], float]) -> None:
+        self._message_bytes = message_bytes
+        self._clock = clock
+        self._of: dict[int, Connection] = {}
+        self._heard: set[int] = set()  # descriptors by which a message came since the last look
+        self._doomed: dict[int, Connection] = {}
+        self._looked_s = clock()
+        self._is_paused = False
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def heard(self, descriptor: int) -> None:
+        """Note that a whole message came by a descriptor."""
+        self._heard.add(descriptor)
+
+    def of(self, descriptor: int) -> Connection | None:
+        """The connection that has a descriptor now; None: it is closed already."""
+        ends = ends_of(descriptor)
+        if ends is None:
+            return None
+        address = ends[0]
+        connection = self._of.get(descriptor)
+        if connection is None or connection.address != address:
+            connection = Connection(descriptor, address, self._clock())
+            self._of[descriptor] = connection
+        return connection
+
+    def greeted(self, descriptor: int) -> Connection | None:
+        """The same, and note that hello came by it."""
+        connection = self.of(descriptor)
+        if connection is not None:
+            connection.has_greeted = True
+        return connection
+
+    def doom(self, descriptor: int) -> None:
+        """Have a connection closed at the next look: until then its peer can read why."""
+        if (connection := self.of(descriptor)) is not None:
+            self._doomed[descriptor] = connection
+
+    def is_doomed(self, descriptor: int) -> bool:
+        """Whether nothing that comes by a descriptor is to be heard any more."""
+        doomed = self._doomed.get(descriptor)
+        return doomed is not None and self.of(descriptor) is doomed
+
+    def cut(self, connection: Connection) -> None:
+        """Close a connection, unless it is closed already."""
+        close_connection(connection.descriptor, connection.address)
+
+    def look(self, every_s: float, *, has_read_all: bool) -> bool:
+        """Take in which connections there are, and close those that did not greet in time and
+        those that send a message without end (M4); whether one is suspected of that, so that the
+        next look should be soon. To be called `every_s` at least; endless messages are found only
+        where all whole ones are read soon after they have come."""
+        now_s = self._clock()
+        is_fair = has_read_all and now_s - self._looked_s <= _LATE * every_s
+        self._looked_s = now_s
+        self._find()
+        for connection in self._doomed.values():
+            self.cut(connection)
+        self._doomed.clear()
+        for connection in list(self._of.values()):
+            is_endless = self._sends_without_end(connection) and is_fair
+            if is_endless or (not connection.has_greeted and now_s - connection.since_s > GREET_S):
+                self.cut(connection)
+        self._heard.clear()
+        return any(connection.is_suspect for connection in self._of.values())
+
+    def make_room(self) -> bool:
+        """Keep descriptors free for the server's own files (H3); whether few were left, so that
+        this must be called again soon.
+
+        Then it lets nobody in for a while, and closes connections that have not greeted, the
+        oldest first, and when there is none, the youngest of the others. Waits a moment for that.
+        """
+        most = most_descriptors()
+        spare = reserve(most)
+        number = free_number()
+        if number < most - spare:
+            is_roomy = number < most - 2 * spare
+            if self._is_paused and is_roomy:
+                self._pause(wanted=False)
+            return not is_roomy
+        self._pause(wanted=True)
+        self._find()
+        for connection in self._least_missed()[:spare]:
+            self.cut(connection)
+        until_s = time.monotonic() + _CLOSING_S
+        while free_number() >= most - spare and time.monotonic() < until_s:
+            time.sleep(0.001)  # libzmq's thread closes them
+        return True
+
+    def _least_missed(self) -> list[Connection]:
+        now_s = self._clock()
+        silent = [c for c in self._of.values() if not c.has_greeted]
+        silent.sort(key=lambda c: (now_s - c.since_s < _YOUNG_S, c.since_s))
+        greeted = [c for c in self._of.values() if c.has_greeted]
+        return silent or sorted(greeted, key=lambda c: -c.since_s)
+
+    def _find(self) -> None:
+        """Bring the table up to date."""
+        numbers = open_descriptors()
+        if numbers is None:  # this system does not tell; who has sent something is known anyhow
+            numbers = list(self._of)
+        before, self._of = self._of, {}
+        for number in numbers:
+            ends = ends_of(number)
+            if ends is None or ends[1] not in self._message_bytes:
+                continue
+            address = ends[0]
+            known = before.get(number)
+            if known is None or known.address != address:
+                known = Connection(number, address, self._clock())
+            self._of[number] = known
+
+    def _sends_without_end(self, connection: Connection) -> bool:
+        """Whether more bytes have come since the last whole message than the largest one has,
+        in two looks one after the other: libzmq keeps the frames of an unfinished one for ever."""
+        received = received_bytes(connection.descriptor)
+        most = 2 * max(self._message_bytes.values())
+        if connection.descriptor in self._heard:
+            connection.received_bytes, connection.is_suspect = received, False
+            return False
+        was_suspect = connection.is_suspect
+        connection.is_suspect = received - connection.received_bytes > most
+        return was_suspect and connection.is_suspect
+
+    def _pause(self, *, wanted: bool) -> None:
+        """Let nobody connect, or let them again: their first packets are dropped, and sent again
+        a second later. Where the system has no such filter, connections are only closed."""
+        if wanted == self._is_paused:
+            return
+        for number in open_descriptors() or ():
+            for port in self._message_bytes:
+                filter_listener(number, port, drops=wanted)
+        self._is_paused = wanted
