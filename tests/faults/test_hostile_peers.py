@@ -165,3 +165,14 @@ def test_h1_keys_that_are_refused_at_full_speed_leave_nothing(make_rig):
                 times += [client.ping() for _ in range(5)]
     assert sorted(times)[len(times) * 9 // 10] < 0.05
     assert sum(map(len, rig.server.log)) - size < 20_000
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["control", "data"])
+def test_h1_a_peer_of_an_older_zmtp_does_not_end_the_server(product, which):
+    """ZMTP 1 has no greeting and no properties: a length, flags and bytes. An HTTP request reads
+    as such, too."""
+    old = b"\x01\x00" + b"".join(bytes([len(text) + 1, 0]) + text for text in (b"hello", PING))
+    for data in (old, old * 30, b"GET / HTTP/1.1\r\n\r\n" + bytes(200), b"\x01\x01" * 300):
+        with socket.create_connection(("127.0.0.1", product.ports[which]), timeout=2) as peer:
+            peer.sendall(data)
+            outlives(product, 0.3)

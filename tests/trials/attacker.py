@@ -43,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True):
     seed: int
     server_key: str | None = None
     keys: tuple[str, str] | None = None  # of a client that is let in
+    kinds: list[str] = []  # none: all
 
     def address(self, which: int) -> Address:
         keys = KeyPair(*self.keys) if self.keys else None
@@ -71,7 +72,8 @@ def acquainted(plan: Plan) -> Known:
 
 def attack(plan: Plan, field: Field) -> Attacked:
     """Keep so many attacks going until both numbers are reached, or the time is over."""
-    kinds, weights = list(ATTACKS), list(ATTACKS.values())
+    kinds = [kind for kind in ATTACKS if not plan.kinds or kind.__name__ in plan.kinds]
+    weights = [ATTACKS[kind] for kind in kinds]
     sent, by_kind = 0, dict.fromkeys((kind.__name__ for kind in kinds), 0)
     running: list[Iterator[int]] = []
     n_connections, began_s = 0, time.monotonic()

@@ -21,6 +21,7 @@ from tests.faults.rig import REAL_SERVER, Rig
 from tests.faults.server_process import ROOT, Footprint
 
 from .attacker import Attacked, Plan
+from .attacks import ATTACKS
 from .honest import Served
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Report(msgspec.Struct):
     peak_bytes: int
     log_bytes: int
     last_lines: list[str]
+    code: int | None = None  # by which it ended
 
     def lines(self) -> list[str]:
         """The figures."""
@@ -73,7 +75,7 @@ class Report(msgspec.Struct):
         """The promises that were broken, in words."""
         found = [*self.served.errors, *self.served.jobs_other]
         if self.after is None:
-            return [f"the server has ended: {self.last_lines}", *found]
+            return [f"the server has ended by {self.code}: {self.last_lines}", *found]
         if self.served.jobs_done == 0:
             found.append("no honest job was done")
         if self.after.memory_bytes > MEMORY_RATIO * self.before.memory_bytes:
@@ -115,7 +117,15 @@ class Helper:
             self.process.communicate()
 
 
-def assault(rig: Rig, *, messages: int, connections: int, seconds: float, seed: int) -> Report:
+def assault(
+    rig: Rig,
+    *,
+    messages: int,
+    connections: int,
+    seconds: float,
+    seed: int,
+    kinds: Sequence[str] = (),
+) -> Report:
     """Attack the rig's running server, and look at it before and afterwards."""
 
     def plan(name: str, number: int) -> Plan:
@@ -129,6 +139,7 @@ def assault(rig: Rig, *, messages: int, connections: int, seconds: float, seed: 
             seed=seed + number,
             server_key=rig.keys["server"].public if rig.keys else None,
             keys=(pair.public, pair.secret) if pair else None,
+            kinds=list(kinds),
         )
 
     honest = Helper("tests.trials.honest", plan("anna", 0))
@@ -156,6 +167,7 @@ def assault(rig: Rig, *, messages: int, connections: int, seconds: float, seed: 
         peak_bytes=peak,
         log_bytes=sum(map(len, log)) - log_bytes,
         last_lines=log[-20:],
+        code=rig.server.process.poll(),
     )
 
 
@@ -187,6 +199,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--connections", type=int, default=2000, help="in all, of each kind of server")
     add("--seconds", type=float, default=300, help="at most, for each kind of server")
     add("--seed", type=int, default=0)
+    names = [kind.__name__ for kind in ATTACKS]
+    add("--kind", action="append", choices=names, default=[], help="only this attack; may repeat")
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument("--plain", action="store_true", help="only a server without keys")
     kinds.add_argument("--curve", action="store_true", help="only a server with keys")
@@ -205,6 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     connections=given.connections,
                     seconds=given.seconds,
                     seed=given.seed,
+                    kinds=given.kind,
                 )
             finally:
                 rig.close()
