@@ -132,8 +132,12 @@ def test_t14_a_cut_cable_costs_a_transfer_time_and_few_bytes(far, seconds):
 def test_j6_a_job_goes_on_while_the_cable_is_cut(far, seconds):
     def work(client):
         info = a_job(far, client, "cut off")
+        events = client.attach(info.job_id)
+        next(events)
         cut_for(far, seconds)()
-        return far.rig.ended(client, info.job_id)
+        for _ in events:
+            pass
+        return client.job(info.job_id)
 
     future = far.client(work, wait=False)
     assert future.result(timeout=seconds + SOON_S + FOUND_S).state is JobState.DONE
