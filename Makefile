@@ -12,7 +12,7 @@ include $(PACKAGING)/versions.mk
 BLENDERS := 42 45 50
 EXTENSION := $(shell sed -n 's/^version = "\(.*\)"/dist\/ex4d-\1.zip/p' blender_manifest.toml)
 
-.PHONY: demo test lint test-library extension test-blender fuzz-readers perf clean
+.PHONY: demo test lint test-library extension test-blender perf fuzz fuzz-readers soak clean
 .NOTPARALLEL:
 
 demo: $(VENV)/installed .venv-bpy50/checked extension
@@ -43,16 +43,28 @@ test-blender-%: .venv-bpy%/checked
 	$(call in-blender,$*) tests/extension
 
 in-blender = EX4D_EXTENSION_ZIP=$(EXTENSION) EX4D_PYTHON=$(BIN)/python timeout -k 10 1200 \
-	.venv-bpy$(1)/bin/python -m pytest -m "blender and not perf"
+	.venv-bpy$(1)/bin/python -m pytest -m "blender and not perf and not trial"
 
 # Coverage-guided, of what anybody may send: SECONDS in all, TARGETS of tests/fuzz/targets.py.
-SECONDS ?= 300
 fuzz-readers: $(VENV)/installed-fuzz
-	$(BIN)/python -m tests.fuzz $(SECONDS) $(TARGETS)
+	$(BIN)/python -m tests.fuzz $(or $(SECONDS),300) $(TARGETS)
 
 # Benchmarks; on a quiet machine.
 perf: $(VENV)/installed-test
 	$(BIN)/pytest -m perf tests/perf -s
+
+# Minutes of attack on a real server, without keys and with: make fuzz, or make fuzz MESSAGES=100000
+# CONNECTIONS=200 SECONDS=30 SEED=1 KIND=--curve
+fuzz: $(VENV)/installed-test
+	$(BIN)/python -m tests.trials.fuzz $(MESSAGES:%=--messages %) $(CONNECTIONS:%=--connections %) \
+		$(SECONDS:%=--seconds %) $(SEED:%=--seed %) $(KIND)
+
+# The tests that wait long, then an hour of work and mischief, and its chart; as root it cuts networks
+# and fills a disk, too: make soak SECONDS=60
+CHART ?= docs/soak.png
+soak: $(VENV)/installed-test
+	$(BIN)/pytest -m trial tests/trials
+	$(BIN)/python -m tests.trials.soak --chart $(CHART) $(SECONDS:%=--seconds %) $(SEED:%=--seed %)
 
 $(VENV)/bin/pip:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }

@@ -251,6 +251,8 @@ class Server:
         for (connection, job_id), told in list(self._attached.items()):
             if connection not in sessions:
                 del self._attached[connection, job_id]
+            elif job_id in news and sessions[connection].full_since_s is not None:
+                self._late.add(job_id)  # its queue is full: nothing is read for it meanwhile
             elif job_id in news:
                 self._send_events(sessions[connection], job_id, told)
 

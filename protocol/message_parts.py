@@ -48,8 +48,9 @@ class Message(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type")
     """Base of all messages."""
 
 
-class Limits(Struct, frozen=True, forbid_unknown_fields=True):
-    """What this server takes; part of `welcome`. A client is a key; without keys, all are one."""
+class Limits(Struct, frozen=True):
+    """What this server takes; part of `welcome`. A client is a key; without keys, all are one.
+    Later versions may tell of more, which is ignored."""
 
     chunk_bytes: Annotated[int, Meta(ge=1 << 18, le=1 << 22)] = 1 << 20
     window_bytes: Annotated[int, Meta(ge=1 << 20, le=32 << 20)] = 32 << 20  # the widest

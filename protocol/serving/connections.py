@@ -22,8 +22,9 @@ __all__ = ["Connection", "Connections"]
 
 _YOUNG_S = 1.0  # an honest client has greeted by then, also over a slow link
 _CLOSING_S = 0.05  # until closed connections have given their descriptors back
-_MOST_STUCK = 64
-_LATE = 2  # a look that comes so many times later than planned accuses nobody
+_MOST_STUCK = 32  # connections that libzmq keeps after their end
+_STUCK_S = 20.0  # the same, of one
+_LATE_S = 1.0  # a look that comes so long after the last accuses nobody
 
 
 @dataclass(eq=False)
@@ -51,8 +52,7 @@ class Connections:
         self._of: dict[int, Connection] = {}
         self._heard: set[int] = set()  # descriptors by which a message came since the last look
         self._by_peer: dict[tuple[int, bytes], Connection] = {}  # by port and routing id
-        self._remnants: set[int] = set()  # closed, and not given back by libzmq
-        self._n_lasting = 0  # of these, also at the look before
+        self._remnants: dict[int, float] = {}  # closed, and not given back by libzmq; since when
         self._doomed: dict[int, Connection] = {}
         self._looked_s = clock()
         self._is_paused = False
@@ -110,17 +110,21 @@ class Connections:
 
     @property
     def are_stuck(self) -> bool:
-        """Whether many are closed and libzmq keeps their descriptors, until the socket is closed:
-        of peers that let another take their routing id over, sent on and left (H1)."""
-        return self._n_lasting >= _MOST_STUCK
+        """Whether libzmq keeps the descriptors of closed ones for too long, which it does until
+        the socket is closed: of peers that let another take their routing id over, sent on and
+        left (H1)."""
+        now_s = self._clock()
+        lasting = sum(now_s - since_s > 1 for since_s in self._remnants.values())
+        longest_s = max((now_s - since_s for since_s in self._remnants.values()), default=0.0)
+        return lasting >= _MOST_STUCK or longest_s > _STUCK_S
 
-    def look(self, every_s: float, *, has_read_all: bool) -> bool:
+    def look(self, *, has_read_all: bool) -> bool:
         """Take in which connections there are, and close those that did not greet in time and
         those that send a message without end (M4); whether one is suspected of that, so that the
-        next look should be soon. To be called `every_s` at least; endless messages are found only
-        where all whole ones are read soon after they have come."""
+        next look should be soon. To be called several times a second; endless messages are found
+        only where all whole ones are read soon after they have come."""
         now_s = self._clock()
-        is_fair = has_read_all and now_s - self._looked_s <= _LATE * every_s
+        is_fair = has_read_all and now_s - self._looked_s <= _LATE_S
         self._looked_s = now_s
         self._find()
         for connection in self._doomed.values():
@@ -169,6 +173,7 @@ class Connections:
         numbers = open_descriptors()
         if numbers is None:  # this system does not tell; who has sent something is known anyhow
             numbers = list(self._of)
+        now_s = self._clock()
         before, self._of = self._of, {}
         remnants = set()
         for number in numbers:
@@ -180,11 +185,10 @@ class Connections:
             address = ends[0]
             known = before.get(number)
             if known is None or known.address != address:
-                known = Connection(number, address, self._clock())
+                known = Connection(number, address, now_s)
             self._of[number] = known
         self._by_peer = {k: c for k, c in self._by_peer.items() if self._of.get(c.descriptor) is c}
-        self._n_lasting = len(remnants & self._remnants)
-        self._remnants = remnants
+        self._remnants = {number: self._remnants.get(number, now_s) for number in remnants}
 
     def _sends_without_end(self, connection: Connection) -> bool:
         """Whether more bytes have come since the last whole message than the largest one has,

@@ -25,7 +25,7 @@ from .answers import Answers, Which
 from .blob_desk import BlobDesk
 from .connections import Connections
 from .front_settings import MOST_SESSIONS
-from .routers import IO_THREADS, Routers
+from .routers import IO_THREADS, NO_DESCRIPTOR, Routers
 from .sessions import Sessions
 from .zap import ZapHandler
 
@@ -42,9 +42,10 @@ if TYPE_CHECKING:
 __all__ = ["Front"]
 
 _AT_ONCE = {"control": 32, "data": 2}  # messages of a socket before the other has its turn (H7)
-_LOOK_S = 0.5  # between two looks at the connections
+_LOOK_S = 0.1  # between two looks at the connections
+_LOOK_SHARE = 20  # of the time that a look takes, which is longer when they are many
 _CROWDED_S = 0.02  # between two looks whether there are descriptors, while few are left
-_SOON_S = 0.1  # the same, while one of them is suspect
+_SOON_S = 0.03  # the same, while one of them is suspect
 _BUSY_S = 0.002  # between two looks whether peers have read what was sent to them
 _UNREAD_S = 5.0  # a peer that asks and has not read answers for so long is closed (H12)
 _UNREADABLE = frozenset({"invalid_message", "unknown_type", "too_large"})
@@ -128,7 +129,9 @@ class Front:
         self.desk.step()
         now_s = self._clock()
         if now_s >= self._look_at_s:
-            self._look_at_s = now_s + (_SOON_S if self._look() else _LOOK_S)
+            is_soon = self._look()
+            took_s = self._clock() - now_s
+            self._look_at_s = now_s + max(_SOON_S if is_soon else _LOOK_S, _LOOK_SHARE * took_s)
         if now_s >= self._pong_at_s:
             self._pong_at_s = now_s + self._pong_s
             for session in self.sessions.all():
@@ -169,6 +172,8 @@ class Front:
             received = self.routers.receive(which)
             if received is None:
                 return
+            if received.descriptor == NO_DESCRIPTOR:  # not heard: it does not greet, and is closed
+                continue
             if not self.connections.heard(self._ports[which], received.peer, received.descriptor):
                 self._gone_of(which, received)
             is_doomed = self.connections.is_doomed(received.descriptor)
@@ -216,7 +221,7 @@ class Front:
     def _look(self) -> bool:
         """Close connections that nobody should have, or that hold what others need; whether to
         look again soon."""
-        is_soon = self.connections.look(_LOOK_S, has_read_all=self.desk.takes_more)
+        is_soon = self.connections.look(has_read_all=self.desk.takes_more)
         for session in self.desk.stalled():
             self._gone(session)
         self._answers.told.flush()

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from ..codec import Buffer
     from ..keys import KeyPair
 
-__all__ = ["IO_THREADS", "Received", "Routers", "check_bind"]
+__all__ = ["IO_THREADS", "NO_DESCRIPTOR", "Received", "Routers", "check_bind"]
 
 IO_THREADS = 2  # one for each socket: what encrypts files must not hold up requests (G4)
 _DATA_RECEIVE_HWM = 8  # messages of one peer: they are read at once, and may have 4 MiB each
+NO_DESCRIPTOR = -1
 _REBIND_S = 5.0
 _BACKLOG = 32  # connections that wait to be accepted; far fewer than the descriptors in reserve
 _ENDPOINT = re.compile(
@@ -42,7 +43,7 @@ class Received(NamedTuple):
 
     peer: bytes
     user: str
-    descriptor: int  # of the TCP connection that it came by
+    descriptor: int  # of the TCP connection that it came by; NO_DESCRIPTOR: it cannot be told
     frames: list[Buffer]
 
 
@@ -124,7 +125,10 @@ class Routers:
         except zmq.Again:
             return None
         user = str(peer.get("User-Id")) if self._keys is not None else ""
-        descriptor = int(peer.get(zmq.SRCFD))
+        try:
+            descriptor = int(peer.get(zmq.SRCFD))
+        except zmq.ZMQError:  # a peer of ZMTP 1, which nobody here speaks
+            descriptor = NO_DESCRIPTOR
         return Received(peer.bytes, user, descriptor, [frame.buffer for frame in frames])
 
     def send(

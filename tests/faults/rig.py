@@ -30,7 +30,8 @@ from protocol.jobs import FINAL_STATES, Generate, JobInfo, JobState
 from protocol.keys import authorise, make_key_pair, save_key_pair
 from protocol.wire import Address
 
-from .server_process import PATIENCE_S, Footprint, ServerProcess, free_ports
+from .ports import free_ports
+from .server_process import PATIENCE_S, Footprint, ServerProcess
 
 if TYPE_CHECKING:
     from pathlib import Path

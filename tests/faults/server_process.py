@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-
-from protocol.testing import free_port
 
 PATIENCE_S = 30
 ROOT = Path(__file__).parents[2]
@@ -87,12 +83,3 @@ class ServerProcess:
             if "listening" in line:
                 self._listens.set()
         self._listens.set()
-
-
-def free_ports() -> tuple[int, int]:
-    """Two ports of loopback, one after the other, where nobody listens just now."""
-    while True:
-        port = free_port()
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port + 1))
-            return port, port + 1

@@ -16,8 +16,9 @@ from protocol.news import Done, Failed
 from tests.backend.test_server import shot_job
 from tests.ex4d.cli.conftest import make_shot
 
+from .ports import free_ports
 from .rig import OK, REAL_SERVER, until
-from .server_process import PATIENCE_S, ROOT, free_ports
+from .server_process import PATIENCE_S, ROOT
 
 KEY = "the key"
 SCENARIOS = {  # at which points a plain job would not come by

@@ -25,6 +25,7 @@ from protocol.limits import (
 from protocol.testing import Proxy, RawPeer, raw_tcp
 from tests.protocol.samples import BLOB, arrays, as_map, shot
 
+from .hostile import GREETING, READY
 from .rig import packed
 
 MIB = 1 << 20
@@ -174,10 +175,8 @@ def test_m4_a_message_without_end_does_not_get_past_the_keys(make_rig):
     locked.start()
     memory = psutil.Process(locked.server.process.pid).memory_info
     before = memory().rss
-    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
-    ready = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
     frame = b"\x03" + struct.pack(">Q", MIB) + bytes(MIB)  # more follow
-    raw_tcp(locked.ports[0], [greeting, ready, *[frame] * 200])
+    raw_tcp(locked.ports[0], [GREETING, READY, *[frame] * 200])
     assert memory().rss - before < 20 * MIB
 
 

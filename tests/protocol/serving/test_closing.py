@@ -192,15 +192,15 @@ def test_c10_connections_without_hello_are_found_and_closed_in_time(listening):
     connections = Connections({listening.getsockname()[1]: 1 << 20}, clock)
     theirs, mine = connected(listening)
     with theirs, mine:
-        connections.look(0.5, has_read_all=True)
+        connections.look(has_read_all=True)
         assert len(connections) == 1
         clock.now_s += 14
-        connections.look(0.5, has_read_all=True)
+        connections.look(has_read_all=True)
         theirs.settimeout(0.05)
         with pytest.raises(TimeoutError):
             theirs.recv(1)
         clock.now_s += 2
-        connections.look(0.5, has_read_all=True)
+        connections.look(has_read_all=True)
         assert theirs.recv(1) == b""
 
 
@@ -216,9 +216,9 @@ def test_m4_a_message_without_end_is_cut_and_a_long_one_is_not(listening):
             if is_whole:
                 connections.heard(port, b"peer", mine.fileno())
             clock.now_s += 0.5
-            assert not connections.look(0.5, has_read_all=True) or not is_whole
+            assert not connections.look(has_read_all=True) or not is_whole
         clock.now_s += 0.5
-        connections.look(0.5, has_read_all=True)  # twice suspect
+        connections.look(has_read_all=True)  # twice suspect
         until(lambda: ends_of(mine.fileno()) is None or theirs.recv(1) == b"")
 
 
