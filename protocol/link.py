@@ -10,7 +10,7 @@ import msgspec
 import zmq
 
 from . import codec
-from .errors import LinkError, NotReachable, TimedOut, VersionMismatch
+from .errors import LinkError, NotReachable, TimedOut, VersionMismatch, WrongServerKey
 from .limits import (
     CHUNK_BYTES_MOST,
     CONTROL_BYTES,
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from .wire import Address
 
 __all__ = ["DataFrame", "Link"]
+
+
+_KEY_TRIES = 3
 
 
 class DataFrame(NamedTuple):
@@ -69,11 +72,11 @@ class Link:
         self._poller = zmq.Poller()
         deadline_s = time.monotonic() + timeout_s
         try:
-            control = self._open(context, CONTROL_BYTES, CONTROL_HWM)
-            control.connect(address.endpoint, deadline_s, on_wait)
+            control = self._connect(context, address.endpoint, deadline_s, CONTROL_BYTES)
             self.welcome = self._greet(control, hello, deadline_s)
-            data = self._open(context, CHUNK_BYTES_MOST + DATA_HEADER_BYTES, DATA_HWM)
-            data.connect(address.data(self.welcome.data_port), deadline_s, on_wait)
+            endpoint = address.data(self.welcome.data_port)
+            largest = CHUNK_BYTES_MOST + DATA_HEADER_BYTES
+            data = self._connect(context, endpoint, deadline_s, largest)
             joining = msgspec.structs.replace(hello, connection=self.welcome.connection)
             self._greet(data, joining, deadline_s)
         except BaseException:
@@ -128,8 +131,25 @@ class Link:
         if not ready and time.monotonic() - self.heard_s > DEAD_S:
             raise self._lost("is dead: the server has been silent for too long")
 
-    def _open(self, context: zmq.Context[Any], message_bytes: int, hwm: int) -> Wire:
-        wire = Wire(context, self._address, message_bytes, hwm)
+    def _connect(
+        self, context: zmq.Context[Any], endpoint: str, deadline_s: float, message_bytes: int
+    ) -> Wire:
+        """The next socket, connected. A link that is cut during the handshake looks as if the
+        server's key were another: only when it happens again and again, it is."""
+        hwm = CONTROL_HWM if message_bytes == CONTROL_BYTES else DATA_HWM
+        for tries_left in reversed(range(_KEY_TRIES)):
+            wire = Wire(context, self._address, message_bytes, hwm)
+            try:
+                wire.connect(endpoint, deadline_s, self._on_wait)
+            except WrongServerKey:
+                wire.close()
+                if not tries_left:
+                    raise
+                continue
+            except BaseException:
+                wire.close()
+                raise
+            break
         self._wires.append(wire)
         self._poller.register(wire.socket, zmq.POLLIN)
         self._poller.register(wire.monitor, zmq.POLLIN)
