@@ -21,7 +21,7 @@ class FolderLock:
     """
 
     def __init__(self, root: Path) -> None:
-        path = root / "lock"
+        self._path = path = root / "lock"
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(self._descriptor)
@@ -37,6 +37,15 @@ class FolderLock:
         self.was_killed = os.fstat(self._descriptor).st_size > 0
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file that is locked still lies in the folder, so that nobody else can have
+        the folder."""
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+        except OSError:
+            return False
 
     def release(self) -> None:
         """Let another server have the folder. May be called twice."""

@@ -17,7 +17,7 @@ from backend.executors.local import LocalExecutor, TimeLimits
 from backend.log import log_to
 from backend.server import Server
 from backend.service import JobService
-from backend.status import ServiceSettings
+from backend.settings import ServiceSettings
 from protocol.keys import authorised_clients, load_key_pair
 from protocol.messages import EngineInfo, Limits
 from protocol.serving import FrontSettings, Heartbeat

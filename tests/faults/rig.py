@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from backend.blobs import hash_file
+from backend.disk import hash_file
 from backend.failures import FAILURES
 from backend.journal_file import JOURNAL_NAME
 from protocol.background import BackgroundClient
