@@ -15,7 +15,7 @@ from backend.write_ahead_log import lost_commits
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["JOURNAL_NAME", "open_database", "problem_of"]
+__all__ = ["JOURNAL_NAME", "open_database", "open_read_only", "problem_of"]
 
 JOURNAL_NAME = "journal.sqlite"
 _BUSY_S = 0.05  # the thread that waits answers nobody; a write that is refused is tried again
@@ -47,10 +47,13 @@ def open_database(root: Path, *, was_killed: bool) -> tuple[sqlite3.Connection, 
         raise JournalShut(f"its journal cannot be opened: {error}") from error
 
 
-def problem_of(path: Path) -> str:
-    """What is wrong with a database; nothing when it is sound. Raises JournalTooNew."""
+def problem_of(path: Path, *, read_only: bool = False) -> str:
+    """What is wrong with a database; nothing when it is sound. Raises JournalTooNew.
+
+    With `read_only` nothing on the disk is changed, not even the write-ahead log taken in.
+    """
     try:
-        connection = _connect(path)
+        connection = open_read_only(path) if read_only else _connect(path)
     except sqlite3.DatabaseError as error:
         return _damage(error)
     try:
@@ -69,6 +72,11 @@ def problem_of(path: Path) -> str:
         with suppress(sqlite3.DatabaseError):
             connection.close()
     return ""
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Open a database to look into it."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)
 
 
 def _damage(error: sqlite3.DatabaseError) -> str:

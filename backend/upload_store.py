@@ -53,7 +53,7 @@ class UploadStore:
         if blob.size > have:
             have = self._share(name, owner, self._blobs.room_to_make(name))
         if blob.size > have:
-            raise disk_full(blob.size, have, "this file of this client")
+            raise disk_full(blob.size, have, "this file within your share")
         self._blobs.reserve(name, blob.size, owner=tag_of(owner))
 
     def left(self, blob: BlobId, user: str) -> None:
