@@ -20,7 +20,7 @@ from backend.disk import allocate, as_disk_full, disk_full, free_bytes, hash_fil
 from backend.eviction import Candidate, Hold, eviction_order
 from backend.pins import Pins
 from backend.staging import Staging
-from protocol.errors import ChecksumMismatch, UnknownBlob
+from protocol.errors import Busy, ChecksumMismatch, UnknownBlob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -98,12 +98,15 @@ class BlobStore:
         return self._sizes.get(blob.sha256) == blob.size
 
     def is_whole(self, blob: BlobId) -> bool:
-        """The same, and the file is there and has that size; one of another size is set aside."""
+        """The same, and the file is there and has that size; one of another size is set aside.
+        Raises Busy while the folder is not there."""
         if not self.has(blob):
             return False
         try:
             size = self._path(blob.sha256).stat().st_size
         except FileNotFoundError:
+            if not self._root.exists():  # which does not mean that this file is lost
+                raise Busy("the data folder of this server is gone") from None
             self._note_removed(blob.sha256)
             return False
         if size != blob.size:
@@ -187,7 +190,8 @@ class BlobStore:
             )
         with as_disk_full(self._root, blob.size):
             target = self._path(blob.sha256)
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in (target.parent.parent, target.parent):
+                folder.mkdir(exist_ok=True, mode=0o700)
             self._checkpoint("before_rename")
             os.replace(path, target)
             self._checkpoint("after_rename")

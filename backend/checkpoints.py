@@ -15,7 +15,7 @@ __all__ = ["BLOB_POINTS", "CHECKPOINTS", "JOURNAL_POINTS", "Checkpoint", "no_che
 Checkpoint = Callable[[str], None]
 
 # What the journal commits: each has a point before and a point after it.
-_WRITES = ("grant", "add", *JobState, "progress", "cancel_request", "forget")
+_WRITES = ("add", *JobState, "progress", "cancel_request", "forget")
 JOURNAL_POINTS = tuple(f"{when}_{write}" for write in _WRITES for when in ("before", "after"))
 BLOB_POINTS = ("before_rename", "after_rename")
 CHECKPOINTS = JOURNAL_POINTS + BLOB_POINTS

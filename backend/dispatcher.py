@@ -213,7 +213,8 @@ class Dispatcher:
         scratch = self._scratch / job_id
         shutil.rmtree(scratch, ignore_errors=True)
         with as_disk_full(self._scratch, 0):
-            scratch.mkdir(parents=True)
+            self._scratch.mkdir(exist_ok=True, mode=0o700)  # somebody may have removed it
+            scratch.mkdir()
         if not self._journal.advance(job_id, JobState.QUEUED, JobState.RUNNING):
             return
         doubtful = tuple(blob for blob in blobs if self._blobs.is_doubtful(blob))

@@ -40,7 +40,7 @@ class Holdings:
 
     def grant(self, owner: str, blob: BlobId) -> None:
         """Note that an owner has sent all of a file."""
-        with self._database.transaction("grant"):
+        with self._database.transaction():
             self._database.write(
                 "INSERT OR IGNORE INTO rights (sha256, owner, via, size) VALUES (?, ?, '', ?)",
                 (blob.sha256, owner, blob.size),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Housekeeping"]
 
-_OFTEN_S = 1.0  # forgetting and shrinking, while there is more of it
+_OFTEN_S = 0.1  # forgetting and shrinking, while there is more of it
 _SELDOM_S = 60.0
 _CLEAN_S = 600.0
 _LOST_S = 5.0  # a folder that is away for so long does not come back

@@ -196,7 +196,7 @@ class JobService:
             running=self.journal.count(JobState.RUNNING),
             accepting=self._dispatcher.starts_jobs,
             stored_bytes=self.blobs.used_bytes,
-            free_bytes=self.blobs.room_bytes(),
+            free_bytes=self._free_bytes(),
             kept=self.journal.count(*FINAL_STATES),
             notices=(*self.journal.notices, *self._guard.problems()),
             workers=tuple(
@@ -262,9 +262,17 @@ class JobService:
                 if running_on is executor:
                     executor.show(job_id, wanted=job_id in self.shown)
 
+    def _free_bytes(self) -> int:
+        try:
+            return self.blobs.room_bytes()
+        except OSError:  # the folder is gone, or the disk does not answer
+            return 0
+
     def _check_room(self, owner: str) -> None:
         if not self._dispatcher.starts_jobs:
             raise Busy("the server is stopping and takes no more jobs")
+        if not self.journal.is_in_place:
+            raise Busy("the data folder of this server is gone")
         for limit, whose in (
             (self.settings.queued_jobs, owner),
             (self.settings.queue_limit, None),

@@ -40,7 +40,7 @@ class Staging:
 
     def make_folder(self) -> None:
         """Make the folder, also when somebody has removed it."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.mkdir(exist_ok=True, mode=0o700)
 
     def part(self, blob: BlobId, owner: str) -> Path:
         """Where a transfer that can be resumed collects a blob. `owner`: its tag, or nothing."""
