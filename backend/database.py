@@ -95,7 +95,8 @@ class Database:
     def shrink(self, n_pages: int) -> bool:
         """Give pages that are free back to the disk, at most so many; whether more are left."""
         with self.mutex, _in_words():
-            self.connection.execute(f"PRAGMA incremental_vacuum({n_pages:d})").fetchall()
+            # A row without columns comes for each page, and `execute` stops at the first of them.
+            self.connection.executescript(f"PRAGMA incremental_vacuum({n_pages:d})")
             left = int(self.connection.execute("PRAGMA freelist_count").fetchone()[0])
             if not left:
                 self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -94,20 +94,23 @@ def test_m7_the_name_of_a_clip_never_becomes_a_path(rig, name):
     assert {path for path in rig.root.rglob("*") if "data" not in path.parts} == before
 
 
-@pytest.mark.parametrize("bomb", ["picture", "header", "depth", "size"])
+@pytest.mark.parametrize("bomb", ["picture", "header", "depth"])
 def test_m8_a_bomb_is_refused_before_it_is_unpacked(rig, bomb):
-    clip, depth, settings, code = rig.shot / "clip.mp4", None, {}, "invalid_video"
+    clip, depth, code = rig.shot / "clip.mp4", None, "invalid_video"
     if bomb == "picture":
         clip = png_bomb(rig.root / "bomb.png", 16384, 16384)
     elif bomb == "header":
         clip = png_bomb(rig.root / "bomb.png", 60_000, 60_000, 10)
-    elif bomb == "depth":
-        depth, code = npz_bomb(rig.root / "bomb.npz"), "invalid_depth"
     else:
-        clip, code = video(rig, 49, SIZE), "invalid_usage"
-        settings = {"width": 6592, "height": 6592}  # within job_pixels, beyond the library
+        depth, code = npz_bomb(rig.root / "bomb.npz"), "invalid_depth"
     assert (clip if depth is None else depth).stat().st_size < 40_000
-    failed = reconstruct(rig, clip, depth, name="bomb", **settings)
+    failed = reconstruct(rig, clip, depth, name="bomb")
     assert (failed.state, failed.error_code) == (JobState.FAILED, code)
     [worker] = rig.server.children()
     assert psutil.Process(worker.pid).memory_info().rss < GB
+
+
+def test_m8_a_job_that_asks_for_more_pixels_than_the_server_makes_is_refused(rig):
+    with pytest.raises(InvalidArgument, match="8192 x 8192 x 49 frames") as refusal:
+        reconstruct(rig, video(rig, 49, SIZE), None, name="huge", width=8192, height=8192)
+    assert refusal.value.facts["field"] == "source"
