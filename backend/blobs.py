@@ -251,22 +251,14 @@ class BlobStore:
             if hold < Hold.FIRM:
                 owners = frozenset(tags.get(sha256, ()))
                 found.append(Candidate(sha256, hold, False, number, size, owners))
-        for path, status in self.staged.left(holder):
-            owners = self.staged.owners_of(path)
-            age = Hold.NOT, True, status.st_mtime, status.st_size
-            found.append(Candidate(path.name, *age, owners))
-        return found
+        return found + self.staged.candidates(except_for=holder)
 
     def _used_by(self) -> dict[str, int]:
         """Bytes of each owner's files and transfers, by its tag."""
-        used: dict[str, int] = {}
+        used = self.staged.used_by()
         for sha256, owners in self._tags().items():
             for owner in owners:
                 used[owner] = used.get(owner, 0) + self._sizes.get(sha256, 0)
-        for path in self.staging.glob("*.part"):
-            for owner in self.staged.owners_of(path):
-                with suppress(FileNotFoundError):
-                    used[owner] = used.get(owner, 0) + path.stat().st_size
         return used
 
     def _evict(self, candidates: Iterable[Candidate], is_enough: Callable[[], bool]) -> None:

@@ -10,6 +10,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from backend.eviction import Candidate, Hold
+
 if TYPE_CHECKING:
     import os
     from pathlib import Path
@@ -46,10 +48,6 @@ class Staging:
         """Where a transfer that can be resumed collects a blob. `owner`: its tag, or nothing."""
         name = f"{blob.sha256}-{blob.size}" + (f"-{owner}" if owner else "")
         return self.folder / f"{name}.part"
-
-    def owners_of(self, part: Path) -> frozenset[str]:
-        """The tag of who sends a part, if its name has one."""
-        return frozenset(part.stem.split("-")[2:3])
 
     def promise(
         self, name: str, size_bytes: int, *, is_written: bool = False, owner: str = ""
@@ -94,6 +92,22 @@ class Staging:
         """Bytes of what interrupted transfers have left."""
         return sum(status.st_size for _, status in self.left(except_for))
 
+    def candidates(self, except_for: str) -> list[Candidate]:
+        """What may go when there is no room."""
+        return [
+            Candidate(path.name, Hold.NOT, True, status.st_mtime, status.st_size, _owners_of(path))
+            for path, status in self.left(except_for)
+        ]
+
+    def used_by(self) -> dict[str, int]:
+        """Bytes of each owner's transfers, also of those under way, by its tag."""
+        used: dict[str, int] = {}
+        for path in self.folder.glob("*.part"):
+            for owner in _owners_of(path):
+                with suppress(FileNotFoundError):
+                    used[owner] = used.get(owner, 0) + path.stat().st_size
+        return used
+
     def clean(self, older_than_s: float, *, now_s: float | None = None) -> list[Path]:
         """Remove what was left and not been written for so long. Returns it. `now_s`: the time of
         the files'."""
@@ -114,3 +128,8 @@ class Staging:
                 with suppress(FileNotFoundError):
                     found.append((path, path.stat()))
         return sorted(found, key=lambda each: each[1].st_mtime)
+
+
+def _owners_of(part: Path) -> frozenset[str]:
+    """The tag of who sends a part, if its name has one."""
+    return frozenset(part.stem.split("-")[2:3])
