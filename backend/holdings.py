@@ -7,8 +7,10 @@ was not released. A file that nobody may use and no job reads is held by nobody.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from protocol.errors import Busy, DiskFull
 from protocol.jobs import BlobId
 
 if TYPE_CHECKING:
@@ -37,14 +39,25 @@ class Holdings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._owed: dict[tuple[str, str], int] = {}  # granted, and not written down yet: the size
 
     def grant(self, owner: str, blob: BlobId) -> None:
-        """Note that an owner has sent all of a file."""
+        """Note that an owner has sent all of a file. While the journal cannot be written it is
+        remembered: a transfer of hours is not refused at its end for a lock of seconds."""
+        self._owed[owner, blob.sha256] = blob.size
+        with suppress(Busy, DiskFull):
+            self.settle()
+
+    def settle(self) -> None:
+        """Write down what is not yet. Raises Busy, DiskFull."""
+        if not self._owed:
+            return
+        rows = [(sha256, owner, size) for (owner, sha256), size in self._owed.items()]
         with self._database.transaction():
-            self._database.write(
-                "INSERT OR IGNORE INTO rights (sha256, owner, via, size) VALUES (?, ?, '', ?)",
-                (blob.sha256, owner, blob.size),
+            self._database.write_all(
+                "INSERT OR IGNORE INTO rights (sha256, owner, via, size) VALUES (?, ?, '', ?)", rows
             )
+        self._owed.clear()
 
     def may_use(self, owner: str, blob: BlobId) -> bool:
         """Whether an owner has sent a file or got it as a result."""
@@ -53,7 +66,7 @@ class Holdings:
     def strange(self, owner: str, blobs: Collection[BlobId]) -> list[BlobId]:
         """Those of some files that an owner may not use."""
         wanted = list({blob.sha256 for blob in blobs})
-        own: set[str] = set()
+        own = {sha256 for sha256 in wanted if (owner, sha256) in self._owed}
         for begin in range(0, len(wanted), _AT_ONCE):
             part = wanted[begin : begin + _AT_ONCE]
             marks = ", ".join("?" * len(part))
@@ -76,7 +89,8 @@ class Holdings:
             "OR EXISTS (SELECT 1 FROM inputs WHERE sha256 = ?1)"
         )
         row = self._database.row(query, (sha256,))
-        return row is not None and bool(row[0])
+        is_owed = any(owed == sha256 for _, owed in self._owed)
+        return is_owed or (row is not None and bool(row[0]))
 
     def held_bytes(self, owner: str) -> int:
         """Bytes of the inputs of an owner's jobs that have not ended, and of its results."""

@@ -70,6 +70,7 @@ class Housekeeping:
 
     def step(self) -> None:
         """Do what is due."""
+        self._journal.holdings.settle()
         if self._blobs.gone:
             self._take_out_gone()
         if self._clock() >= self._tidy_at_s:

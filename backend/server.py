@@ -15,7 +15,7 @@ from backend.holdings import owner_of
 from backend.log import JobLog
 from backend.upload_store import UploadStore
 from protocol import codec
-from protocol.errors import UnexpectedMessage, UnknownJob
+from protocol.errors import Busy, DiskFull, UnexpectedMessage, UnknownJob
 from protocol.jobs import FINAL_STATES
 from protocol.messages import (
     Accepted,
@@ -104,8 +104,9 @@ class Server:
                 self._front.serve()
                 self._service.shown = {job_id for _, job_id in self._watchers}
                 self._service.step()
-                self._tell_previews()
-                self._tell()
+                with self._service.guard("telling the clients"):
+                    self._tell_previews()
+                    self._tell()
         finally:
             self._service.close()
             self._front.close()
@@ -247,6 +248,9 @@ class Server:
             events = self._service.events_since(owner_of(session.user), job_id, told)
         except UnknownJob:  # released
             del self._attached[session.connection, job_id]
+            return
+        except (Busy, DiskFull):  # the journal cannot be read now
+            self._news.add(job_id)
             return
         for info in events:
             if not self._front.push(session, _event(info)):

@@ -55,11 +55,11 @@ class JobService:
         self.settings = settings or ServiceSettings()
         self.on_event: Callable[[str, JobInfo], None] = lambda owner, info: None
         self.on_preview: Callable[[Previewed], None] = lambda preview: None
+        self.guard = Guard(clock)
         self.shown: Collection[str] = ()  # jobs whose preview pictures somebody wants
         self._executors = executors
         self._clock = clock
         self._log = JobLog()
-        self._guard = Guard(clock)
         self._stop_by_s: float | None = None
         self._is_closed = False
         self.journal = Journal(root, checkpoint=checkpoint, clock=clock)
@@ -79,7 +79,7 @@ class JobService:
                 self.journal,
                 self.blobs,
                 root / "scratch",
-                self._guard,
+                self.guard,
                 clock=clock,
                 tell=self._tell,
                 let_go=self._housekeeping.let_go,
@@ -159,14 +159,14 @@ class JobService:
         return [
             number
             for executor in self._executors
-            if not self._guard.rests(_hearing(executor))
+            if not self.guard.rests(_hearing(executor))
             for number in executor.filenos()
         ]
 
     def timeout_s(self) -> float:
         """How long `step` need not be called while nothing is readable."""
         due = [executor.deadline_s() for executor in self._executors]
-        due += [self._housekeeping.deadline_s(), self._guard.deadline_s(), self._stop_by_s]
+        due += [self._housekeeping.deadline_s(), self.guard.deadline_s(), self._stop_by_s]
         earliest = min(time_s for time_s in due if time_s is not None)
         return min(max(0.0, earliest - self._clock()), _LONGEST_WAIT_S)
 
@@ -183,8 +183,8 @@ class JobService:
         for executor in self._executors:
             self._hear(executor)
         self._dispatcher.step(self._executors)
-        if not self._guard.rests("housekeeping"):
-            with self._guard("housekeeping"):
+        if not self.guard.rests("housekeeping"):
+            with self.guard("housekeeping"):
                 self._housekeeping.step()
         self._housekeeping.check_folder()
 
@@ -198,7 +198,7 @@ class JobService:
             stored_bytes=self.blobs.used_bytes,
             free_bytes=self._free_bytes(),
             kept=self.journal.count(*FINAL_STATES),
-            notices=(*self.journal.notices, *self._guard.problems()),
+            notices=(*self.journal.notices, *self.guard.problems()),
             workers=tuple(
                 WorkerStatus(e.device, e.state, e.pid, job_of.get(e, ""), e.problem)
                 for e in self._executors
@@ -235,7 +235,7 @@ class JobService:
             executor.close(timeout_s)
         if not self._is_closed:
             self._is_closed = True
-            with self._guard("closing the journal"):
+            with self.guard("closing the journal"):
                 self._housekeeping.close()
             self.journal.close()
 
@@ -249,14 +249,14 @@ class JobService:
     def _hear(self, executor: Executor) -> None:
         """Take in what a worker reports."""
         what = _hearing(executor)
-        if self._guard.rests(what):
+        if self.guard.rests(what):
             return
-        with self._guard(what):
+        with self.guard(what):
             for report in executor.poll():
                 if isinstance(report, Previewed):
                     self.on_preview(report)
                 else:
-                    with self._guard("taking a report"):
+                    with self.guard("taking a report"):
                         self._dispatcher.take(report)
             for job_id, running_on in self._dispatcher.running.items():
                 if running_on is executor:

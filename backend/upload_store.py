@@ -65,7 +65,7 @@ class UploadStore:
         return self.part(blob, user).with_suffix(".whole")
 
     def stored(self, blob: BlobId, user: str) -> None:
-        """Move it into the store, and give the user the right to it. Raises Busy, DiskFull."""
+        """Move it into the store, and give the user the right to it. Raises DiskFull."""
         # The right first: without it the file would be nobody's after a crash here.
         self._holdings.grant(owner_of(user), blob)
         self._blobs.adopt(self.final(blob, user), blob)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from backend.blobs import BlobStore
 from backend.holdings import tag_of
 from backend.journal import Journal
+from backend.journal_file import JOURNAL_NAME
 from backend.settings import ServiceSettings
 from backend.upload_store import UploadStore
 from protocol.errors import DiskFull, UnknownBlob
@@ -170,6 +173,19 @@ def test_h9_what_is_set_aside_is_bounded(make_uploads, tmp_path):
     for number in range(20):
         uploads.set_aside(send(uploads, bytes([number]), "anna"))
     assert len(list((tmp_path / "state" / "damaged").iterdir())) == 16
+
+
+def test_h14_an_upload_that_ends_while_the_journal_is_locked_is_not_lost(make_uploads, tmp_path):
+    uploads = make_uploads()
+    path = tmp_path / "state" / JOURNAL_NAME
+    with closing(sqlite3.connect(path, isolation_level=None)) as shell:
+        shell.execute("BEGIN IMMEDIATE")
+        blob = send(uploads, b"hours of work", "anna")
+        assert read(uploads, blob, "anna") == b"hours of work"
+        assert uploads.find(blob, "ben") is None
+        shell.execute("ROLLBACK")
+    uploads.holdings.settle()
+    assert make_uploads().find(blob, "anna") is not None
 
 
 def test_the_tag_of_an_owner_is_no_path():
