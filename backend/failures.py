@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import traceback
+from typing import TYPE_CHECKING
 
 from backend.disk import FULL
 from backend.text import trimmed, without_folders
 from ex4d.errors import Ex4dError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["DAMAGED", "FAILURES", "POISONED", "code_of", "text_of"]
 
@@ -40,8 +44,7 @@ _HINT = "try fewer frames or a smaller size"
 
 def code_of(error: BaseException) -> str:
     """The code for an exception of a job."""
-    number = next((e.errno for e in (error, error.__cause__) if isinstance(e, OSError)), None)
-    if number in FULL:
+    if any(isinstance(each, OSError) and each.errno in FULL for each in _chain(error)):
         return "disk_full"
     if isinstance(error, Ex4dError):
         return error.code
@@ -52,6 +55,13 @@ def code_of(error: BaseException) -> str:
     if any(words in text for words in _DEVICE_ERRORS):
         return "device_error"
     return "internal_error"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, and those that it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def text_of(error: BaseException) -> str:

@@ -60,7 +60,7 @@ class JobService:
         self._executors = executors
         self._clock = clock
         self._log = JobLog()
-        self._stop_by_s: float | None = None
+        self._stop_by_s = float("-inf")
         self._is_closed = False
         self.journal = Journal(root, checkpoint=checkpoint, clock=clock)
         try:
@@ -166,7 +166,7 @@ class JobService:
     def timeout_s(self) -> float:
         """How long `step` need not be called while nothing is readable."""
         due = [executor.deadline_s() for executor in self._executors]
-        due += [self._housekeeping.deadline_s(), self.guard.deadline_s(), self._stop_by_s]
+        due += [self._housekeeping.deadline_s(), self.guard.deadline_s()]
         earliest = min(time_s for time_s in due if time_s is not None)
         return min(max(0.0, earliest - self._clock()), _LONGEST_WAIT_S)
 
@@ -183,6 +183,11 @@ class JobService:
         for executor in self._executors:
             self._hear(executor)
         self._dispatcher.step(self._executors)
+        with self.guard("asking for previews"):
+            for job_id, executor in self._dispatcher.running.items():
+                executor.show(job_id, wanted=job_id in self.shown)
+        if self._dispatcher.running:
+            self._stop_by_s = self._clock() + _STOP_S
         if not self.guard.rests("housekeeping"):
             with self.guard("housekeeping"):
                 self._housekeeping.step()
@@ -209,7 +214,6 @@ class JobService:
         """Take no more jobs and start none. What runs is finished with `drain`; without, it is
         stopped and queued again for the next server, and this run does not count."""
         self._dispatcher.starts_jobs = False
-        self._stop_by_s = None if drain else self._clock() + _STOP_S
         if not drain:
             for job_id, executor in self._dispatcher.running.items():
                 executor.cancel(job_id)
@@ -225,8 +229,7 @@ class JobService:
         """Whether nothing runs any more after `stop`."""
         if self._dispatcher.starts_jobs or self._dispatcher.running:
             return False
-        is_late = self._stop_by_s is not None and self._clock() >= self._stop_by_s
-        return self._dispatcher.is_idle or is_late
+        return self._dispatcher.is_idle or self._clock() >= self._stop_by_s
 
     def close(self, timeout_s: float = 2.0) -> None:
         """End the workers, each within this time, and let the folder go. What ran is recovered by
@@ -258,9 +261,6 @@ class JobService:
                 else:
                     with self.guard("taking a report"):
                         self._dispatcher.take(report)
-            for job_id, running_on in self._dispatcher.running.items():
-                if running_on is executor:
-                    executor.show(job_id, wanted=job_id in self.shown)
 
     def _free_bytes(self) -> int:
         try:

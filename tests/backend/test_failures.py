@@ -9,7 +9,7 @@ import pytest
 
 from backend.failures import FAILURES, code_of, text_of
 from backend.text import without_folders
-from ex4d.errors import Ex4dError
+from ex4d.errors import Ex4dError, OutputError
 
 
 def errors_of_the_library(base: type[Ex4dError] = Ex4dError) -> list[type[Ex4dError]]:
@@ -69,3 +69,15 @@ def test_h16_neither_does_a_failure_of_a_job():
     assert "input.mp4" in text
     assert "/srv" not in text
     assert __file__.rpartition("/")[0] not in text
+
+
+def test_t9_a_full_disk_is_disk_full_however_the_library_says_it():
+    try:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError:
+            raise OutputError("result.mp4 cannot be written: the disk is full") from None
+    except OutputError as error:
+        assert code_of(error) == "disk_full"
+        assert code_of(OutputError("another text")) == "output_failed"
+        assert text_of(error) == "result.mp4 cannot be written: the disk is full"
