@@ -133,7 +133,8 @@ class BlobStore:
 
     def set_aside(self, blob: BlobId) -> None:
         """Take a damaged blob out of the store; it can be sent again."""
-        self._health.set_aside(blob.sha256, self._path(blob.sha256))
+        with suppress(OSError):  # then it stays where it is, and is replaced when it is sent
+            self._health.set_aside(blob.sha256, self._path(blob.sha256))
         self._note_removed(blob.sha256)
 
     def reserve(

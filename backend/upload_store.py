@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -72,11 +74,18 @@ class UploadStore:
         self.left(blob, user)
 
     def open_for_reading(self, blob: BlobId, user: str) -> int:
-        """A descriptor of the complete file. Raises UnknownBlob."""
-        if self.find(blob, user) is None:
+        """A descriptor of the complete file. Raises UnknownBlob, OSError, and nothing else: a
+        download is begun far from whoever answers other errors."""
+        try:
+            found = self.find(blob, user)
+        except (Busy, DiskFull, sqlite3.Error) as error:
+            raise OSError(errno.EIO, "the server's journal or data folder is not there") from error
+        if found is None:
             raise UnknownBlob(f"there is no blob {blob.sha256}", sha256=blob.sha256)
-        descriptor = os.open(self._blobs.path_of(blob), os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        with suppress(Busy, DiskFull):  # it only costs the job its place among the last to go
+        descriptor = os.open(found, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        with suppress(
+            Busy, DiskFull, sqlite3.Error
+        ):  # it only costs the job its place among the last to go
             self._holdings.note_fetched(owner_of(user), blob.sha256)
         return descriptor
 
