@@ -1,49 +1,45 @@
 """The blob store: files named by their hash, in `<root>/blobs/ab/cdef...`.
 
 A file is written in `<root>/staging` and renamed when all of it is on disk, so what has a blob's
-name is whole. One thread uses the store; the journal's lock keeps other servers out.
+name was whole then. One that is damaged later goes to `<root>/damaged`. One thread uses the store;
+the journal's lock keeps other servers out.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections import Counter, OrderedDict
+import time
+from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from backend.blob_health import BlobHealth
+from backend.blob_writer import BlobWriter
 from backend.checkpoints import Checkpoint, no_checkpoint
-from backend.disk import allocate, as_disk_full, disk_full, free_bytes, sync_folder
-from backend.staging import TEMPORARY, Staging
-from protocol.errors import ChecksumMismatch, UnknownBlob
-from protocol.jobs import BlobId
+from backend.disk import allocate, as_disk_full, disk_full, free_bytes, hash_file, sync_folder
+from backend.eviction import Candidate, Hold, eviction_order
+from backend.pins import Pins
+from backend.staging import Staging
+from protocol.errors import Busy, ChecksumMismatch, UnknownBlob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
-    from types import TracebackType
 
-__all__ = ["BlobStore", "BlobWriter", "hash_file"]
+    from protocol.jobs import BlobId
 
-_BLOCK = 1 << 20
+__all__ = ["BlobStore"]
+
 _SPARE_BYTES = 64 << 20  # of the disk, left to the journal and to everybody else
-
-
-def hash_file(path: Path) -> BlobId:
-    """Read a file and return its hash and size."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-            size += len(block)
-    return BlobId(digest.hexdigest(), size)
 
 
 class BlobStore:
     """The blobs of one folder, at most `quota_bytes` of them.
 
     `allocate_file` takes room from the disk and `free_space` tells what is left; tests give their
-    own. The files' times tell which blob was used last, also after a restart.
+    own. `tags` gives the tags of the owners of each file. The files' times of use tell which blob
+    was used last, also after a restart. `gone` collects what was removed to make room, with the
+    jobs that it was a result of: the service takes it out.
     """
 
     def __init__(
@@ -54,72 +50,124 @@ class BlobStore:
         checkpoint: Checkpoint = no_checkpoint,
         allocate_file: Callable[[int, int], None] = allocate,
         free_space: Callable[[Path], int] = free_bytes,
+        tags: Callable[[], Mapping[str, set[str]]] = dict,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.quota_bytes = quota_bytes
+        self.gone: list[tuple[str, frozenset[str]]] = []
         self._root = root
         self._checkpoint = checkpoint
         self.allocate_file = allocate_file
         self._free_space = free_space
+        self._tags = tags
         self._sizes: OrderedDict[str, int] = OrderedDict()  # of each hash, last used last
-        self._pins: dict[str, frozenset[str]] = {}  # of each job
-        self._n_pins: Counter[str] = Counter()  # of each hash
+        self.used_bytes = 0  # of all blobs
+        self.pins = Pins()
+        self._health = BlobHealth(root / "damaged", clock=clock)
         (root / "blobs").mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._staged = Staging(root / "staging")
-        self.staging = self._staged.folder
+        self.staged = Staging(root / "staging")
+        self.staging = self.staged.folder
         self._find_blobs()
-
-    @property
-    def used_bytes(self) -> int:
-        """Bytes of all blobs."""
-        return sum(self._sizes.values())
 
     @property
     def reserved_bytes(self) -> int:
         """Bytes promised to what is still being written."""
-        return self._staged.promised_bytes
+        return self.staged.promised_bytes
+
+    @property
+    def capacity_bytes(self) -> int:
+        """Bytes that the store could hold in all, by the quota and by the disk."""
+        held = self.used_bytes + self.staged.left_bytes() + self.staged.promised_bytes
+        return max(0, min(self.quota_bytes, held + self._room_on_disk("")))
+
+    def hashes(self) -> set[str]:
+        """The hashes of all blobs."""
+        return set(self._sizes)
 
     def room_bytes(self, holder: str = "") -> int:
         """Bytes that could be stored now, by the quota and by the disk; what the holder's file has
         taken already is room for it."""
         return max(0, self._room(holder))
 
+    def room_to_make(self, holder: str) -> int:
+        """The same, if all went that may go."""
+        return max(0, self._room(holder) + sum(c.size for c in self._candidates(holder)))
+
     def has(self, blob: BlobId) -> bool:
         """Whether the store holds a blob of this hash and size."""
         return self._sizes.get(blob.sha256) == blob.size
 
+    def is_whole(self, blob: BlobId) -> bool:
+        """The same, and the file is there and has that size; one of another size is set aside.
+        Raises Busy while the folder is not there."""
+        if not self.has(blob):
+            return False
+        try:
+            size = self._path(blob.sha256).stat().st_size
+        except FileNotFoundError:
+            if not self._root.exists():  # which does not mean that this file is lost
+                raise Busy("the data folder of this server is gone") from None
+            self._note_removed(blob.sha256)
+            return False
+        if size != blob.size:
+            self.set_aside(blob)
+        return size == blob.size
+
     def path_of(self, blob: BlobId) -> Path:
         """Where a blob lies; it counts as used now. Raises UnknownBlob."""
-        if not self.has(blob):
+        if not self.is_whole(blob):
             raise UnknownBlob(f"there is no blob {blob.sha256}", sha256=blob.sha256)
         path = self._path(blob.sha256)
         self._sizes.move_to_end(blob.sha256)
-        with suppress(OSError):
-            os.utime(path)
+        with suppress(OSError):  # the time of the last change tells whether the file is the same
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
         return path
 
-    def reserve(self, holder: str, size_bytes: int, *, is_written: bool = False) -> None:
-        """Promise room for a staged file until `release`, and remove old blobs to make it, then
-        what interrupted transfers have left. `holder` is the file's name in the staging folder;
-        `is_written`: its bytes lie on this disk already, and only the quota is asked.
+    def is_doubtful(self, blob: BlobId) -> bool:
+        """Whether a blob must be hashed before it is used."""
+        return self._health.is_doubtful(blob.sha256, self._path(blob.sha256))
+
+    def known_good(self, blob: BlobId) -> None:
+        """Take note that a blob was hashed and is right."""
+        self._health.note_good(blob.sha256, self._path(blob.sha256))
+
+    def set_aside(self, blob: BlobId) -> None:
+        """Take a damaged blob out of the store; it can be sent again."""
+        with suppress(OSError):  # then it stays where it is, and is replaced when it is sent
+            self._health.set_aside(blob.sha256, self._path(blob.sha256))
+        self._note_removed(blob.sha256)
+
+    def reserve(
+        self, holder: str, size_bytes: int, *, is_written: bool = False, owner: str = ""
+    ) -> None:
+        """Promise room for a staged file until `release`, and remove what may go to make it; not
+        before it is sure that this is enough. `holder` is the file's name in the staging folder,
+        `owner` the tag of whose it is; `is_written`: its bytes lie on this disk already, and only
+        the quota is asked.
 
         Raises DiskFull with need and have; what is pinned stays. Again for the same holder, the
         new size counts.
         """
         self.release(holder)
         room = self._room_in_quota if is_written else self._room
-        self.collect(self.used_bytes + room(holder) - size_bytes)
-        self._staged.make_room(size_bytes - room(holder), except_for=holder)
         if size_bytes > room(holder):
-            raise disk_full(size_bytes, max(0, room(holder)), "a file")
-        self._staged.promise(holder, size_bytes, is_written=is_written)
+            candidates = self._candidates(holder)
+            have = room(holder) + sum(candidate.size for candidate in candidates)
+            if size_bytes > have:
+                raise disk_full(size_bytes, max(0, have), "a file")
+            self._evict(candidates, lambda: size_bytes <= room(holder))
+            if size_bytes > room(holder):
+                raise disk_full(size_bytes, max(0, room(holder)), "a file")
+        self.staged.promise(holder, size_bytes, is_written=is_written, owner=owner)
 
     def release(self, holder: str) -> None:
         """Take a promise back, or forget it because the bytes are there. Never fails."""
-        self._staged.release(holder)
+        self.staged.release(holder)
 
-    def partial_path(self, blob: BlobId) -> Path:
-        """Where a transfer that can be resumed collects a blob; `adopt` it when it is whole."""
-        return self.staging / f"{blob.sha256}-{blob.size}.part"
+    def partial_path(self, blob: BlobId, owner: str = "") -> Path:
+        """Where a transfer that can be resumed collects a blob; `adopt` it when it is whole.
+        `owner`: the tag of who sends it, so that nobody else's bytes get into it."""
+        return self.staged.part(blob, owner)
 
     def writer(self, size_bytes: int) -> BlobWriter:
         """Begin a blob of at most so many bytes. Raises DiskFull before the first of them."""
@@ -129,8 +177,8 @@ class BlobStore:
         """Move a file on the same disk into the store and return its name there.
 
         With `blob` given the caller has hashed the file and synced it to disk; only the size is
-        looked at again. What the store has already is not stored twice: the file is removed.
-        Raises ChecksumMismatch when the size differs; DiskFull.
+        looked at again. What the store has already is not stored twice: this one takes its place,
+        for it was looked at later. Raises ChecksumMismatch when the size differs; DiskFull.
         """
         if blob is None:
             with path.open("rb+") as file:
@@ -141,67 +189,87 @@ class BlobStore:
                 f"a file has {path.stat().st_size} bytes, {blob.size} were announced",
                 sha256=blob.sha256,
             )
-        if self.has(blob):
-            path.unlink()
-            self.path_of(blob)
-            return blob
         with as_disk_full(self._root, blob.size):
             target = self._path(blob.sha256)
-            target.parent.mkdir(exist_ok=True, mode=0o700)
+            for folder in (target.parent.parent, target.parent):
+                folder.mkdir(exist_ok=True, mode=0o700)
             self._checkpoint("before_rename")
             os.replace(path, target)
             self._checkpoint("after_rename")
             sync_folder(target.parent)
+        self.used_bytes += blob.size - self._sizes.get(blob.sha256, 0)
         self._sizes[blob.sha256] = blob.size
         self._sizes.move_to_end(blob.sha256)
+        self.known_good(blob)
         return blob
-
-    def pin(self, holder: str, blobs: Iterable[BlobId]) -> None:
-        """Keep blobs until `unpin`, instead of those that the holder has pinned before."""
-        pinned = frozenset(blob.sha256 for blob in blobs)
-        self._n_pins.update(pinned)
-        self.unpin(holder)
-        self._pins[holder] = pinned
-
-    def unpin(self, holder: str) -> None:
-        """Let a holder's blobs go. Never fails."""
-        for sha256 in self._pins.pop(holder, ()):
-            self._n_pins[sha256] -= 1
-            if not self._n_pins[sha256]:
-                del self._n_pins[sha256]
 
     def discard(self, blob: BlobId) -> bool:
         """Remove a blob that nobody has pinned; returns whether it is gone."""
-        if self._n_pins[blob.sha256] or not self.has(blob):
+        if self.pins.hold_of(blob.sha256) or not self.has(blob):
             return False
         return self._remove(blob.sha256)
 
     def collect(self, target_bytes: int = 0) -> int:
-        """Remove unpinned blobs, those unused for longest first, until at most `target_bytes` are
-        left. Returns the bytes that were freed."""
-        used = before = self.used_bytes
-        for sha256, size in list(self._sizes.items()):
-            if used <= target_bytes:
-                break
-            if not self._n_pins[sha256] and self._remove(sha256):
-                used -= size
-        return before - used
+        """Remove blobs that may go until at most `target_bytes` are left. Returns the bytes that
+        were freed."""
+        before = self.used_bytes
+        blobs = [candidate for candidate in self._candidates("") if not candidate.is_part]
+        self._evict(blobs, lambda: self.used_bytes <= target_bytes)
+        return before - self.used_bytes
 
-    def clean_staging(self, older_than_s: float, *, now_s: float | None = None) -> list[Path]:
-        """Remove what dead transfers have left and not written for so long. Returns it."""
-        return self._staged.clean(older_than_s, now_s=now_s)
+    def clean(self, older_than_s: float, *, now_s: float | None = None) -> list[Path]:
+        """Remove what dead transfers have left and not written for so long, and blobs that no job
+        needs and that were not used for so long. Returns it. `now_s`: the time of the files'."""
+        now_s = time.time() if now_s is None else now_s
+        removed = self.staged.clean(older_than_s, now_s=now_s)
+        for sha256 in list(self._sizes):
+            with suppress(FileNotFoundError):
+                if now_s - self._path(sha256).stat().st_atime <= older_than_s:
+                    break  # those behind it were used later
+            if not self.pins.hold_of(sha256) and self._remove(sha256):
+                self.gone.append((sha256, frozenset()))
+                removed.append(self._path(sha256))
+        return removed
 
     def _room(self, holder: str) -> int:
         """Less than nothing when there is more than allowed."""
         return min(self._room_in_quota(holder), self._room_on_disk(holder))
 
     def _room_in_quota(self, holder: str) -> int:
-        staged = self._staged.promised_bytes + self._staged.left_bytes(except_for=holder)
+        staged = self.staged.promised_bytes + self.staged.left_bytes(except_for=holder)
         return self.quota_bytes - self.used_bytes - staged
 
     def _room_on_disk(self, holder: str) -> int:
-        free = self._free_space(self._root) + self._staged.taken_bytes(holder)
-        return free - self._staged.pending_bytes() - _SPARE_BYTES
+        free = self._free_space(self._root) + self.staged.taken_bytes(holder)
+        return free - self.staged.pending_bytes() - _SPARE_BYTES
+
+    def _candidates(self, holder: str) -> list[Candidate]:
+        """All that may go, but not the holder's own part."""
+        tags = self._tags()
+        found = []
+        for number, (sha256, size) in enumerate(self._sizes.items()):
+            hold = self.pins.hold_of(sha256)
+            if hold < Hold.FIRM:
+                owners = frozenset(tags.get(sha256, ()))
+                found.append(Candidate(sha256, hold, False, number, size, owners))
+        return found + self.staged.candidates(except_for=holder)
+
+    def _used_by(self) -> dict[str, int]:
+        """Bytes of each owner's files and transfers, by its tag."""
+        used = self.staged.used_by()
+        for sha256, owners in self._tags().items():
+            for owner in owners:
+                used[owner] = used.get(owner, 0) + self._sizes.get(sha256, 0)
+        return used
+
+    def _evict(self, candidates: Iterable[Candidate], is_enough: Callable[[], bool]) -> None:
+        for candidate in eviction_order(candidates, self._used_by()):
+            if is_enough():
+                return
+            if candidate.is_part:
+                (self.staging / candidate.name).unlink(missing_ok=True)
+            elif self._remove(candidate.name):
+                self.gone.append((candidate.name, self.pins.holders_of(candidate.name)))
 
     def _path(self, sha256: str) -> Path:
         return self._root / "blobs" / sha256[:2] / sha256[2:]
@@ -211,68 +279,17 @@ class BlobStore:
             self._path(sha256).unlink(missing_ok=True)
         except OSError:  # on Windows a file that is being read
             return False
-        del self._sizes[sha256]
+        self._note_removed(sha256)
         return True
+
+    def _note_removed(self, sha256: str) -> None:
+        self.used_bytes -= self._sizes.pop(sha256, 0)
+        self._health.forget(sha256)
 
     def _find_blobs(self) -> None:
         found = []
         for path in (self._root / "blobs").glob("??/" + "?" * 62):
             status = path.stat()
-            found.append((status.st_mtime, path.parent.name + path.name, status.st_size))
+            found.append((status.st_atime, path.parent.name + path.name, status.st_size))
         self._sizes.update((sha256, size) for _, sha256, size in sorted(found))
-
-
-class BlobWriter:
-    """Hashes a blob while it is written; leaving the block without `commit` removes it."""
-
-    def __init__(self, store: BlobStore, size_bytes: int) -> None:
-        self._store = store
-        self._most_bytes = size_bytes
-        self._digest = hashlib.sha256()
-        self._size = 0
-        self._path = store.staging / f"{os.urandom(8).hex()}{TEMPORARY}"
-        store.reserve(self._path.name, size_bytes)
-        self._file = self._path.open("xb")
-        try:
-            with as_disk_full(store.staging, size_bytes):
-                store.allocate_file(self._file.fileno(), size_bytes)
-        except BaseException:
-            self._abort()
-            raise
-
-    def __enter__(self) -> BlobWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._abort()
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Append bytes. Raises DiskFull, also when there are more than were announced."""
-        self._size += len(data)
-        if self._size > self._most_bytes:
-            raise disk_full(self._size, self._most_bytes, "more than was announced")
-        self._digest.update(data)
-        with as_disk_full(self._store.staging, self._most_bytes):
-            self._file.write(data)
-
-    def commit(self) -> BlobId:
-        """Put the blob in its place, safe on disk, and return its name. Raises DiskFull."""
-        with as_disk_full(self._store.staging, self._most_bytes):
-            self._file.truncate(self._size)
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        self._file.close()
-        blob = self._store.adopt(self._path, BlobId(self._digest.hexdigest(), self._size))
-        self._store.release(self._path.name)
-        return blob
-
-    def _abort(self) -> None:
-        with suppress(OSError):  # what could not be written before cannot be flushed now
-            self._file.close()
-        self._path.unlink(missing_ok=True)
-        self._store.release(self._path.name)
+        self.used_bytes = sum(self._sizes.values())

@@ -1,20 +1,32 @@
-"""What the blob store asks of the disk."""
+"""What the server asks of the disk."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from protocol.errors import DiskFull
+from protocol.jobs import BlobId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["FULL", "allocate", "as_disk_full", "disk_full", "free_bytes", "sync_folder"]
+__all__ = [
+    "FULL",
+    "allocate",
+    "as_disk_full",
+    "disk_full",
+    "free_bytes",
+    "hash_file",
+    "sync_folder",
+]
+
+_BLOCK = 1 << 20
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # three ways to say it
 
@@ -35,6 +47,18 @@ def allocate(descriptor: int, size_bytes: int) -> None:
         except OSError as error:
             if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP}:  # the file system cannot
                 raise
+
+
+def hash_file(path: Path, on_bytes: Callable[[int], None] | None = None) -> BlobId:
+    """Read a file and return its hash and size; tell how much was read, block by block."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+            if on_bytes is not None:
+                on_bytes(len(block))
+    return BlobId(digest.hexdigest(), size)
 
 
 def sync_folder(folder: Path) -> None:

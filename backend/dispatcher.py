@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from backend.disk import as_disk_full
 from backend.executors.base import WorkerState
+from backend.guard import PASSING, Guard
 from backend.journal import Change, Entry, Journal
 from backend.log import JobLog
 from backend.results import adopt_results
-from backend.status import inputs_of
 from backend.worker_messages import Cancelled, Failed, Finished, Progressed, Report, Run
-from protocol.errors import DiskFull, UnknownBlob
+from protocol.errors import Busy, DiskFull, UnknownBlob
 from protocol.jobs import FINAL_STATES, JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from backend.blobs import BlobStore
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Dispatcher", "Outcome"]
 
-_JOURNAL_RETRY_S = 1.0
-_NO_RESULTS: Mapping[str, BlobId] = {}
+_START = "starting a job"
+_TRIES = 30  # of a job whose files cannot be looked at: others wait behind it
+_LOST = "a fault of the server has ended this job; its log says more"
 
 
 class Outcome(NamedTuple):
@@ -39,10 +40,20 @@ class Outcome(NamedTuple):
     change: Change
 
 
+class _Ended(NamedTuple):
+    """A worker's last report of a job, and when it came."""
+
+    report: Finished | Failed | Cancelled
+    at_s: float
+
+
 class Dispatcher:
     """Gives queued jobs to free workers and writes down what becomes of them.
 
-    `tell` is called with a job's number after each change that is on disk.
+    What fails for a reason that may pass (a full disk, another program's lock, no descriptor) is
+    tried again each second, and a finished result waits so long; any other fault fails its job.
+    `tell` is called with a job's number after each change that is on disk, `let_go` with files
+    that a job needs no longer.
     """
 
     def __init__(
@@ -50,104 +61,169 @@ class Dispatcher:
         journal: Journal,
         blobs: BlobStore,
         scratch: Path,
+        guard: Guard,
         *,
         clock: Callable[[], float],
         tell: Callable[[str], None],
+        let_go: Callable[[Sequence[BlobId]], None],
+        results_retry_s: float,
     ) -> None:
         self.starts_jobs = True
         self.running: dict[str, Executor] = {}
-        self.outcomes: deque[Outcome] = deque()
-        self._retry_at_s = 0.0
-        self._is_blocked = False
+        self._ended: deque[_Ended] = deque()
+        self._outcomes: deque[Outcome] = deque()
+        self._checked: dict[str, list[BlobId]] = {}  # inputs that the worker hashes, of each run
         self._journal = journal
         self._blobs = blobs
         self._scratch = scratch
+        self._guard = guard
         self._clock = clock
         self._tell = tell
+        self._let_go = let_go
+        self._results_retry_s = results_retry_s
+        self._tries = 0
         self._log = JobLog()
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(mode=0o700)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs and nothing waits to be written down."""
+        return not self.running and not self._ended and not self._outcomes
+
     def take(self, report: Report) -> None:
-        """Pass progress on; turn the end of a run into what the journal shall say of it."""
+        """Pass progress on; keep the end of a run for `step`."""
         match report:
             case Progressed(job_id, stage, done, total):
-                with suppress(DiskFull):  # a later one, or the end, will be written
+                with suppress(DiskFull, Busy):  # a later one, or the end, will be written
                     if self._journal.progress(job_id, stage, done, total):
                         self._tell(job_id)
-            case Finished(job_id, results):
-                self.running.pop(job_id, None)
-                ended = adopt_results(self._blobs, self._scratch / job_id, results)
-                state = JobState.FAILED if ended.error_code else JobState.DONE
-                self.pin(self._journal.entry(job_id), ended.results)
-                self.outcomes.append(Outcome(job_id, state, ended))
-            case Failed(job_id, code, text):
-                self.running.pop(job_id, None)
-                self.outcomes.append(Outcome(job_id, JobState.FAILED, Change(code, text)))
-            case Cancelled(job_id):
-                self.running.pop(job_id, None)
-                was_asked = self._journal.entry(job_id).cancel_requested
-                state = JobState.CANCELLED if was_asked else JobState.QUEUED
-                self.outcomes.append(Outcome(job_id, state, Change(returns_attempt=not was_asked)))
+            case Finished() | Failed() | Cancelled():
+                self.running.pop(report.job_id, None)
+                self._ended.append(_Ended(report, self._clock()))
 
     def step(self, executors: Sequence[Executor]) -> None:
-        """Write down how runs have ended and give every worker that is ready the next job. While
-        the journal's disk is full, all stays as it is and is tried again each second."""
-        if self._clock() < self._retry_at_s:
-            return
-        try:
-            while self.outcomes:
-                self.end(self.outcomes[0], JobState.RUNNING)
-                self.outcomes.popleft()
+        """Write down how runs have ended and give every worker that is ready the next job."""
+        for _ in range(len(self._ended)):
+            self._take_end(self._ended.popleft())
+        for _ in range(len(self._outcomes)):
+            self._write_outcome(self._outcomes.popleft())
+        if not self._guard.rests(_START):
             self._dispatch(executors)
-            self._is_blocked = False
-        except DiskFull as error:
-            self._is_blocked = True
-            self._retry_at_s = self._clock() + _JOURNAL_RETRY_S
-            self._log.warning(error.text)
-
-    def deadline_s(self) -> float | None:
-        """When `step` must be called again, on the service's clock."""
-        return self._retry_at_s if self._is_blocked else None
 
     def end(self, outcome: Outcome, from_state: JobState) -> None:
-        """Write down how a job has ended; nothing if it has left `from_state`. Raises DiskFull."""
+        """Write down how a job has ended; nothing if it has left `from_state`. Raises what the
+        journal raises."""
         job_id, to_state, change = outcome
-        if self._journal.advance(job_id, from_state, to_state, change):
+        inputs = self._journal.holdings.inputs_of(job_id)
+        has_moved = self._journal.advance(job_id, from_state, to_state, change)
+        if to_state in FINAL_STATES:
+            self._blobs.pins.pin(job_id, change.results.values() if has_moved else ())
+            self._let_go(inputs)
+        if has_moved:
             shutil.rmtree(self._scratch / job_id, ignore_errors=True)
-            self.pin(self._journal.entry(job_id))
             self._log.info(to_state, job_id, **({"code": c} if (c := change.error_code) else {}))
             self._tell(job_id)
 
     def _dispatch(self, executors: Sequence[Executor]) -> None:
-        for executor in executors:
-            while self.starts_jobs and executor.state is WorkerState.READY:
-                entry = self._journal.next_queued()
-                if entry is None:
-                    return
-                self._start(entry, executor)
+        entry: Entry | None = None
+        with self._guard(_START) as raised:
+            for executor in executors:
+                while self.starts_jobs and executor.state is WorkerState.READY:
+                    entry = self._journal.next_queued()
+                    if entry is None:
+                        return
+                    self._start(entry, executor)
+                    self._tries = 0
+        self._tries += len(raised)
+        if raised and entry is not None:
+            error, job_id = raised[0], entry.info.job_id
+            is_its_own = isinstance(error, OSError) and self._tries >= _TRIES
+            if is_its_own or not isinstance(error, PASSING):
+                self._tries = 0
+                with self._guard("failing a job", job_id):
+                    state = self._journal.entry(job_id).info.state
+                    self.end(_fault(job_id), state)
+
+    def _take_end(self, ended: _Ended) -> None:
+        """Turn the end of a run into what the journal shall say of it."""
+        report, what = ended.report, f"the end of job {ended.report.job_id[:12]}"
+        if self._guard.rests(what):
+            self._ended.append(ended)
+            return
+        with self._guard(what, report.job_id) as raised:
+            self._outcomes.append(self._outcome_of(report))
+        if not raised:
+            return
+        is_late = self._clock() - ended.at_s > self._results_retry_s
+        if isinstance(raised[0], PASSING) and not is_late:
+            self._ended.append(ended)
+            return
+        self._guard.forget(what)
+        self._outcomes.append(_fault(report.job_id))
+
+    def _outcome_of(self, report: Finished | Failed | Cancelled) -> Outcome:
+        job_id = report.job_id
+        match report:
+            case Finished(results=results):
+                self._note_checked(job_id)
+                inputs = self._journal.holdings.inputs_of(job_id)
+                self._blobs.pins.pin(job_id, [*inputs, *results.values()])
+                change = adopt_results(self._blobs, self._scratch / job_id, results)
+                return Outcome(
+                    job_id, JobState.FAILED if change.error_code else JobState.DONE, change
+                )
+            case Failed(code=code, text=text, damaged=damaged):
+                for blob in damaged:
+                    self._log.warning("a file is damaged: set aside", job_id, sha256=blob.sha256)
+                    self._blobs.set_aside(blob)
+                return Outcome(job_id, JobState.FAILED, Change(code, text))
+            case Cancelled():
+                was_asked = self._journal.entry(job_id).cancel_requested
+                state = JobState.CANCELLED if was_asked else JobState.QUEUED
+                return Outcome(job_id, state, Change(returns_attempt=not was_asked))
+
+    def _write_outcome(self, outcome: Outcome) -> None:
+        what = f"writing down the end of job {outcome.job_id[:12]}"
+        if self._guard.rests(what):
+            self._outcomes.append(outcome)
+            return
+        with self._guard(what, outcome.job_id) as raised:
+            self._checked.pop(outcome.job_id, None)
+            self.end(outcome, JobState.RUNNING)
+        if raised:
+            self._outcomes.append(outcome)
+
+    def _note_checked(self, job_id: str) -> None:
+        for blob in self._checked.pop(job_id, ()):
+            self._blobs.known_good(blob)
 
     def _start(self, entry: Entry, executor: Executor) -> None:
-        """Give a queued job to a worker that is ready. Raises DiskFull."""
+        """Give a queued job to a worker that is ready; one that cannot be given fails."""
         job_id = entry.info.job_id
+        blobs = self._journal.holdings.inputs_of(job_id)
         try:
-            inputs = {b.sha256: str(self._blobs.path_of(b)) for b in inputs_of(entry.job)}
+            inputs = {blob.sha256: str(self._blobs.path_of(blob)) for blob in blobs}
         except UnknownBlob as error:
-            change = Change(error.code, "a file of this job is no longer on the server")
-            self.end(Outcome(job_id, JobState.FAILED, change), JobState.QUEUED)
+            text = "a file of this job is no longer on the server: send it again"
+            failed = Outcome(job_id, JobState.FAILED, Change(error.code, text))
+            self.end(failed, JobState.QUEUED)
             return
+        job = self._journal.job(job_id)
         scratch = self._scratch / job_id
         shutil.rmtree(scratch, ignore_errors=True)
         with as_disk_full(self._scratch, 0):
+            self._scratch.mkdir(exist_ok=True, mode=0o700)  # somebody may have removed it
             scratch.mkdir()
-        if self._journal.advance(job_id, JobState.QUEUED, JobState.RUNNING):
-            executor.send(Run(job_id, entry.job, inputs, str(scratch)))
-            self.running[job_id] = executor
-            self._log.info("started", job_id, device=executor.device, attempt=entry.attempts + 1)
-            self._tell(job_id)
+        if not self._journal.advance(job_id, JobState.QUEUED, JobState.RUNNING):
+            return
+        doubtful = tuple(blob for blob in blobs if self._blobs.is_doubtful(blob))
+        self._checked[job_id] = list(doubtful)
+        self.running[job_id] = executor
+        executor.send(Run(job_id, job, inputs, str(scratch), doubtful))
+        self._log.info("started", job_id, device=executor.device, attempt=entry.attempts + 1)
+        self._tell(job_id)
 
-    def pin(self, entry: Entry, results: Mapping[str, BlobId] = _NO_RESULTS) -> None:
-        """Keep what a job needs: its inputs until it has ended, and its results."""
-        inputs = () if entry.info.state in FINAL_STATES else inputs_of(entry.job)
-        kept = {**entry.info.results, **results}.values()
-        self._blobs.pin(entry.info.job_id, [*inputs, *kept])
+
+def _fault(job_id: str) -> Outcome:
+    return Outcome(job_id, JobState.FAILED, Change("internal_error", _LOST))

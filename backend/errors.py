@@ -1,13 +1,15 @@
-"""Why a server does not start.
+"""Why a server does not start, or ends.
 
 StartError         base of all; the text is a sentence for who starts the server
   FolderInUse        another server works on the same folder
   JournalTooNew      a later version has written the journal
+  JournalShut        the journal cannot be opened: no room, no right, no disk
+FolderLost         the data folder of a running server is gone
 """
 
 from __future__ import annotations
 
-__all__ = ["FolderInUse", "JournalTooNew", "StartError"]
+__all__ = ["FolderInUse", "FolderLost", "JournalShut", "JournalTooNew", "StartError"]
 
 
 class StartError(Exception):
@@ -20,3 +22,11 @@ class FolderInUse(StartError):
 
 class JournalTooNew(StartError):
     """A later version has written the journal."""
+
+
+class JournalShut(StartError):
+    """The journal cannot be opened: no room, no right, no disk."""
+
+
+class FolderLost(Exception):
+    """The data folder of a running server is gone: nothing can be promised any more."""

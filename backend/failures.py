@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import traceback
+from typing import TYPE_CHECKING
 
 from backend.disk import FULL
-from backend.text import trimmed
+from backend.text import trimmed, without_folders
 from ex4d.errors import Ex4dError
 from ex4d.lack_of_memory import is_lack_of_memory
 
-__all__ = ["FAILURES", "POISONED", "code_of", "text_of"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["DAMAGED", "FAILURES", "POISONED", "code_of", "text_of"]
 
 FAILURES = {
     "out_of_memory": "There was not enough memory; fewer frames or a smaller size may work.",
@@ -18,6 +22,7 @@ FAILURES = {
     "timeout": "A stage made no progress for too long; the worker was replaced.",
     "disk_full": "The server has no room for the results.",
     "unknown_blob": "A file of the job is no longer on the server.",
+    "damaged_input": "A file of the job was damaged on the server; send it again.",
     "internal_error": "A fault of the server or of a library.",
     "interrupted": "The server ended again and again while the job ran.",
     "invalid_input": "Something that was given is wrong; the text says what.",
@@ -31,6 +36,7 @@ FAILURES = {
     "missing_part": "The server lacks an optional part that the job needs.",
     "error": "Anything else; the text says what.",
 }
+DAMAGED = "a file of this job was damaged on the server: send it again"
 POISONED = frozenset({"device_error"})  # the process that reported it cannot go on
 _DEVICE_ERRORS = ("cuda error", "device-side assert", "illegal memory access", "cublas_status")
 _HINT = "try fewer frames or a smaller size"
@@ -38,8 +44,7 @@ _HINT = "try fewer frames or a smaller size"
 
 def code_of(error: BaseException) -> str:
     """The code for an exception of a job."""
-    number = next((e.errno for e in (error, error.__cause__) if isinstance(e, OSError)), None)
-    if number in FULL:
+    if any(isinstance(each, OSError) and each.errno in FULL for each in _chain(error)):
         return "disk_full"
     if isinstance(error, Ex4dError):
         return error.code
@@ -51,13 +56,21 @@ def code_of(error: BaseException) -> str:
     return "internal_error"
 
 
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, and those that it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def text_of(error: BaseException) -> str:
-    """A sentence for what a user can mend; else type, message and where it happened."""
+    """A sentence for what a user can mend; else type, message and where it happened. Folders of
+    the server stand in none of them."""
     code = code_of(error)
     if isinstance(error, Ex4dError):
-        return trimmed(str(error))
-    summary = trimmed(f"{type(error).__name__}: {error}", 2_000)
+        return trimmed(without_folders(str(error)))
+    summary = trimmed(without_folders(f"{type(error).__name__}: {error}"[:100_000]), 2_000)
     if code == "out_of_memory":
         return f"there was not enough memory: {_HINT} ({summary})"
     places = "".join(traceback.format_tb(error.__traceback__, limit=-20))
-    return trimmed(f"{summary}\n{places}")
+    return trimmed(f"{summary}\n{without_folders(places)}")

@@ -6,24 +6,27 @@ killed process and a power cut. One process at a time has it (`<root>/lock`); th
 
 from __future__ import annotations
 
-import sqlite3
-import threading
+import hashlib
+import time
 import uuid
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from backend.checkpoints import Checkpoint, no_checkpoint
-from backend.journal_entry import Change, Entry, entry_of, event_of, info_of
-from backend.journal_file import open_database
+from backend.database import Database
+from backend.holdings import Holdings
+from backend.inputs import inputs_of
+from backend.journal_entry import Change, Entry, info_of
+from backend.journal_file import JOURNAL_NAME, open_database
+from backend.journal_reader import JournalReader
 from backend.lock import FolderLock
 from backend.text import trimmed
-from protocol.errors import DiskFull, IdempotencyConflict, UnknownJob
+from protocol.errors import IdempotencyConflict
 from protocol.jobs import FINAL_STATES, MOVES, JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from protocol.jobs import Job, JobInfo
@@ -31,38 +34,56 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Entry", "Journal"]
 
 _NOTHING = Change()
-# All but the body: a camera path may have a megabyte.
-_INFO_COLUMNS = (
-    "job_id, key, kind, label, state, stage, done, total, sequence, error_code, error_text, results"
-)
 _MOST_COUNT = 100_000  # what JobInfo allows for `done` and `total`
+_FINALS = ", ".join(f"'{state}'" for state in sorted(FINAL_STATES))
 
 
-class Journal:
+class Journal(JournalReader):
     """The jobs of one folder. `notices` hold what the operator should know of the start.
 
-    Raises FolderInUse or JournalTooNew when made, DiskFull by whatever writes.
+    Raises FolderInUse, JournalTooNew or JournalShut when made; Busy and DiskFull by
+    whatever writes. `clock` is monotonic; the journal's own goes on from server to server, and
+    stands still while there is none: a wall clock that jumps makes no job old (J16).
     """
 
-    def __init__(self, root: Path, *, checkpoint: Checkpoint = no_checkpoint) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        checkpoint: Checkpoint = no_checkpoint,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._root = root
-        self._checkpoint = checkpoint
-        self._mutex = threading.RLock()
         self._lock = FolderLock(root)
         try:
-            opened = open_database(root, was_killed=self._lock.was_killed)
+            connection, self.notices = open_database(root, was_killed=self._lock.was_killed)
+            super().__init__(Database(connection, root / JOURNAL_NAME, checkpoint))
         except BaseException:
             self._lock.release()
             raise
-        self._connection, self.notices = opened
-        self._connection.row_factory = sqlite3.Row
+        self.holdings = Holdings(self.database)
+        self._clock = clock
+        [[kept_s]] = self.database.rows("SELECT seconds FROM clock")
+        self._began_s = clock() - float(kept_s)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the data folder still holds this journal."""
+        return self.database.is_in_place and self._lock.is_in_place
+
+    def now_s(self) -> float:
+        """The time that all servers of this folder have run."""
+        return self._clock() - self._began_s
+
+    def keep_time(self) -> None:
+        """Write the clock down; a crash costs what went by since the last time."""
+        with self.database.transaction():
+            self.database.write("UPDATE clock SET seconds = max(seconds, ?)", (self.now_s(),))
 
     def close(self) -> None:
         """Let go of the folder. May be called twice."""
-        with self._mutex:
-            self._connection.close()
-            self._lock.release()
+        self.database.close()
+        self._lock.release()
 
     def add(self, key: str, owner: str, job: Job, label: str = "") -> tuple[JobInfo, bool]:
         """Queue a job and return it, and whether it is new.
@@ -71,20 +92,23 @@ class Journal:
         when the key belongs to another job.
         """
         body = msgspec.msgpack.encode(job)
-        with self._transaction("add"):
+        digest = hashlib.sha256(body).digest()
+        with self.database.transaction("add"):
             row = self._row("owner = ? AND key = ?", owner, key)
             if row is not None:
-                if bytes(row["body"]) != body:
+                if bytes(row["digest"]) != digest:
                     raise IdempotencyConflict(
                         f"the key {key} already belongs to another job", job_id=row["job_id"]
                     )
-                return entry_of(row).info, False
+                return info_of(row), False
             job_id = uuid.uuid4().hex
-            self._connection.execute(
-                "INSERT INTO jobs (job_id, owner, key, label, kind, body, state) "
+            self.database.write(
+                "INSERT INTO jobs (job_id, owner, key, label, kind, digest, state) "
                 "VALUES (?, ?, ?, ?, ?, ?, 'queued')",
-                (job_id, owner, key, label, job.__struct_config__.tag, body),
+                (job_id, owner, key, label, job.__struct_config__.tag, digest),
             )
+            self.database.write("INSERT INTO bodies VALUES (?, ?)", (job_id, body))
+            self.holdings.add_inputs(job_id, inputs_of(job))
             self._note_event(job_id, is_progress=False)
         return self.info(job_id), True
 
@@ -105,32 +129,15 @@ class Journal:
         """
         if to_state not in MOVES[from_state]:
             raise ValueError(f"no job may go from {from_state} to {to_state}")
-        restarts = to_state in {JobState.QUEUED, JobState.RUNNING}
-        by_user = from_state is JobState.INTERRUPTED
-        step = int(to_state is JobState.RUNNING) - int(change.returns_attempt)
-        with self._transaction(to_state.value):
-            moved = self._connection.execute(
-                "UPDATE jobs SET state = ?, sequence = sequence + 1, error_code = ?, "
-                "error_text = ?, results = ?, attempts = attempts * ? + ?, stage = CASE WHEN ? "
-                "THEN '' ELSE stage END, done = done * ?, total = total * ? "
-                "WHERE job_id = ? AND state = ?",
-                (
-                    to_state.value,
-                    change.error_code,
-                    trimmed(change.error_text),
-                    msgspec.msgpack.encode(change.results),
-                    not by_user,
-                    step,
-                    restarts,
-                    not restarts,
-                    not restarts,
-                    job_id,
-                    from_state.value,
-                ),
-            ).rowcount
+        with self.database.transaction(to_state.value):
+            moved = self._move(job_id, from_state, to_state, change)
             if moved:
                 self._note_event(job_id, is_progress=False)
-        return bool(moved)
+                if to_state is JobState.RUNNING:
+                    self._note_turn(job_id)
+                if to_state in FINAL_STATES:
+                    self._note_end(job_id, change)
+        return moved
 
     def progress(self, job_id: str, stage: str, done: int, total: int) -> bool:
         """Note how far a running job is; the caller sees to it that this is not too often.
@@ -139,14 +146,14 @@ class Journal:
         Returns False, and changes nothing, when the job does not run.
         """
         done, total = (min(max(count, 0), _MOST_COUNT) for count in (done, total))
-        with self._transaction("progress"):
-            moved = self._connection.execute(
+        with self.database.transaction("progress"):
+            moved = self.database.write(
                 "UPDATE jobs SET stage = ?, done = ?, total = ?, sequence = sequence + 1 "
                 "WHERE job_id = ? AND state = 'running'",
                 (stage[:200], done, total, job_id),
-            ).rowcount
+            )
             if moved:
-                self._connection.execute(
+                self.database.write(
                     "DELETE FROM events WHERE job_id = ?1 AND is_progress AND stage = ?2 AND "
                     "sequence = (SELECT sequence - 1 FROM jobs WHERE job_id = ?1)",
                     (job_id, stage[:200]),
@@ -156,19 +163,18 @@ class Journal:
 
     def request_cancel(self, job_id: str) -> None:
         """Remember that a running job shall end: it is not started again after a crash."""
-        with self._transaction("cancel_request"):
-            self._connection.execute(
-                "UPDATE jobs SET cancel_requested = 1 WHERE job_id = ?", (job_id,)
-            )
+        with self.database.transaction("cancel_request"):
+            self.database.write("UPDATE jobs SET cancel_requested = 1 WHERE job_id = ?", (job_id,))
 
     def forget(self, job_id: str) -> bool:
         """Remove a job that has ended, and its events; its key is free again."""
-        finals = ", ".join(f"'{state}'" for state in FINAL_STATES)
-        with self._transaction("forget"):
-            gone = self._connection.execute(
-                f"DELETE FROM jobs WHERE job_id = ? AND state IN ({finals})",  # noqa: S608
+        with self.database.transaction("forget"):
+            gone = self.database.write(
+                f"DELETE FROM jobs WHERE job_id = ? AND state IN ({_FINALS})",  # noqa: S608
                 (job_id,),
-            ).rowcount
+            )
+            if gone:
+                self.holdings.end_results(job_id)
         return bool(gone)
 
     def recover(self, max_attempts: int = 2) -> list[JobInfo]:
@@ -190,98 +196,49 @@ class Journal:
             self.advance(entry.info.job_id, JobState.RUNNING, to_state, change)
         return [self.info(entry.info.job_id) for entry in running]
 
-    def entry(self, job_id: str, owner: str | None = None) -> Entry:
-        """Return a job, of this owner if one is given. Raises UnknownJob."""
-        row = self._row("job_id = ?", job_id)
-        if row is None or owner not in {None, row["owner"]}:
-            raise UnknownJob(f"there is no job {job_id}", job_id=job_id)
-        return entry_of(row)
+    def _move(self, job_id: str, from_state: JobState, to_state: JobState, change: Change) -> bool:
+        restarts = to_state in {JobState.QUEUED, JobState.RUNNING}
+        by_user = from_state is JobState.INTERRUPTED
+        step = int(to_state is JobState.RUNNING) - int(change.returns_attempt)
+        moved = self.database.write(
+            "UPDATE jobs SET state = ?, sequence = sequence + 1, error_code = ?, "
+            "error_text = ?, results = ?, attempts = attempts * ? + ?, stage = CASE WHEN ? "
+            "THEN '' ELSE stage END, done = done * ?, total = total * ? "
+            "WHERE job_id = ? AND state = ?",
+            (
+                to_state.value,
+                change.error_code,
+                trimmed(change.error_text),
+                msgspec.msgpack.encode(change.results),
+                not by_user,
+                step,
+                restarts,
+                not restarts,
+                not restarts,
+                job_id,
+                from_state.value,
+            ),
+        )
+        return bool(moved)
 
-    def info(self, job_id: str) -> JobInfo:
-        """Return a job as its client sees it. Raises UnknownJob."""
-        rows = self._rows("job_id = ?", job_id, columns=_INFO_COLUMNS)
-        if not rows:
-            raise UnknownJob(f"there is no job {job_id}", job_id=job_id)
-        return info_of(rows[0])
+    def _note_turn(self, job_id: str) -> None:
+        self.database.write(
+            "INSERT INTO turns SELECT owner, (SELECT ifnull(max(turn), 0) + 1 FROM turns) FROM "
+            "jobs WHERE job_id = ? ON CONFLICT (owner) DO UPDATE SET turn = excluded.turn",
+            (job_id,),
+        )
 
-    def entry_of_key(self, owner: str, key: str) -> Entry | None:
-        """Return the job that an owner has submitted under a key, if any."""
-        row = self._row("owner = ? AND key = ?", owner, key)
-        return None if row is None else entry_of(row)
-
-    def entries(self, *states: JobState, owner: str | None = None) -> list[Entry]:
-        """Return all jobs in these states (none given: in any), oldest first."""
-        wanted = [state.value for state in states or JobState]
-        return [
-            entry_of(row)
-            for row in self._rows("owner = ifnull(?, owner)", owner)
-            if row["state"] in wanted
-        ]
-
-    def infos(self, owner: str) -> list[JobInfo]:
-        """Return an owner's jobs as a client sees them, oldest first."""
-        return [info_of(row) for row in self._rows("owner = ?", owner, columns=_INFO_COLUMNS)]
-
-    def next_queued(self) -> Entry | None:
-        """Return the job whose turn it is."""
-        row = self._row("state = 'queued'")
-        return None if row is None else entry_of(row)
-
-    def count(self, *states: JobState) -> int:
-        """Return how many jobs are in these states."""
-        marks = ", ".join("?" * len(states))
-        query = f"SELECT count(*) FROM jobs WHERE state IN ({marks})"  # noqa: S608
-        with self._mutex:
-            return int(self._connection.execute(query, states).fetchone()[0])
-
-    def events_since(self, job_id: str, sequence: int) -> list[JobInfo]:
-        """Return what happened to a job after an event, oldest first, as the job was then.
-
-        Sequence numbers rise without end; there are gaps where progress was overtaken by more of
-        the same stage. Error and results stand in the last one. Raises UnknownJob.
-        """
-        with self._mutex:
-            last = self.info(job_id)
-            rows = self._connection.execute(
-                "SELECT * FROM events WHERE job_id = ? AND sequence > ? ORDER BY sequence",
-                (job_id, sequence),
-            ).fetchall()
-        return [event_of(row, last) for row in rows]
-
-    def _row(self, condition: str, *values: object) -> sqlite3.Row | None:
-        rows = self._rows(condition, *values, limit=1)
-        return rows[0] if rows else None
-
-    def _rows(
-        self, condition: str, *values: object, columns: str = "*", limit: int = -1
-    ) -> list[sqlite3.Row]:
-        query = f"SELECT {columns} FROM jobs WHERE {condition} ORDER BY ordinal LIMIT {limit}"  # noqa: S608
-        with self._mutex:
-            return self._connection.execute(query, values).fetchall()
+    def _note_end(self, job_id: str, change: Change) -> None:
+        """What a job that has ended needs no more goes; its results are its owner's."""
+        self.database.write("UPDATE jobs SET ended_s = ? WHERE job_id = ?", (self.now_s(), job_id))
+        self.database.write("DELETE FROM bodies WHERE job_id = ?", (job_id,))
+        self.holdings.end_inputs(job_id)
+        self.holdings.add_results(job_id, change.results.values())
 
     def _note_event(self, job_id: str, *, is_progress: bool) -> None:
         """Write what the job is now as its event of the same number."""
-        self._connection.execute(
+        self.database.write(
             "INSERT INTO events SELECT job_id, sequence, state, stage, done, total, ? FROM jobs "
             "WHERE job_id = ?",
             (is_progress, job_id),
         )
-
-    @contextmanager
-    def _transaction(self, name: str) -> Iterator[None]:
-        """All of the block is on disk at its end, or nothing. Raises DiskFull."""
-        with self._mutex:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                yield
-                self._checkpoint(f"before_{name}")
-                self._connection.execute("COMMIT")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
-                    raise
-                text = f"the journal in {self._root} cannot be written: {error}"
-                raise DiskFull(text, side="server") from error
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-            self._checkpoint(f"after_{name}")

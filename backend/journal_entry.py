@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from protocol.jobs import BlobId, Job, JobInfo, JobState
+from protocol.jobs import BlobId, JobInfo, JobState
 
 if TYPE_CHECKING:
     import sqlite3
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Entry", "entry_of", "event_of", "info_of"]
 
 _RESULTS = msgspec.msgpack.Decoder(dict[str, BlobId])
-_BODY = msgspec.msgpack.Decoder(Job)
 
 
 @dataclass(frozen=True)
@@ -30,25 +29,18 @@ class Change:
 
 @dataclass(frozen=True)
 class Entry:
-    """A job with what only the server knows of it."""
+    """A job with what only the server knows of it; what it is to do, `Journal.job` reads."""
 
     owner: str
-    body: bytes  # the job as it was submitted
     info: JobInfo
     attempts: int  # how often it was started
     cancel_requested: bool
-
-    @property
-    def job(self) -> Job:
-        """The job as it was submitted."""
-        job: Job = _BODY.decode(self.body)
-        return job
 
 
 def entry_of(row: sqlite3.Row) -> Entry:
     """Read a row of the jobs."""
     is_asked = bool(row["cancel_requested"])
-    return Entry(row["owner"], bytes(row["body"]), info_of(row), row["attempts"], is_asked)
+    return Entry(row["owner"], info_of(row), row["attempts"], is_asked)
 
 
 def info_of(row: sqlite3.Row) -> JobInfo:

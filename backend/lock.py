@@ -17,11 +17,13 @@ __all__ = ["FolderLock"]
 class FolderLock:
     """Holds `<root>/lock` until `release`. The system lets go of it when the process dies.
 
-    Raises FolderInUse when another process, or another object of this one, holds it.
+    `notes_kill`: whether the next holder is told when this one was killed; one that only looks
+    leaves what it finds. Raises FolderInUse when another process, or another object of this one,
+    holds it.
     """
 
-    def __init__(self, root: Path) -> None:
-        path = root / "lock"
+    def __init__(self, root: Path, *, notes_kill: bool = True) -> None:
+        self._path = path = root / "lock"
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(self._descriptor)
@@ -35,13 +37,25 @@ class FolderLock:
             ) from None
         # The number stays in the file when the process is killed, and goes when it ends well.
         self.was_killed = os.fstat(self._descriptor).st_size > 0
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+        self._notes_kill = notes_kill
+        if notes_kill:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file that is locked still lies in the folder, so that nobody else can have
+        the folder."""
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+        except OSError:
+            return False
 
     def release(self) -> None:
         """Let another server have the folder. May be called twice."""
         if self._descriptor >= 0:
-            os.ftruncate(self._descriptor, 0)
+            if self._notes_kill:
+                os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = -1
 

@@ -53,9 +53,20 @@ class JobLog:
         """Write what somebody should look at."""
         self._write(logging.WARNING, what, job, facts)
 
-    def _write(self, level: int, what: str, job: str, facts: dict[str, object]) -> None:
+    def fault(self, what: str, job: str = "-", *, error: Exception, **facts: object) -> None:
+        """Write what is a mistake of this program, and where it happened."""
+        self._write(logging.ERROR, what, job, facts, error)
+
+    def _write(
+        self,
+        level: int,
+        what: str,
+        job: str,
+        facts: dict[str, object],
+        error: Exception | None = None,
+    ) -> None:
         told = "".join(f" {name}={_quoted(value)}" for name, value in facts.items())
-        self._log.log(level, "%s%s", what, told, extra={"job": job[:12]})
+        self._log.log(level, "%s%s", what, told, extra={"job": job[:12]}, exc_info=error)
 
 
 def _quoted(value: object) -> str:

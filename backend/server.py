@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from backend.holdings import owner_of
 from backend.log import JobLog
 from backend.upload_store import UploadStore
 from protocol import codec
-from protocol.errors import UnexpectedMessage, UnknownJob
+from protocol.errors import Busy, DiskFull, UnexpectedMessage, UnknownJob
 from protocol.jobs import FINAL_STATES
 from protocol.messages import (
     Accepted,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Server"]
 
-_LOCAL = "local"  # owner of the jobs of clients without keys, on the loopback
+_PAGE = 200  # jobs in one message
 _LATE_S = 0.25  # between two tries to send events to a peer whose queue was full (H12)
 
 
@@ -74,7 +75,8 @@ class Server:
         service.on_preview = self._note_preview
         self._context: zmq.Context[Any] = zmq.Context()
         try:
-            self._front = Front(self._context, settings, UploadStore(service.blobs), self._answer)
+            store = UploadStore(service.blobs, service.journal.holdings, service.settings)
+            self._front = Front(self._context, settings, store, self._answer)
         except BaseException:
             self._close()
             raise
@@ -106,8 +108,9 @@ class Server:
                 self._front.serve()
                 self._service.shown = {job_id for _, job_id in self._watchers}
                 self._service.step()
-                self._tell_previews()
-                self._tell()
+                with self._service.guard("telling the clients"):
+                    self._tell_previews()
+                    self._tell()
         finally:
             self._service.close()
             self._front.close()
@@ -161,7 +164,7 @@ class Server:
             self._wake_out.recv(64)
 
     def _answer(self, session: Session, message: ControlMessage) -> Message:
-        owner = session.user or _LOCAL
+        owner = owner_of(session.user)
         match message:
             case Submit():
                 check_job(message.job)
@@ -176,7 +179,8 @@ class Server:
             case Release():
                 return OneJob(message.id, self._service.release(owner, message.job_id))
             case GetJobs():
-                return codec.job_page(message.id, self._jobs_after(owner, message.after))
+                jobs = self._service.jobs(owner, after=message.after, limit=_PAGE + 1)
+                return codec.job_page(message.id, jobs)
             case Attach():
                 info = self._service.get(owner, message.job_id)
                 key = session.connection, message.job_id
@@ -187,11 +191,6 @@ class Server:
             case GetStatus():
                 return self._status(message)
         raise UnexpectedMessage(f"A server takes no {type(message).__name__}.", field="type")
-
-    def _jobs_after(self, owner: str, after: str) -> list[JobInfo]:
-        jobs = self._service.jobs(owner)
-        ids = [info.job_id for info in jobs]
-        return jobs[ids.index(after) + 1 :] if after in ids else jobs
 
     def _status(self, message: GetStatus) -> Status:
         status = self._service.status()
@@ -206,7 +205,7 @@ class Server:
             free_bytes=status.free_bytes,
             encrypted=self._encrypted,
             accepting=status.accepting,
-            text=" ".join(status.notices)[:10_000],
+            text=" ".join((*status.notices, _kept(status.kept)))[:10_000],
             workers=[
                 WorkerInfo(
                     name=worker.device,
@@ -258,9 +257,12 @@ class Server:
 
     def _send_events(self, session: Session, job_id: str, told: int) -> None:
         try:
-            events = self._service.events_since(session.user or _LOCAL, job_id, told)
+            events = self._service.events_since(owner_of(session.user), job_id, told)
         except UnknownJob:  # released
             del self._attached[session.connection, job_id]
+            return
+        except (Busy, DiskFull):  # the journal cannot be read now
+            self._late.add(job_id)
             return
         for info in events:
             if not self._front.push(session, _event(info)):
@@ -285,3 +287,7 @@ def _event(info: JobInfo) -> Event:
         total=info.total,
         text=info.error_text,
     )
+
+
+def _kept(count: int) -> str:
+    return f"{count} jobs that have ended are kept."

@@ -15,11 +15,16 @@ from typing import TYPE_CHECKING
 from backend.blobs import BlobStore
 from backend.checkpoints import Checkpoint, no_checkpoint
 from backend.dispatcher import Dispatcher, Outcome
+from backend.guard import Guard
+from backend.housekeeping import Housekeeping
+from backend.inputs import check_size, inputs_of
 from backend.journal import Change, Journal
 from backend.log import JobLog
-from backend.status import ServiceSettings, ServiceStatus, WorkerStatus, inputs_of
+from backend.retention import Retention
+from backend.settings import ServiceSettings
+from backend.status import ServiceStatus, WorkerStatus
 from backend.worker_messages import Previewed
-from protocol.errors import Busy, UnexpectedMessage
+from protocol.errors import Busy, UnexpectedMessage, UnknownBlob
 from protocol.jobs import FINAL_STATES, JobState
 
 if TYPE_CHECKING:
@@ -27,12 +32,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from backend.executors.base import Executor
-    from protocol.jobs import Job, JobInfo
+    from protocol.jobs import BlobId, Job, JobInfo
 
 __all__ = ["JobService"]
 
-_CLEAN_EVERY_S = 600.0
 _LONGEST_WAIT_S = 60.0
+_STOP_S = 5.0  # for what cannot be written down while the service stops; the next one redoes it
 
 
 class JobService:
@@ -50,17 +55,35 @@ class JobService:
         self.settings = settings or ServiceSettings()
         self.on_event: Callable[[str, JobInfo], None] = lambda owner, info: None
         self.on_preview: Callable[[Previewed], None] = lambda preview: None
+        self.guard = Guard(clock)
         self.shown: Collection[str] = ()  # jobs whose preview pictures somebody wants
         self._executors = executors
         self._clock = clock
         self._log = JobLog()
-        self._clean_at_s = clock() + _CLEAN_EVERY_S
-        self.journal = Journal(root, checkpoint=checkpoint)
+        self._stop_by_s = float("-inf")
+        self._is_closed = False
+        self.journal = Journal(root, checkpoint=checkpoint, clock=clock)
         try:
-            quota = self.settings.quota_bytes
-            self.blobs = BlobStore(root, quota_bytes=quota, checkpoint=checkpoint)
+            self.blobs = BlobStore(
+                root,
+                quota_bytes=self.settings.quota_bytes,
+                checkpoint=checkpoint,
+                tags=self.journal.holdings.tags,
+                clock=clock,
+            )
+            self._retention = Retention(self.journal, self.settings)
+            self._housekeeping = Housekeeping(
+                self.journal, self.blobs, self._retention, self.settings, clock=clock
+            )
             self._dispatcher = Dispatcher(
-                self.journal, self.blobs, root / "scratch", clock=clock, tell=self._tell
+                self.journal,
+                self.blobs,
+                root / "scratch",
+                self.guard,
+                clock=clock,
+                tell=self._tell,
+                let_go=self._housekeeping.let_go,
+                results_retry_s=self.settings.results_retry_s,
             )
             self._recover()
         except BaseException:
@@ -72,16 +95,16 @@ class JobService:
     def submit(self, owner: str, key: str, job: Job, label: str = "") -> tuple[JobInfo, bool]:
         """Queue a job; return it, and whether it is new. When this returns it is on disk.
 
-        Raises IdempotencyConflict, Busy, UnknownBlob, DiskFull. A key that is known is answered
-        also when the queue is full.
+        Raises IdempotencyConflict, InvalidArgument, Busy, UnknownBlob, DiskFull. A key that is
+        known is answered also when the queue is full.
         """
         if self.journal.entry_of_key(owner, key) is None:
-            self._check_room()
-            for blob in inputs_of(job):
-                self.blobs.path_of(blob)
+            self._check_room(owner)
+            check_size(job, self.settings.job_pixels)
+            self._check_inputs(owner, inputs_of(job))
         info, is_new = self.journal.add(key, owner, job, label)
         if is_new:
-            self.blobs.pin(info.job_id, inputs_of(job))
+            self.blobs.pins.pin(info.job_id, inputs_of(job))
             self._log.info("queued", info.job_id, kind=info.kind, owner=owner[:12], label=label)
             self.on_event(owner, info)
         return info, is_new
@@ -110,9 +133,9 @@ class JobService:
         """Return a job. Raises UnknownJob, also for another owner's."""
         return self.journal.entry(job_id, owner).info
 
-    def jobs(self, owner: str) -> list[JobInfo]:
-        """Return an owner's jobs, oldest first."""
-        return self.journal.infos(owner)
+    def jobs(self, owner: str, *, after: str = "", limit: int = -1) -> list[JobInfo]:
+        """Return an owner's jobs, oldest first: those after one that is known, at most so many."""
+        return self.journal.infos(owner, after=after, limit=limit)
 
     def events_since(self, owner: str, job_id: str, sequence: int) -> list[JobInfo]:
         """Return what happened to a job after an event. Raises UnknownJob."""
@@ -120,48 +143,55 @@ class JobService:
         return self.journal.events_since(job_id, sequence)
 
     def release(self, owner: str, job_id: str) -> JobInfo:
-        """Forget a job that has ended: its results may go and its key is free. Returns what it was.
+        """Forget a job that has ended: its key is free, and results that nobody else may use are
+        removed. Returns what it was.
 
         Raises UnknownJob, and UnexpectedMessage for a job that has not ended.
         """
         info = self.journal.entry(job_id, owner).info
         if info.state not in FINAL_STATES:
             raise UnexpectedMessage(f"the job is {info.state}: cancel it first", job_id=job_id)
-        self._forget(job_id)
+        self._housekeeping.forget(job_id)
         return info
 
     def filenos(self) -> list[int]:
         """Descriptors that are readable when `step` has something to do; ask anew each time."""
-        return [number for executor in self._executors for number in executor.filenos()]
+        return [
+            number
+            for executor in self._executors
+            if not self.guard.rests(_hearing(executor))
+            for number in executor.filenos()
+        ]
 
     def timeout_s(self) -> float:
         """How long `step` need not be called while nothing is readable."""
         due = [executor.deadline_s() for executor in self._executors]
-        due += [self._clean_at_s, self._dispatcher.deadline_s()]
+        due += [self._housekeeping.deadline_s(), self.guard.deadline_s()]
         earliest = min(time_s for time_s in due if time_s is not None)
         return min(max(0.0, earliest - self._clock()), _LONGEST_WAIT_S)
 
     def step(self, timeout_s: float = 0.0) -> None:
-        """Do what is due now; before that wait, at most so long, until something is."""
+        """Do what is due now; before that wait, at most so long, until something is.
+
+        Nothing that goes wrong in it is raised, but FolderLost: the data folder is gone for good.
+        """
         if timeout_s > 0:
             poller = select.poll()
             for number in self.filenos():
                 poller.register(number, select.POLLIN)
             poller.poll(min(timeout_s, self.timeout_s()) * 1000)
         for executor in self._executors:
-            for report in executor.poll():
-                if isinstance(report, Previewed):
-                    self.on_preview(report)
-                else:
-                    self._dispatcher.take(report)
+            self._hear(executor)
         self._dispatcher.step(self._executors)
-        for job_id, executor in self._dispatcher.running.items():
-            executor.show(job_id, wanted=job_id in self.shown)
-        self._forget_oldest()
-        if self._clock() >= self._clean_at_s:
-            self._clean_at_s = self._clock() + _CLEAN_EVERY_S
-            for path in self.blobs.clean_staging(self.settings.staging_age_s):
-                self._log.info("removed a dead transfer", file=path.name)
+        with self.guard("asking for previews"):
+            for job_id, executor in self._dispatcher.running.items():
+                executor.show(job_id, wanted=job_id in self.shown)
+        if self._dispatcher.running:
+            self._stop_by_s = self._clock() + _STOP_S
+        if not self.guard.rests("housekeeping"):
+            with self.guard("housekeeping"):
+                self._housekeeping.step()
+        self._housekeeping.check_folder()
 
     def status(self) -> ServiceStatus:
         """How the service is."""
@@ -171,8 +201,9 @@ class JobService:
             running=self.journal.count(JobState.RUNNING),
             accepting=self._dispatcher.starts_jobs,
             stored_bytes=self.blobs.used_bytes,
-            free_bytes=self.blobs.room_bytes(),
-            notices=tuple(self.journal.notices),
+            free_bytes=self._free_bytes(),
+            kept=self.journal.count(*FINAL_STATES),
+            notices=(*self.journal.notices, *self.guard.problems()),
             workers=tuple(
                 WorkerStatus(e.device, e.state, e.pid, job_of.get(e, ""), e.problem)
                 for e in self._executors
@@ -196,46 +227,74 @@ class JobService:
     @property
     def has_stopped(self) -> bool:
         """Whether nothing runs any more after `stop`."""
-        return (
-            not self._dispatcher.starts_jobs
-            and not self._dispatcher.running
-            and not self._dispatcher.outcomes
-        )
+        if self._dispatcher.starts_jobs or self._dispatcher.running:
+            return False
+        return self._dispatcher.is_idle or self._clock() >= self._stop_by_s
 
     def close(self, timeout_s: float = 2.0) -> None:
         """End the workers, each within this time, and let the folder go. What ran is recovered by
         the next server. May be called twice."""
         for executor in self._executors:
             executor.close(timeout_s)
-        self.journal.close()
+        if not self._is_closed:
+            self._is_closed = True
+            with self.guard("closing the journal"):
+                self._housekeeping.close()
+            self.journal.close()
 
     def _recover(self) -> None:
         for notice in self.journal.notices:
             self._log.warning(notice)
         for info in self.journal.recover(self.settings.max_attempts):
             self._log.warning("ran when the last server ended", info.job_id, now=info.state)
-        for entry in self.journal.entries():
-            self._dispatcher.pin(entry)
+        self._housekeeping.begin()
 
-    def _check_room(self) -> None:
+    def _hear(self, executor: Executor) -> None:
+        """Take in what a worker reports."""
+        what = _hearing(executor)
+        if self.guard.rests(what):
+            return
+        with self.guard(what):
+            for report in executor.poll():
+                if isinstance(report, Previewed):
+                    self.on_preview(report)
+                else:
+                    with self.guard("taking a report"):
+                        self._dispatcher.take(report)
+
+    def _free_bytes(self) -> int:
+        try:
+            return self.blobs.room_bytes()
+        except OSError:  # the folder is gone, or the disk does not answer
+            return 0
+
+    def _check_room(self, owner: str) -> None:
         if not self._dispatcher.starts_jobs:
             raise Busy("the server is stopping and takes no more jobs")
-        limit, queued = self.settings.queue_limit, self.journal.count(JobState.QUEUED)
-        if queued >= limit:
-            text = f"the queue is full: {queued} jobs wait, the limit is {limit}"
-            raise Busy(text, queued=queued, limit=limit)
+        if not self.journal.is_in_place:
+            raise Busy("the data folder of this server is gone")
+        for limit, whose in (
+            (self.settings.queued_jobs, owner),
+            (self.settings.queue_limit, None),
+        ):
+            queued = self.journal.count(JobState.QUEUED, owner=whose)
+            if queued >= limit:
+                jobs = "jobs of yours" if whose else "jobs"
+                text = f"the queue is full: {queued} {jobs} wait, the limit is {limit}"
+                raise Busy(text, queued=queued, limit=limit)
+        self._retention.check_room(owner)
+
+    def _check_inputs(self, owner: str, blobs: Sequence[BlobId]) -> None:
+        """Raise UnknownBlob for a file that is not here, or that another has sent."""
+        for blob in self.journal.holdings.strange(owner, blobs):
+            raise UnknownBlob(f"there is no blob {blob.sha256}", sha256=blob.sha256)
+        for blob in blobs:
+            self.blobs.path_of(blob)
 
     def _tell(self, job_id: str) -> None:
         entry = self.journal.entry(job_id)
         self.on_event(entry.owner, entry.info)
 
-    def _forget(self, job_id: str) -> None:
-        if self.journal.forget(job_id):
-            self.blobs.unpin(job_id)
 
-    def _forget_oldest(self) -> None:
-        """Keep the journal bounded: the oldest jobs that have ended go."""
-        surplus = self.journal.count(*FINAL_STATES) - self.settings.keep_finished
-        if surplus > 0:
-            for entry in self.journal.entries(*FINAL_STATES)[:surplus]:
-                self._forget(entry.info.job_id)
+def _hearing(executor: Executor) -> str:
+    return f"hearing the worker on {executor.device}"

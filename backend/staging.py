@@ -10,9 +10,13 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from backend.eviction import Candidate, Hold
+
 if TYPE_CHECKING:
     import os
     from pathlib import Path
+
+    from protocol.jobs import BlobId
 
 __all__ = ["TEMPORARY", "Staging"]
 
@@ -23,6 +27,7 @@ _BLOCK = 512  # bytes, the unit of st_blocks
 class _Promise(NamedTuple):
     size_bytes: int
     is_written: bool  # the bytes lie on this disk, somewhere
+    owner: str  # its tag
 
 
 class Staging:
@@ -31,13 +36,24 @@ class Staging:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._promises: dict[str, _Promise] = {}  # by the file's name
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.make_folder()
         for path in folder.glob(f"*{TEMPORARY}"):
             path.unlink()
 
-    def promise(self, name: str, size_bytes: int, *, is_written: bool = False) -> None:
+    def make_folder(self) -> None:
+        """Make the folder, also when somebody has removed it."""
+        self.folder.mkdir(exist_ok=True, mode=0o700)
+
+    def part(self, blob: BlobId, owner: str) -> Path:
+        """Where a transfer that can be resumed collects a blob. `owner`: its tag, or nothing."""
+        name = f"{blob.sha256}-{blob.size}" + (f"-{owner}" if owner else "")
+        return self.folder / f"{name}.part"
+
+    def promise(
+        self, name: str, size_bytes: int, *, is_written: bool = False, owner: str = ""
+    ) -> None:
         """Keep room for a file until `release`."""
-        self._promises[name] = _Promise(size_bytes, is_written)
+        self._promises[name] = _Promise(size_bytes, is_written, owner)
 
     def release(self, name: str) -> None:
         """Take a promise back; never fails."""
@@ -47,6 +63,14 @@ class Staging:
     def promised_bytes(self) -> int:
         """Bytes that were promised, written or not."""
         return sum(promise.size_bytes for promise in self._promises.values())
+
+    def promised_to(self, owner: str, *, except_for: str = "") -> int:
+        """Bytes that were promised to one owner."""
+        return sum(
+            promise.size_bytes
+            for name, promise in self._promises.items()
+            if promise.owner == owner and name != except_for
+        )
 
     def pending_bytes(self) -> int:
         """Bytes that what was promised will still take from the disk."""
@@ -66,31 +90,46 @@ class Staging:
 
     def left_bytes(self, except_for: str = "") -> int:
         """Bytes of what interrupted transfers have left."""
-        return sum(status.st_size for _, status in self._left(except_for))
+        return sum(status.st_size for _, status in self.left(except_for))
 
-    def make_room(self, n_bytes: int, except_for: str) -> None:
-        """Remove what interrupted transfers have left, the oldest first, until so many bytes are
-        free or nothing is left."""
-        for path, status in self._left(except_for):
-            if n_bytes <= 0:
-                return
-            path.unlink(missing_ok=True)
-            n_bytes -= status.st_size
+    def candidates(self, except_for: str) -> list[Candidate]:
+        """What may go when there is no room."""
+        return [
+            Candidate(path.name, Hold.NOT, True, status.st_mtime, status.st_size, _owners_of(path))
+            for path, status in self.left(except_for)
+        ]
+
+    def used_by(self) -> dict[str, int]:
+        """Bytes of each owner's transfers, also of those under way, by its tag."""
+        used: dict[str, int] = {}
+        for path in self.folder.glob("*.part"):
+            for owner in _owners_of(path):
+                with suppress(FileNotFoundError):
+                    used[owner] = used.get(owner, 0) + path.stat().st_size
+        return used
 
     def clean(self, older_than_s: float, *, now_s: float | None = None) -> list[Path]:
         """Remove what was left and not been written for so long. Returns it. `now_s`: the time of
         the files'."""
         now_s = time.time() if now_s is None else now_s
-        old = [path for path, status in self._left() if now_s - status.st_mtime > older_than_s]
+        old = [path for path, status in self.left() if now_s - status.st_mtime > older_than_s]
         for path in old:
             path.unlink(missing_ok=True)
         return old
 
-    def _left(self, except_for: str = "") -> list[tuple[Path, os.stat_result]]:
+    def left(self, except_for: str = "") -> list[tuple[Path, os.stat_result]]:
         """Files that nobody was promised room for, the oldest first."""
         found = []
+        self.make_folder()
         for path in self.folder.iterdir():
-            if path.name not in self._promises and path.name != except_for:
+            # What a transfer has made whole has its part's name, with another suffix.
+            names = {path.name, path.with_suffix(".part").name}
+            if except_for not in names and not names & self._promises.keys():
                 with suppress(FileNotFoundError):
                     found.append((path, path.stat()))
         return sorted(found, key=lambda each: each[1].st_mtime)
+
+
+def _owners_of(part: Path) -> frozenset[str]:
+    """The tag of who sends a part, if its name has one."""
+    return frozenset(part.stem.split("-")[2:3])

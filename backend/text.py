@@ -1,11 +1,15 @@
-"""Error texts cut to what a message may carry."""
+"""Error texts made fit for a message: not too long, and without the server's paths."""
 
 from __future__ import annotations
 
-__all__ = ["LONGEST_TEXT_BYTES", "trimmed"]
+import re
+
+__all__ = ["LONGEST_TEXT_BYTES", "trimmed", "without_folders"]
 
 LONGEST_TEXT_BYTES = 10_000
 _CUT = "\n[...]\n"
+# A path from the root with two parts or more; not the rest of an address such as https://host/a/b.
+_FOLDERS = re.compile(r"(?<![\w:/.~-])(?:/[^/\s'\"<>|:*?]+)+/(?=[^/\s'\"<>|:*?])")
 
 
 def trimmed(text: str, limit: int = LONGEST_TEXT_BYTES) -> str:
@@ -17,3 +21,9 @@ def trimmed(text: str, limit: int = LONGEST_TEXT_BYTES) -> str:
     half = (limit - len(_CUT)) // 2
     end = text[-limit:].encode("utf-8", "backslashreplace")
     return encoded[:half].decode("utf-8", "ignore") + _CUT + end[-half:].decode("utf-8", "ignore")
+
+
+def without_folders(text: str) -> str:
+    """Return a text where absolute paths are cut to their last part: where a server keeps its
+    files is nobody's business."""
+    return _FOLDERS.sub("", text)

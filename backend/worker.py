@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import msgpack
 
-from backend.blobs import hash_file
+from backend.disk import hash_file
 from backend.executors.memory import limit_memory
-from backend.failures import POISONED, code_of, text_of
-from backend.text import trimmed
+from backend.failures import DAMAGED, POISONED, code_of, text_of
+from backend.text import trimmed, without_folders
 from backend.worker_messages import (
     Cancel,
     Cancelled,
@@ -49,6 +49,7 @@ from backend.worker_messages import (
 
 if TYPE_CHECKING:
     from backend.previews import Strip
+    from protocol.jobs import BlobId
 
 __all__ = ["JobCancelled", "JobContext", "Runner", "main"]
 
@@ -146,6 +147,8 @@ def _do(runner: Runner, run: Run, link: _Link) -> Report:
     """Do a job and return how it ended. The one place where every exception ends."""
     context = JobContext(run, link)
     try:
+        if damaged := _damaged(run, context):
+            return Failed(run.job_id, "damaged_input", DAMAGED, damaged)
         names = runner.run(context)
         results = {name: _synced(context.scratch / name) for name in names}
     except JobCancelled:
@@ -158,6 +161,23 @@ def _do(runner: Runner, run: Run, link: _Link) -> Report:
         runner.free_memory()
         gc.collect()  # only now: the error held every array of the functions that it passed
     return failed
+
+
+def _damaged(run: Run, context: JobContext) -> tuple[BlobId, ...]:
+    """Hash the inputs that the server is not sure of; return those that are not what they were."""
+    found = []
+    for number, blob in enumerate(run.doubtful):
+
+        def report(_: int, number: int = number) -> None:
+            context.progress("check", number, len(run.doubtful))
+
+        try:
+            is_right = hash_file(context.inputs[blob.sha256], report) == blob
+        except FileNotFoundError:
+            is_right = False
+        if not is_right:
+            found.append(blob)
+    return tuple(found)
 
 
 def _synced(path: Path) -> Any:
@@ -192,7 +212,8 @@ def main() -> int:
         module, _, name = arguments.runner.partition(":")
         runner: Runner = getattr(importlib.import_module(module), name)(arguments.device)
     except Exception as error:
-        link.send(Unfit(trimmed(f"{type(error).__name__}: {error}", 2_000)))
+        text = without_folders(f"{type(error).__name__}: {error}")
+        link.send(Unfit(trimmed(text, 2_000)))
         return 1
     link.send(Ready())
     while (run := link.runs.get()) is not None:

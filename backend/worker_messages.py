@@ -38,6 +38,7 @@ class Run(Struct, frozen=True, tag=True):
     job: Job
     inputs: dict[str, str]  # the path of each blob, by its hash
     scratch: str  # an empty folder for the results
+    doubtful: tuple[BlobId, ...] = ()  # inputs to hash before anything else
 
 
 class Cancel(Struct, frozen=True, tag=True):
@@ -99,6 +100,7 @@ class Failed(Struct, frozen=True, tag=True):
     job_id: str
     code: str
     text: str
+    damaged: tuple[BlobId, ...] = ()  # inputs that are not what their names say
 
 
 class Cancelled(Struct, frozen=True, tag=True):

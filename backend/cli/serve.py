@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 import signal
 import sys
 from pathlib import Path
@@ -11,11 +13,12 @@ import zmq
 
 from backend.cli.link import as_command_errors
 from backend.devices import local_devices
-from backend.errors import StartError
+from backend.errors import FolderLost, StartError
 from backend.executors.local import LocalExecutor
 from backend.log import log_to
 from backend.server import Server
 from backend.service import JobService
+from backend.settings import ServiceSettings
 from ex4d import __version__
 from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS
 from ex4d.depth.estimators.ready import missing_packages, missing_weights
@@ -27,7 +30,7 @@ from protocol.messages import EngineInfo, EstimatorInfo
 from protocol.serving import AuthorisedClients, FrontSettings
 
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Callable
 
     from protocol.keys import KeyPair
 
@@ -42,11 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     each = "cpu, cuda:0, ...: a worker for it; may come again (default: every GPU, or cpu)"
     add("--device", action="append", help=each)
     add("--keys", type=Path, help="folder of `ex4d keys`; without it only this computer is served")
+    _add_limits(parser.add_argument_group("limits; a client is a key, without keys all are one"))
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM; the second one kills what still runs."""
+    """Serve until Ctrl-C, SIGTERM or a hangup; the second one kills what still runs."""
     keys, clients = _keys(arguments.keys)
+    limits = _limits(arguments)
     handler = log_to(sys.stderr)
     settings = FrontSettings(
         bind=arguments.bind,
@@ -57,20 +62,81 @@ def run(arguments: argparse.Namespace) -> int:
         estimators=_estimators(),
         keys=keys,
         authorised=AuthorisedClients(clients) if clients else dict,
+        limits=limits.limits(),
     )
     try:
         with as_command_errors():
-            server = _make_server(arguments, settings)
-        server.run({signal.SIGINT, signal.SIGTERM})
+            server = _make_server(arguments, settings, limits)
+        server.run(_signals())
+    except FolderLost as error:
+        raise Ex4dError(f"the server has ended: {error} ({arguments.data_dir})") from None
     finally:
         handler.close()
     return 0
 
 
-def _make_server(arguments: argparse.Namespace, settings: FrontSettings) -> Server:
+def _add_limits(group: argparse._ArgumentGroup) -> None:
+    usual = ServiceSettings()
+    add, whole = group.add_argument, _more_than_0(int, "a whole number")
+    number = _more_than_0(float, "a number")
+    gib = usual.quota_bytes >> 30
+    add("--store_gib", type=number, default=gib, help=f"of all files, in GiB (default: {gib})")
+    hours = usual.kept_s / 3600
+    kept = f"an ended job and its results, in hours at least (default: {hours:g})"
+    add("--kept_hours", type=number, default=hours, help=kept)
+    for name, what in (
+        ("kept_jobs", "ended jobs of a client that are kept for longer, while there is room"),
+        ("queued_jobs", "jobs of a client that wait"),
+        ("open_uploads", "uploads of a client at once"),
+        ("connections", "connections of a client"),
+        ("job_pixels", "width x height x frames of what one job makes"),
+    ):
+        value = getattr(usual, name)
+        add(f"--{name}", type=whole, default=value, help=f"{what} (default: {value})")
+
+
+def _more_than_0(kind: Callable[[str], float], what: str) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not 0 < value < 1 << 53:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what} above 0")
+        return value
+
+    return parse
+
+
+def _limits(arguments: argparse.Namespace) -> ServiceSettings:
+    """The service's settings with what the flags say."""
+    return ServiceSettings(
+        quota_bytes=int(arguments.store_gib * (1 << 30)),
+        kept_s=arguments.kept_hours * 3600,
+        kept_jobs=arguments.kept_jobs,
+        queued_jobs=arguments.queued_jobs,
+        queue_limit=max(ServiceSettings.queue_limit, 2 * arguments.queued_jobs),
+        open_uploads=arguments.open_uploads,
+        connections=arguments.connections,
+        job_pixels=arguments.job_pixels,
+    )
+
+
+def _signals() -> set[signal.Signals]:
+    """What stops the server; a hangup does not where `nohup` has it ignored."""
+    stopping = {signal.SIGINT, signal.SIGTERM}
+    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        stopping.add(hangup)
+    return stopping
+
+
+def _make_server(
+    arguments: argparse.Namespace, settings: FrontSettings, limits: ServiceSettings
+) -> Server:
     try:
         executors = [LocalExecutor(device) for device in arguments.device or local_devices()]
-        service = JobService(arguments.data_dir, executors)
+        service = JobService(arguments.data_dir, executors, limits)
     except (StartError, OSError) as error:
         raise OutputError(f"{arguments.data_dir} cannot be used: {error}") from None
     try:

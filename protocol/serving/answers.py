@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
+
+import zmq
 
 from .. import codec
 from ..errors import ProtocolError
 from .rare_log import RareLog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..messages import Message
 
 __all__ = ["Answers", "Which"]
@@ -42,3 +47,13 @@ class Answers:
             self.told.warning("faults", text, error=error)
             error = ProtocolError("The server could not do this; its log says why.")
         return codec.failure_of(number, error)
+
+    @contextmanager
+    def surviving(self, what: str) -> Iterator[None]:
+        """Log what the block raises: no file and no peer ends the server (H8)."""
+        try:
+            yield
+        except zmq.ZMQError:
+            raise  # without its sockets there is no server
+        except Exception as error:
+            self.told.warning(what, "%s could not be seen to", what, error=error)

@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import FileChanged, InvalidMessage, UnexpectedMessage, UnknownBlob
+from ..errors import FileChanged, InvalidMessage, UnknownBlob
 from ..limits import CHUNK_BYTES, OPEN_FETCHES, WINDOW_BYTES_MOST
 from ..transfer import hash_descriptor, read_chunk
 
@@ -71,6 +71,7 @@ class Downloads:
         self._limits = limits
         self._readers: OrderedDict[str, _Reader] = OrderedDict()  # by connection
         self._files: OrderedDict[tuple[str, BlobId], int] = OrderedDict()
+        self._right: set[BlobId] = set()  # hashed by the disk's thread, and not noted yet
         self._bytes = 0
 
     @property
@@ -177,13 +178,16 @@ class Downloads:
         self._bytes += message.size
 
         def read() -> Piece:
-            if must_check and hash_descriptor(descriptor) != blob:
-                raise FileChanged("its hash is another")
+            if must_check and blob not in self._right:  # only the first of many pieces finds out
+                if hash_descriptor(descriptor) != blob:
+                    raise FileChanged("its hash is another")
+                self._right.add(blob)
             return Piece(*read_chunk(descriptor, message.id, message.offset, message.size))
 
         def was_read(result: Piece | Exception) -> None:
             if must_check and not isinstance(result, Exception):
                 self._store.known_good(blob)
+                self._right.discard(blob)
             if not isinstance(result, Exception):
                 reader.ready.append(result)
                 return
@@ -200,7 +204,8 @@ class Downloads:
         if (descriptor := self._files.pop((session.connection, blob), None)) is not None:
             self._close(descriptor)
         self._store.set_aside(blob)
-        return UnexpectedMessage("The stored file is damaged.", sha256=blob.sha256)
+        text = "The file was damaged on the server, which has set it aside: send it again."
+        return UnknownBlob(text, sha256=blob.sha256)
 
     def _count(self, reader: _Reader) -> None:
         """Take note of the bytes that have left."""

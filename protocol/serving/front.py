@@ -126,10 +126,13 @@ class Front:
         self._serve("control")
         if self.desk.takes_more:
             self._serve("data")
-        self.desk.step()
+        with self._answers.surviving("files"):
+            self.desk.step()
         now_s = self._clock()
         if now_s >= self._look_at_s:
-            is_soon = self._look()
+            is_soon = False
+            with self._answers.surviving("a look at the connections"):
+                is_soon = self._look()
             took_s = self._clock() - now_s
             self._look_at_s = now_s + max(_SOON_S if is_soon else _LOOK_S, _LOOK_SHARE * took_s)
         if now_s >= self._pong_at_s:

@@ -17,7 +17,7 @@ import zmq
 
 from backend.executors.local import LocalExecutor, TimeLimits
 from backend.service import JobService
-from backend.status import ServiceSettings
+from backend.settings import ServiceSettings
 from protocol.jobs import Generate, JobInfo
 
 if TYPE_CHECKING:
@@ -88,18 +88,22 @@ class Harness:
     def __post_init__(self) -> None:
         self.service.on_event = lambda owner, info: self.events.append(info)
 
-    def blob(self, data: bytes):
+    def blob(self, data: bytes, owner=OWNER):
+        """A file that an owner has sent."""
         with self.service.blobs.writer(len(data)) as writer:
             writer.write(data)
-            return writer.commit()
+            blob = writer.commit()
+        self.service.journal.holdings.grant(owner, blob)
+        return blob
 
-    def job(self, *steps, seed=0) -> Generate:
+    def job(self, *steps, seed=0, owner=OWNER) -> Generate:
         """A job that does these steps."""
-        return Generate(self.blob(json.dumps(steps).encode()), self.blob(b"mask"), seed=seed)
+        color, mask = self.blob(json.dumps(steps).encode(), owner), self.blob(b"mask", owner)
+        return Generate(color, mask, seed=seed)
 
     def submit(self, *steps, key=None, owner=OWNER) -> str:
         key = key or f"key {len(self.events)} {len(steps)} {time.monotonic_ns()}"
-        return self.service.submit(owner, key, self.job(*steps))[0].job_id
+        return self.service.submit(owner, key, self.job(*steps, owner=owner))[0].job_id
 
     def info(self, job_id: str) -> JobInfo:
         return self.service.journal.entry(job_id).info

@@ -8,8 +8,8 @@ import os
 
 import pytest
 
-from backend.blobs import BlobStore, hash_file
-from backend.upload_store import UploadStore
+from backend.blobs import BlobStore
+from backend.disk import hash_file
 from protocol.errors import ChecksumMismatch, DiskFull, UnknownBlob
 from protocol.jobs import BlobId
 
@@ -79,7 +79,7 @@ def test_t10_the_same_content_is_stored_once(make_store, tmp_path):
 
 def test_t9_the_quota_is_checked_before_the_first_byte(make_store):
     store = make_store(quota_bytes=100)
-    store.pin("job", [put(store, b"x" * 60)])
+    store.pins.pin("job", [put(store, b"x" * 60)])
     with pytest.raises(DiskFull) as refusal:
         store.writer(50)
     assert refusal.value.facts == {"side": "server", "need_bytes": "50", "have_bytes": "40"}
@@ -132,7 +132,7 @@ def test_t9_full_at_the_rename_leaves_no_blob(make_store, monkeypatch):
 def test_t13_the_oldest_unpinned_blobs_make_room(make_store):
     store = make_store(quota_bytes=100)
     blobs = [put(store, bytes([n]) * 30) for n in range(3)]
-    store.pin("job", blobs[:1])
+    store.pins.pin("job", blobs[:1])
     store.path_of(blobs[1])  # used again: now blob 2 is the oldest that is free
     newest = put(store, b"new" * 10)
     assert [store.has(blob) for blob in (*blobs, newest)] == [True, True, False, True]
@@ -141,15 +141,15 @@ def test_t13_the_oldest_unpinned_blobs_make_room(make_store):
 def test_t13_pins_are_counted(make_store):
     store = make_store()
     blob = put(store, b"data")
-    store.pin("one", [blob])
-    store.pin("two", [blob, blob])
-    store.unpin("one")
+    store.pins.pin("one", [blob])
+    store.pins.pin("two", [blob, blob])
+    store.pins.unpin("one")
     assert store.collect() == 0
     assert not store.discard(blob)
-    store.pin("two", [])  # takes the place of what it had pinned
+    store.pins.pin("two", [])  # takes the place of what it had pinned
     assert store.collect() == 4
     assert not store.has(blob)
-    store.unpin("nobody")
+    store.pins.unpin("nobody")
 
 
 def test_a_restart_knows_the_blobs_in_the_order_of_their_use(make_store):
@@ -170,7 +170,7 @@ def test_dead_transfers_are_removed_by_age(make_store):
         store.partial_path(blob).write_bytes(b"part")
         os.utime(store.partial_path(blob), (time_s, time_s))
     store.reserve(store.partial_path(held).name, 9)
-    assert store.clean_staging(100, now_s=2000) == [store.partial_path(old)]
+    assert store.clean(100, now_s=2000) == [store.partial_path(old)]
     store.release(store.partial_path(held).name)
 
 
@@ -192,32 +192,17 @@ def leave_part(store, letter: str, size: int, time_s: float) -> BlobId:
 def test_what_interrupted_transfers_have_left_counts_and_makes_room_when_it_must(make_store):
     store = make_store(quota_bytes=100)
     pinned, free = put(store, b"p" * 20), put(store, b"f" * 10)
-    store.pin("job", [pinned])
+    store.pins.pin("job", [pinned])
     old, new = leave_part(store, "a", 30, 1000), leave_part(store, "b", 30, 2000)
     assert store.room_bytes() == 10
     put(store, b"x" * 20)  # the blob that nobody needs goes first
     assert not store.has(free)
     assert store.partial_path(old).exists()
-    store.pin("another", [put(store, b"y" * 30)])
+    store.pins.pin("another", [put(store, b"y" * 30)])
     assert not store.partial_path(old).exists()
     assert store.partial_path(new).exists()
     with pytest.raises(DiskFull):
         store.reserve("too much", 60)
-
-
-def test_a_transfer_under_way_keeps_its_room_from_others(make_store):
-    store = make_store(quota_bytes=100)
-    uploads, first, second = UploadStore(store), BlobId("a" * 64, 60), BlobId("b" * 64, 60)
-    uploads.reserve(first)
-    uploads.part(first).write_bytes(bytes(60))
-    with pytest.raises(DiskFull) as refusal:
-        uploads.reserve(second)
-    assert refusal.value.facts["have_bytes"] == "40"
-    uploads.left(first)
-    uploads.reserve(first)  # it goes on: its own part is no hindrance
-    uploads.left(first)
-    uploads.reserve(second)
-    assert not uploads.part(first).exists()
 
 
 def test_a_transfer_goes_on_where_its_own_part_has_filled_the_disk(make_store):

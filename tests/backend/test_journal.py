@@ -161,7 +161,7 @@ def test_a_cancel_that_was_asked_for_is_not_forgotten_by_a_crash(open_journal):
 def test_jobs_of_others_are_unknown(open_journal):
     journal = open_journal()
     job_id = add(journal)
-    assert journal.entry(job_id, "alice").job == JOB
+    assert journal.job(job_id) == JOB
     for name, owner in ((job_id, "bob"), ("nothing", "alice"), ("nothing", None)):
         with pytest.raises(UnknownJob):
             journal.entry(name, owner)
@@ -253,8 +253,8 @@ def test_a_journal_of_a_later_version_is_left_alone(open_journal, tmp_path):
 def test_t9_a_full_disk_is_disk_full_and_the_journal_stays_whole(open_journal):
     journal = open_journal()
     job_id = add(journal)
-    pages = journal._connection.execute("PRAGMA page_count").fetchone()[0]
-    journal._connection.execute(f"PRAGMA max_page_count = {pages}")
+    pages = journal.database.connection.execute("PRAGMA page_count").fetchone()[0]
+    journal.database.connection.execute(f"PRAGMA max_page_count = {pages}")
 
     def fill():
         for number in range(1000):
@@ -262,6 +262,6 @@ def test_t9_a_full_disk_is_disk_full_and_the_journal_stays_whole(open_journal):
 
     with pytest.raises(DiskFull):
         fill()
-    journal._connection.execute("PRAGMA max_page_count = 100000")
+    journal.database.connection.execute("PRAGMA max_page_count = 100000")
     assert journal.entry(job_id).info.state is JobState.QUEUED
     add(journal, key="again")

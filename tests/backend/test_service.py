@@ -11,7 +11,7 @@ import pytest
 
 from backend.errors import FolderInUse
 from backend.executors.base import WorkerState
-from backend.status import ServiceSettings
+from backend.settings import ServiceSettings
 from protocol.errors import Busy, IdempotencyConflict, UnexpectedMessage, UnknownBlob, UnknownJob
 from protocol.jobs import BlobId, Generate, JobState
 
@@ -73,7 +73,7 @@ def test_j15_a_result_that_was_never_written_fails_the_job(harness):
 
 
 def test_j17_a_full_queue_is_said_at_once_and_known_keys_still_answered(make_service):
-    harness = make_service(settings=ServiceSettings(queue_limit=3))
+    harness = make_service(settings=ServiceSettings(queued_jobs=3))
     jobs = [harness.submit(OK, key=f"key {n}") for n in range(3)]
     with pytest.raises(Busy) as refusal:
         harness.submit(OK, key="one more")
@@ -134,7 +134,7 @@ def test_only_the_owner_sees_a_job_and_only_an_ended_one_can_be_released(harness
 
 
 def test_the_oldest_ended_jobs_make_room_for_new_ones(make_service):
-    harness = make_service(settings=ServiceSettings(keep_finished=2))
+    harness = make_service(settings=ServiceSettings(kept_jobs=2, kept_s=0))
     job_ids = [harness.submit(OK, key=f"key {n}") for n in range(4)]
     harness.until(lambda: [i.job_id for i in harness.service.jobs(OWNER)] == job_ids[2:])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import json
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ from backend.executors.local import LocalExecutor, TimeLimits
 from backend.log import log_to
 from backend.server import Server
 from backend.service import JobService
-from backend.status import ServiceSettings
+from backend.settings import ServiceSettings
 from protocol.keys import load_key_pair
 from protocol.messages import EngineInfo, Limits
 from protocol.serving import AuthorisedClients, FrontSettings
@@ -60,12 +61,13 @@ def main() -> None:
     add("--crash", help="POINT:N")
     add("--fail", help="POINT:N")
     add("--quota", type=int, default=200 << 30)
+    add("--settings", type=json.loads, default={}, help="of the service, as JSON")
     given = parser.parse_args()
     checkpoint = passing(given.crash, die) if given.crash else passing(given.fail or "", fill_disk)
     control, data = (int(port) for port in given.ports.split(","))
     log_to(sys.stderr)
     executor = LocalExecutor(runner=given.runner, limits=LIMITS)
-    settings = ServiceSettings(quota_bytes=given.quota)
+    settings = ServiceSettings(quota_bytes=given.quota, **given.settings)
     service = JobService(given.data_dir, [executor], settings, checkpoint=checkpoint)
     front = FrontSettings(
         bind=f"tcp://127.0.0.1:{control}",

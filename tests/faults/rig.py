@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from backend.blobs import hash_file
+from backend.disk import hash_file
 from backend.failures import FAILURES
 from backend.journal_file import JOURNAL_NAME
 from protocol.background import BackgroundClient
@@ -236,7 +236,9 @@ class Rig:
             elif top == "staging":
                 assert path.stat().st_mtime >= self.began_s - 1, f"I3: {path} is old"
             else:
-                assert top.startswith(("journal", "lock")), f"I3: {path} does not belong here"
+                assert top.startswith(("journal", "lock", "damaged")), (
+                    f"I3: {path} does not belong here"
+                )
         assert list(self._temporary.iterdir()) == [], "I5"
 
     def _check_footprint(self, server: ServerProcess) -> None:

@@ -102,11 +102,11 @@ def test_t9_no_room_is_said_with_need_and_have_before_the_first_byte(make_rig, l
 
 def test_t9_results_that_have_no_room_fail_their_job_and_nothing_else(make_rig):
     rig = make_rig()
-    rig.start("--quota", str(MIB))
+    rig.start("--quota", str(4 * MIB))
     with rig.client() as client:
-        failed = rig.ended(client, rig.submit(client, ("big_result", "a", 2 * MIB)).job_id)
+        failed = rig.ended(client, rig.submit(client, ("big_result", "a", 8 * MIB)).job_id)
         assert (failed.state, failed.error_code, failed.results) == ("failed", "disk_full", {})
-        assert str(2 * MIB) in failed.error_text
+        assert str(8 * MIB) in failed.error_text
         assert rig.ended(client, rig.submit(client, OK).job_id).state == "done"
 
 

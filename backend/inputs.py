@@ -1,0 +1,49 @@
+"""What a job reads, and how much it asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from protocol.errors import InvalidArgument
+from protocol.jobs import DepthFiles, Generate, Reconstruct, Shot
+
+if TYPE_CHECKING:
+    from protocol.jobs import BlobId, Job
+
+__all__ = ["check_size", "inputs_of"]
+
+
+def inputs_of(job: Job) -> tuple[BlobId, ...]:
+    """The blobs that a job reads."""
+    if isinstance(job, Generate):
+        given = (job.color, job.mask, job.backdrop)
+        return tuple(blob for blob in given if blob is not None)
+    depth = job.source.depth
+    return job.source.clip, *(depth.blobs if isinstance(depth, DepthFiles) else ())
+
+
+def check_size(job: Job, most_pixels: int) -> None:
+    """Raise InvalidArgument for a job that makes more pixels than a server allows: width x height
+    x frames of its output, of its source, or of what its engine works at."""
+    sizes: list[tuple[str, int | None, int | None, int]] = []
+    n_frames = 1
+    if not isinstance(job, Generate):
+        source = job.source
+        sizes.append(("source", source.width, source.height, source.num_frames))
+    if not isinstance(job, Generate | Reconstruct):
+        path = job.trajectory
+        n_frames = path.n_frames
+        sizes.append(("trajectory", path.width, path.height, n_frames))
+    if isinstance(job, Generate | Shot) and job.settings is not None:
+        sizes.append(("settings", job.settings.width, job.settings.height, n_frames))
+    for field, width, height, frames in sizes:
+        # With one side given, the other is at least the smallest one.
+        pixels = (width or 16) * (height or 16) * frames
+        if pixels > most_pixels:
+            raise InvalidArgument(
+                f"{field}: {width} x {height} x {frames} frames are {pixels} pixels; this server "
+                f"makes {most_pixels} in one job",
+                field=field,
+                pixels=pixels,
+                limit=most_pixels,
+            )

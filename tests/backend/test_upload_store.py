@@ -1,0 +1,192 @@
+"""Who may use which file, and how much room one client may have."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from backend.blobs import BlobStore
+from backend.holdings import tag_of
+from backend.journal import Journal
+from backend.journal_file import JOURNAL_NAME
+from backend.settings import ServiceSettings
+from backend.upload_store import UploadStore
+from protocol.errors import DiskFull, UnknownBlob
+from protocol.jobs import BlobId
+
+SPARE = 64 << 20  # of the disk, which the store leaves alone
+
+
+@pytest.fixture
+def make_uploads(tmp_path):
+    """A function that opens the store of one folder, closing the one before."""
+    opened = []
+
+    def make(*, settings=None, **options) -> UploadStore:
+        for journal in opened:
+            journal.close()
+        opened.append(Journal(tmp_path / "state"))
+        holdings = opened[-1].holdings
+        blobs = BlobStore(tmp_path / "state", tags=holdings.tags, **options)
+        uploads = UploadStore(blobs, holdings, settings or ServiceSettings())
+        uploads.blobs, uploads.holdings = blobs, holdings
+        return uploads
+
+    yield make
+    for journal in opened:
+        journal.close()
+
+
+def send(uploads, data: bytes, user: str) -> BlobId:
+    """What a transfer does."""
+    blob = BlobId(hashlib.sha256(data).hexdigest(), len(data))
+    uploads.reserve(blob, user)
+    uploads.part(blob, user).write_bytes(data)
+    uploads.part(blob, user).rename(uploads.final(blob, user))
+    uploads.stored(blob, user)
+    return blob
+
+
+def read(uploads, blob, user: str) -> bytes:
+    descriptor = uploads.open_for_reading(blob, user)
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
+
+
+def test_h14_a_file_is_there_for_who_has_sent_it_and_for_nobody_else(make_uploads):
+    uploads = make_uploads()
+    blob = send(uploads, b"secret", "anna")
+    for is_restarted in (False, True):
+        uploads = make_uploads() if is_restarted else uploads
+        assert read(uploads, blob, "anna") == b"secret"
+        assert uploads.find(blob, "ben") is None
+        with pytest.raises(UnknownBlob):
+            uploads.open_for_reading(blob, "ben")
+
+
+def test_h14_t10_a_file_that_another_has_sent_is_sent_again_whole_and_stored_once(make_uploads):
+    uploads = make_uploads()
+    blob = send(uploads, b"the same", "anna")
+    assert send(uploads, b"the same", "ben") == blob
+    assert uploads.blobs.used_bytes == blob.size
+    assert read(uploads, blob, "ben") == read(uploads, blob, "anna") == b"the same"
+
+
+def test_h14_what_one_client_has_sent_of_a_file_does_not_get_into_anothers(make_uploads):
+    uploads = make_uploads()
+    blob = BlobId("a" * 64, 5)
+    parts = {uploads.part(blob, user) for user in ("anna", "ben", "")}
+    finals = {uploads.final(blob, user) for user in ("anna", "ben", "")}
+    assert len(parts | finals) == 6
+
+
+def test_h6_the_uploads_of_one_client_leave_half_of_the_room_to_others(make_uploads):
+    uploads = make_uploads(quota_bytes=200)
+    first, second = BlobId("a" * 64, 60), BlobId("b" * 64, 60)
+    uploads.reserve(first, "mallory")
+    with pytest.raises(DiskFull) as refusal:
+        uploads.reserve(second, "mallory")
+    assert refusal.value.facts["have_bytes"] == "40"
+    uploads.reserve(second, "anna")
+    uploads.left(first, "mallory")
+    uploads.reserve(second, "mallory")
+
+
+def test_h6_what_one_clients_jobs_hold_counts_against_its_share(make_uploads):
+    uploads = make_uploads(quota_bytes=200)
+    result = BlobId("c" * 64, 140)
+    database = uploads.holdings._database
+    with database.transaction():
+        database.write("INSERT INTO rights VALUES (?, 'mallory', 'job', 140, 0)", (result.sha256,))
+    with pytest.raises(DiskFull):
+        uploads.reserve(BlobId("a" * 64, 20), "mallory")
+    uploads.reserve(BlobId("a" * 64, 20), "anna")
+
+
+def test_h4_a_refused_upload_removes_nothing(make_uploads):
+    uploads = make_uploads()
+    blob, part = send(uploads, b"clip", "anna"), BlobId("e" * 64, 9)
+    uploads.part(part, "anna").write_bytes(b"half")
+    for user in ("mallory", "anna"):
+        with pytest.raises(DiskFull):
+            uploads.reserve(BlobId("0" * 64, 1 << 44), user)
+    assert uploads.find(blob, "anna") is not None
+    assert uploads.part(part, "anna").exists()
+
+
+def test_h4_the_client_that_uses_most_makes_room_first(make_uploads):
+    settings = ServiceSettings(upload_share=1, client_share=1)
+    uploads = make_uploads(quota_bytes=100, settings=settings)
+    annas = send(uploads, b"a" * 10, "anna")  # the oldest
+    hers = [send(uploads, bytes([n]) * 30, "mallory") for n in range(3)]
+    send(uploads, b"b" * 30, "ben")
+    assert uploads.find(annas, "anna") is not None
+    assert [uploads.find(blob, "mallory") is not None for blob in hers] == [False, True, True]
+
+
+def test_h4_a_part_of_the_client_that_uses_most_goes_before_anothers_file(make_uploads):
+    settings = ServiceSettings(upload_share=1, client_share=1)
+    uploads = make_uploads(quota_bytes=100, settings=settings)
+    annas, part = send(uploads, b"a" * 20, "anna"), BlobId("e" * 64, 60)
+    uploads.part(part, "mallory").write_bytes(bytes(60))
+    send(uploads, b"b" * 30, "ben")
+    assert uploads.find(annas, "anna") is not None
+    assert not uploads.part(part, "mallory").exists()
+
+
+def test_h9_a_file_of_another_size_or_none_is_lacking_and_set_aside(make_uploads, tmp_path):
+    uploads = make_uploads()
+    short, lost = send(uploads, b"short", "anna"), send(uploads, b"lost", "anna")
+    uploads.blobs.path_of(short).write_bytes(b"sh")
+    uploads.blobs.path_of(lost).unlink()
+    assert uploads.find(short, "anna") is None
+    assert uploads.find(lost, "anna") is None
+    assert len(list((tmp_path / "state" / "damaged").iterdir())) == 1
+    assert read(uploads, send(uploads, b"short", "anna"), "anna") == b"short"
+
+
+def test_h9_a_file_is_doubtful_after_a_restart_when_it_was_written_and_when_it_is_old(
+    make_uploads,
+):
+    now_s = [0.0]
+    uploads = make_uploads(clock=lambda: now_s[0])
+    blob = send(uploads, b"data", "anna")
+    assert not uploads.is_doubtful(blob)
+    uploads.blobs.path_of(blob).write_bytes(b"dada")
+    assert uploads.is_doubtful(blob)
+    uploads.known_good(blob)
+    assert not uploads.is_doubtful(blob)
+    now_s[0] += 100_000
+    assert uploads.is_doubtful(blob)
+    uploads = make_uploads()
+    assert uploads.is_doubtful(blob)
+    uploads.set_aside(blob)
+    assert uploads.find(blob, "anna") is None
+
+
+def test_h9_what_is_set_aside_is_bounded(make_uploads, tmp_path):
+    uploads = make_uploads()
+    for number in range(20):
+        uploads.set_aside(send(uploads, bytes([number]), "anna"))
+    assert len(list((tmp_path / "state" / "damaged").iterdir())) == 16
+
+
+def test_h14_an_upload_that_ends_while_the_journal_is_locked_is_not_lost(make_uploads, tmp_path):
+    uploads = make_uploads()
+    path = tmp_path / "state" / JOURNAL_NAME
+    with closing(sqlite3.connect(path, isolation_level=None)) as shell:
+        shell.execute("BEGIN IMMEDIATE")
+        blob = send(uploads, b"hours of work", "anna")
+        assert read(uploads, blob, "anna") == b"hours of work"
+        assert uploads.find(blob, "ben") is None
+        shell.execute("ROLLBACK")
+    uploads.holdings.settle()
+    assert make_uploads().find(blob, "anna") is not None
+
+
+def test_the_tag_of_an_owner_is_no_path():
+    assert tag_of("../../etc").isalnum()
