@@ -15,11 +15,7 @@ import zmq
 from .. import codec
 from ..errors import Busy, NotAuthorised, ProtocolError
 from ..keys import fingerprint
-from ..limits import (
-    CHUNK_BYTES_MOST,
-    CONTROL_BYTES,
-    DATA_HEADER_BYTES,
-)
+from ..limits import CHUNK_BYTES_MOST, CONTROL_BYTES, DATA_HEADER_BYTES
 from ..messages import Hello, Ping, Pong
 from .answers import Answers, Which
 from .blob_desk import BlobDesk

@@ -272,7 +272,7 @@ def test_h1_taking_routing_ids_over_again_and_again_leaks_no_descriptor(server):
 
 def test_h1_remnants_that_libzmq_keeps_are_freed_by_listening_again(server, monkeypatch):
     """The first sends nothing before it is taken over, so that nobody knows it."""
-    monkeypatch.setattr("protocol.serving.connections._MOST_STUCK", 3)
+    monkeypatch.setattr("protocol.serving.connections._STUCK_S", 1.0)
     monkeypatch.setattr("protocol.serving.connections.GREET_S", 0.5)
     before = len(open_descriptors())
     for number in range(4):
