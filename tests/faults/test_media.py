@@ -101,7 +101,7 @@ def test_m7_the_name_of_a_clip_never_becomes_a_path(rig, name):
 
 
 @pytest.mark.parametrize("bomb", ["picture", "header", "depth"])
-def test_m8_a_bomb_is_refused_before_it_is_unpacked(rig, bomb):
+def test_h11_m8_a_bomb_is_refused_before_it_is_unpacked(rig, bomb):
     clip, depth, code = rig.shot / "clip.mp4", None, "invalid_video"
     if bomb == "picture":
         clip = video_bomb(rig.root / "bomb.mov", 16384, 16384)
@@ -117,7 +117,7 @@ def test_m8_a_bomb_is_refused_before_it_is_unpacked(rig, bomb):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".npz", ".exr"])
-def test_m8_depth_that_claims_more_than_the_server_gives_is_refused(rig, suffix):
+def test_h11_m8_depth_that_claims_more_than_the_server_gives_is_refused(rig, suffix):
     """Each is within what the command line reads."""
     path, side = rig.root / f"large{suffix}", 8500
     if suffix == ".png":
@@ -140,7 +140,7 @@ def test_m8_depth_that_claims_more_than_the_server_gives_is_refused(rig, suffix)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the canary is watched by inotify")
-def test_m8_a_clip_that_names_other_files_shows_none_of_them(rig, tmp_path):
+def test_h2_m8_a_clip_that_names_other_files_shows_none_of_them(rig, tmp_path):
     """Neither another artist's video on the server's disk nor an address in its network."""
     frames = np.zeros((N_FRAMES, SIZE[1], SIZE[0], 3), np.uint8)
     with watched(tmp_path / "private", frames) as watch:

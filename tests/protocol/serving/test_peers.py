@@ -200,3 +200,27 @@ def test_an_answer_beyond_the_limit_is_told_and_not_the_end_of_the_server(server
     answer = peer.control(codec.encode_control(m.GetJob(6, info.job_id)))
     assert (answer.code, answer.reply_to) == ("too_large", 6)
     assert "cannot be sent" in caplog.text
+
+
+def test_h15_repeats_that_bring_nothing_do_not_keep_an_upload(server, data_peer, tmp_path):
+    """Another client waits for the same file; the first only says again what is here."""
+    server.front.desk.uploads._stall_s = 0.3
+    source = tmp_path / "source"
+    source.write_bytes(b"abcdef")
+    blob = blob_of(source)
+    data_peer.data(*codec.encode_data(m.BeginUpload(5, blob)))
+    first = codec.encode_data(m.Chunk(5, 0, 3, zlib.crc32(b"abc")), b"abc")
+    assert data_peer.data(*first).offset == 3
+    with RawPeer(server.endpoint) as control, RawPeer(data_of(server)) as other:
+        other.hello(control.hello(client_id="1" * 32).connection, client_id="1" * 32)
+        begin = codec.encode_data(m.BeginUpload(7, blob))
+        assert other.data(*begin).code == "busy"
+        while isinstance(answer := other.data(*begin), m.Failure):
+            assert answer.code == "busy"
+            assert data_peer.data(*first).offset == 3
+        assert answer.offset == 3
+        assert data_peer.data(*first).code == "protocol_error"
+
+
+def data_of(server) -> str:
+    return f"tcp://127.0.0.1:{server.ports[1]}"
