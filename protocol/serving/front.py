@@ -21,6 +21,7 @@ from .answers import Answers, Which
 from .blob_desk import BlobDesk
 from .connections import Connections
 from .front_settings import MOST_SESSIONS
+from .memory import give_back
 from .routers import IO_THREADS, NO_DESCRIPTOR, Routers
 from .sessions import Sessions
 from .zap import ZapHandler
@@ -68,7 +69,7 @@ class Front:
         self._clock = clock
         self._pong_s = settings.pong_s
         self._pong_at_s = self._look_at_s = 0.0
-        self._is_crowded = False
+        self._is_crowded = self._has_closed = False
         self._answers = Answers()
         context.set(zmq.IO_THREADS, IO_THREADS)  # before its first socket, or without effect
         keys = settings.keys
@@ -178,8 +179,7 @@ class Front:
             is_doomed = self.connections.is_doomed(received.descriptor)
             if is_doomed or (which == "control" and self._is_unread(received)):
                 continue
-            answer = self.answer(which, received)
-            if answer is None:
+            if (answer := self.answer(which, received)) is None:
                 continue
             session = self.sessions.at(which, received.peer)
             if which == "control" and session is not None:
@@ -223,6 +223,9 @@ class Front:
         is_soon = self.connections.look(has_read_all=self.desk.takes_more)
         for session in self.desk.stalled():
             self._gone(session)
+        if self._has_closed:
+            give_back()  # libzmq has freed by now what they held
+        self._has_closed = False
         self._answers.told.flush()
         if self.connections.are_stuck:
             self._reopen()
@@ -286,8 +289,7 @@ class Front:
         return sent if callable(sent) else None
 
     def _gone_of(self, which: Which, received: Received) -> None:
-        session = self.sessions.at(which, received.peer)
-        if session is not None:
+        if (session := self.sessions.at(which, received.peer)) is not None:
             self._gone(session)
 
     def _gone(self, session: Session) -> None:
@@ -296,3 +298,4 @@ class Front:
         self.sessions.forget(session)
         for connection in session.by.values():
             self.connections.cut(connection)
+        self._has_closed = True
