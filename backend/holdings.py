@@ -79,7 +79,7 @@ class Holdings:
         where = "sha256 = ? AND owner = ? AND via <> '' AND NOT fetched"
         if self._database.row(f"SELECT 1 FROM rights WHERE {where}", (sha256, owner)) is None:  # noqa: S608
             return
-        with self._database.transaction():
+        with self._database.transaction(is_durable=False):
             self._database.write(f"UPDATE rights SET fetched = 1 WHERE {where}", (sha256, owner))  # noqa: S608
 
     def is_held(self, sha256: str) -> bool:

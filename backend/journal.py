@@ -77,7 +77,7 @@ class Journal(JournalReader):
 
     def keep_time(self) -> None:
         """Write the clock down; a crash costs what went by since the last time."""
-        with self.database.transaction():
+        with self.database.transaction(is_durable=False):
             self.database.write("UPDATE clock SET seconds = max(seconds, ?)", (self.now_s(),))
 
     def close(self) -> None:
@@ -146,7 +146,7 @@ class Journal(JournalReader):
         Returns False, and changes nothing, when the job does not run.
         """
         done, total = (min(max(count, 0), _MOST_COUNT) for count in (done, total))
-        with self.database.transaction("progress"):
+        with self.database.transaction("progress", is_durable=False):
             moved = self.database.write(
                 "UPDATE jobs SET stage = ?, done = ?, total = ?, sequence = sequence + 1 "
                 "WHERE job_id = ? AND state = 'running'",

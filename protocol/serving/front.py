@@ -81,15 +81,7 @@ class Front:
             if self._zap is not None:
                 self._zap.close()
             raise
-        self.sessions = Sessions(
-            server_name=settings.server_name,
-            server_version=settings.server_version,
-            data_port=self.routers.data_port,
-            limits=settings.limits,
-            capabilities=settings.capabilities,
-            engines=settings.engines,
-            estimators=settings.estimators,
-        )
+        self.sessions = Sessions(settings, self.routers.data_port)
         largest = CONTROL_BYTES, CHUNK_BYTES_MOST + DATA_HEADER_BYTES
         self._ports = {"control": self.routers.port, "data": self.routers.data_port}
         self.connections = Connections(dict(zip(self._ports.values(), largest, strict=True)), clock)
@@ -136,6 +128,9 @@ class Front:
             self._pong_at_s = now_s + self._pong_s
             for session in self.sessions.all():
                 self._send(session, Pong(0))
+            if self._has_closed:
+                give_back()  # libzmq has freed by now what they held
+            self._has_closed = False
 
     def push(self, session: Session, message: Message) -> bool:
         """Send a control message that is no reply; False when the peer takes none now."""
@@ -179,7 +174,8 @@ class Front:
             is_doomed = self.connections.is_doomed(received.descriptor)
             if is_doomed or (which == "control" and self._is_unread(received)):
                 continue
-            if (answer := self.answer(which, received)) is None:
+            answer = self.answer(which, received)
+            if answer is None:
                 continue
             session = self.sessions.at(which, received.peer)
             if which == "control" and session is not None:
@@ -223,9 +219,6 @@ class Front:
         is_soon = self.connections.look(has_read_all=self.desk.takes_more)
         for session in self.desk.stalled():
             self._gone(session)
-        if self._has_closed:
-            give_back()  # libzmq has freed by now what they held
-        self._has_closed = False
         self._answers.told.flush()
         if self.connections.are_stuck:
             self._reopen()

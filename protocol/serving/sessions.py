@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import Busy, NotAuthorised, UnexpectedMessage, VersionMismatch
 from ..limits import INVALID_IN_A_ROW, MAJOR, MINOR
-from ..messages import EngineInfo, EstimatorInfo, Hello, Limits, Welcome
+from ..messages import Hello, Welcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from .connections import Connection
+    from .front_settings import FrontSettings
     from .routers import Received
 
 __all__ = ["Session", "Sessions"]
@@ -40,24 +39,9 @@ class Session:
 class Sessions:
     """The table of connections; no sockets and no waiting."""
 
-    def __init__(
-        self,
-        *,
-        server_name: str,
-        server_version: str,
-        data_port: int,
-        limits: Limits | None = None,
-        capabilities: Sequence[str] = (),
-        engines: Sequence[EngineInfo] = (),
-        estimators: Sequence[EstimatorInfo] = (),
-    ) -> None:
-        self._server_name = server_name
-        self._server_version = server_version
+    def __init__(self, settings: FrontSettings, data_port: int) -> None:
+        self._settings = settings
         self._data_port = data_port
-        self._limits = limits or Limits()
-        self._capabilities = list(capabilities)
-        self._engines = list(engines)
-        self._estimators = list(estimators)
         self._of: dict[str, dict[bytes, Session]] = {"control": {}, "data": {}}
         self._connections: dict[str, Session] = {}
         self._invalid: dict[tuple[str, bytes], int] = {}
@@ -85,18 +69,19 @@ class Sessions:
         session = self._open(peer, user, hello) if which == "control" else None
         session = session or self._join(peer, user, hello)
         self._of[which][peer] = session
+        about = self._settings
         return Welcome(
             reply_to=hello.id,
             major=MAJOR,
             minor=MINOR,
-            server_name=self._server_name,
-            server_version=self._server_version,
+            server_name=about.server_name,
+            server_version=about.server_version,
             connection=session.connection,
             data_port=self._data_port,
-            limits=self._limits,
-            capabilities=[c for c in self._capabilities if c in session.capabilities],
-            engines=self._engines if which == "control" else [],  # data has 4 KiB
-            estimators=self._estimators if which == "control" else [],
+            limits=about.limits,
+            capabilities=[c for c in about.capabilities if c in session.capabilities],
+            engines=list(about.engines) if which == "control" else [],  # data has 4 KiB
+            estimators=list(about.estimators) if which == "control" else [],
         )
 
     def of(self, which: str, received: Received) -> Session:
@@ -147,11 +132,9 @@ class Sessions:
     def _open(self, peer: bytes, user: str, hello: Hello) -> Session:
         if hello.connection:
             raise UnexpectedMessage("A hello on the control socket names no connection.")
-        if sum(session.user == user for session in self._connections.values()) >= self._most():
-            raise Busy(
-                f"This client has {self._most()} connections, and no more are allowed.",
-                limit=self._most(),
-            )
+        most = self._settings.limits.connections
+        if sum(session.user == user for session in self._connections.values()) >= most:
+            raise Busy(f"This client has {most} connections, and no more are allowed.", limit=most)
         session = Session(
             connection=uuid.uuid4().hex,
             client_id=hello.client_id,
@@ -162,9 +145,6 @@ class Sessions:
         )
         self._connections[session.connection] = session
         return session
-
-    def _most(self) -> int:
-        return self._limits.connections
 
     def _join(self, peer: bytes, user: str, hello: Hello) -> Session:
         session = self._connections.get(hello.connection)

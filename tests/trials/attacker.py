@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 import msgspec
+import zmq
 
 from protocol.client import Client
 from protocol.jobs import BlobId, JobState
@@ -92,7 +93,7 @@ def attack(plan: Plan, field: Field) -> Attacked:
         for peer in list(running):
             try:
                 sent += next(peer)
-            except StopIteration:
+            except (StopIteration, zmq.Again):
                 running.remove(peer)
     for peer in running:
         with contextlib.suppress(RuntimeError):

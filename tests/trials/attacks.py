@@ -60,6 +60,7 @@ class Field:
             dealer.linger = 0
             dealer.reconnect_ivl = -1
             dealer.sndhwm = BURST
+            dealer.sndtimeo = 200  # ms: one that was closed has nobody to send to
             for name, value in options.items():
                 setattr(dealer, name, value)
             address = self.addresses[which]
