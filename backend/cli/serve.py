@@ -81,6 +81,10 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
     number = _more_than_0(float, "a number")
     gib = usual.quota_bytes >> 30
     add("--store_gib", type=number, default=gib, help=f"of all files, in GiB (default: {gib})")
+    memory = (
+        "memory of a worker, in GiB; a job that wants more fails (default: 3/4 of the machine's)"
+    )
+    add("--worker_gib", type=number, help=memory)
     hours = usual.kept_s / 3600
     kept = f"an ended job and its results, in hours at least (default: {hours:g})"
     add("--kept_hours", type=number, default=hours, help=kept)
@@ -135,7 +139,9 @@ def _make_server(
     arguments: argparse.Namespace, settings: FrontSettings, limits: ServiceSettings
 ) -> Server:
     try:
-        executors = [LocalExecutor(device) for device in arguments.device or local_devices()]
+        memory = None if arguments.worker_gib is None else int(arguments.worker_gib * (1 << 30))
+        devices = arguments.device or local_devices()
+        executors = [LocalExecutor(device, memory_bytes=memory) for device in devices]
         service = JobService(arguments.data_dir, executors, limits)
     except (StartError, OSError) as error:
         raise OutputError(f"{arguments.data_dir} cannot be used: {error}") from None

@@ -17,6 +17,7 @@ GIVEN = {
     "open_uploads": "3",
     "connections": "4",
     "job_pixels": "1000000",
+    "worker_gib": "8",
 }
 
 
