@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 __all__ = ["JobCancelled", "JobContext", "Runner", "main"]
 
 _PR_SET_PDEATHSIG = 1
+_NICENESS = 5  # a job may take every core, and the server still answers at once (G4)
 
 
 class JobCancelled(BaseException):
@@ -205,6 +206,8 @@ def main() -> int:
     arguments = parser.parse_args()
     _die_with(arguments.parent)
     faulthandler.enable()
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(_NICENESS)
     if arguments.memory_bytes:
         limit_memory(arguments.memory_bytes)
     link = _Link(arguments.descriptor)
