@@ -169,7 +169,7 @@ def _make_clip(job: MasksJob, source: str, clip: Clip, depth: VideoDepth) -> Cli
         source=source,
         first_frame=first_frame,
         stride=settings.stride,
-        fps=clip.fps / settings.stride,
+        fps=clip.fps,
         depth=depth.name,
         prompt=_prompt(job.input_dir / source),
         masks=records,
