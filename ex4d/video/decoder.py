@@ -13,7 +13,13 @@ from ex4d.video.deinterlacing import deinterlaced
 from ex4d.video.picture import Display, Painter
 from ex4d.video.source import decoded_frames, shown_part
 from ex4d.video.timing import PacketTally, rate_of
-from ex4d.video.words import counted_frames, said_of_colors, said_of_fields, said_of_start
+from ex4d.video.words import (
+    counted_frames,
+    said_of_colors,
+    said_of_damage,
+    said_of_fields,
+    said_of_start,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,6 +105,7 @@ class Decoder:
         rate = rate_of(path, self._stream, self._tally)
         fps = rate.fps / chosen.stride
         notes = [*self._notes, rate.note, said_of_start(path, self._n_lost)]
+        notes.append(said_of_damage(path, self._tally.n_corrupt))
         notes.append(said_of_fields(path, self._n_interlaced, self._reading))
         if chosen.stride > 1:
             notes.append(f"stride {chosen.stride} makes {float(fps):.6g} frames a second of {path}")
@@ -153,7 +160,8 @@ class Decoder:
         if not decodes:
             return max(self._n_decoded, self._tally.n_frames)
         times, last = self._tally.times, self._last_time
-        if times is not None and last is not None and not self._tally.is_joined:
+        is_simple = not (self._tally.is_joined or self._tally.n_corrupt)
+        if times is not None and last is not None and is_simple:
             n_until_now = int(np.searchsorted(times, last, "right"))
             if n_until_now - self._n_lost == self._n_decoded:
                 return max(self._n_decoded, self._tally.n_frames - self._n_lost)

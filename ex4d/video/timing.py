@@ -43,6 +43,7 @@ class PacketTally:
     times: NDArray[np.int64] | None  # of the frames, rising, in the stream's unit; None if untold
     last_duration: int  # of the last frame, 0 if untold
     is_joined: bool  # the clock begins anew somewhere: parts were put together
+    n_corrupt: int = 0  # packets of a broadcast that lack a part and are decoded all the same
 
     @classmethod
     def of(cls, path: Path, budget: Budget = COMMAND_LINE) -> PacketTally:
@@ -52,24 +53,26 @@ class PacketTally:
         decoding_times: list[int] = []
         n_shown = n_packets = n_corrupt = 0
         with open_video(path, budget) as (container, stream):
+            formats = set(container.format.name.split(","))
+            is_broadcast = bool(formats & _JUMPING)  # where packets are lost now and then
             for packet in packets_of(path, container, stream):
                 n_packets += packet.size > 0
                 if n_packets > budget.video_frames:
                     most = budget.video_frames
                     raise VideoError(f"{path} has more than {most} frames, the most that are read")
                 n_corrupt += packet.is_corrupt
-                if packet.size > 0 and not packet.is_corrupt and not packet.is_discard:
+                is_whole = is_broadcast or not packet.is_corrupt
+                if packet.size > 0 and is_whole and not packet.is_discard:
                     n_shown += 1
                     if packet.pts is not None:
                         shown.append((packet.pts, packet.duration or 0))
                     if packet.dts is not None:
                         decoding_times.append(packet.dts)
-            formats = set(container.format.name.split(","))
             # mp4's index is exact and leaves out what an edit list cuts; others only estimate
             is_mp4 = "mp4" in formats
             n_listed = len(stream.index_entries) if is_mp4 else stream.frames
-            is_cut = n_corrupt > 0 or (is_mp4 and n_packets < n_listed)
-            jump = Fraction(_JUMP_S) / (stream.time_base or 1) if formats & _JUMPING else None
+            is_cut = (n_corrupt > 0 and not is_broadcast) or (is_mp4 and n_packets < n_listed)
+            jump = Fraction(_JUMP_S) / (stream.time_base or 1) if is_broadcast else None
         is_told = bool(shown) and len(shown) == n_shown and not formats & (_BARE | _BARE_TOO)
         times, durations = np.array(sorted(shown), np.int64).reshape(-1, 2).T
         return cls(
@@ -79,6 +82,7 @@ class PacketTally:
             times=times if is_told else None,
             last_duration=int(durations[-1]) if is_told else 0,
             is_joined=_is_joined(np.array(decoding_times, np.int64), jump),
+            n_corrupt=n_corrupt if is_broadcast else 0,
         )
 
 

@@ -48,6 +48,8 @@ def tone_mapped(
     brightest = light.max(axis=-1, keepdims=True)
     levels = np.rint(np.sqrt(brightest * (1 / PEAK)).clip(0, 1) * _MOST).astype(np.uint16)
     light *= _gain_table()[levels]  # now 1 is white
+    if brightest.max() > PEAK:  # it all is white, in its own hue
+        light *= PEAK / np.maximum(brightest, np.float32(PEAK))
     screen = cv2.transform(light, _TO_BT709).clip(0, 1)
     shown: NDArray[np.uint8] = _shown_table()[np.rint(screen * _MOST).astype(np.uint16)]
     return shown

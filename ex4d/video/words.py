@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ex4d.video.clip import VideoReading
     from ex4d.video.coding import Coding
 
-__all__ = ["counted_frames", "said_of_colors", "said_of_fields", "said_of_start"]
+__all__ = ["counted_frames", "said_of_colors", "said_of_damage", "said_of_fields", "said_of_start"]
 
 
 def counted_frames(count: int) -> str:
@@ -36,6 +36,16 @@ def said_of_colors(path: Path, coding: Coding, reading: VideoReading) -> list[st
             f"{path} tags its colours with a matrix that they cannot have: {coding.matrix} is taken"
         )
     return said
+
+
+def said_of_damage(path: Path, n_corrupt: int) -> str:
+    """A sentence for pictures that lack a part; empty if there are none."""
+    if not n_corrupt:
+        return ""
+    pictures = "1 picture" if n_corrupt == 1 else f"{n_corrupt} pictures"
+    return (
+        f"{path} lacks a part of {pictures}: what follows may look broken until the next key frame"
+    )
 
 
 def said_of_fields(path: Path, n_interlaced: int, reading: VideoReading) -> str:
