@@ -51,7 +51,8 @@ def said_of_damage(path: Path, n_corrupt: int) -> str:
 def said_of_fields(path: Path, n_interlaced: int, reading: VideoReading) -> str:
     """A sentence for interlaced frames; empty if there are none."""
     if not n_interlaced:
-        return ""
+        said = f"{path} is deinterlaced, though it is not marked as interlaced"
+        return said if reading.deinterlace else ""
     if reading.deinterlace:
         return f"{path} is interlaced: it is deinterlaced, a frame for each pair of fields"
     return (

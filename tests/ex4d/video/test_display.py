@@ -13,6 +13,8 @@ from av.stream import Disposition
 from ex4d.errors import VideoError
 from ex4d.video import FrameRange, probe, read_clip
 
+from .display_matrix import set_track_matrix
+
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 NATIVE = {"width": 64, "height": 48}
 
@@ -39,16 +41,6 @@ def marked_frames(n_frames: int = 3) -> np.ndarray:
 
 def corners(picture: np.ndarray) -> np.ndarray:
     return np.stack([picture[y, x] for y, x in ((6, 6), (6, -6), (-6, 6), (-6, -6))]).astype(int)
-
-
-def set_track_matrix(path, matrix) -> None:
-    """Patch the 3x3 matrix in the mp4's track header (16.16 fixed point)."""
-    data = path.read_bytes()
-    identity = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
-    start = data.index(identity, data.index(b"tkhd"))
-    a, b, c, d = (value << 16 for value in matrix)
-    patched = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
-    path.write_bytes(data[:start] + patched + data[start + len(identity) :])
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
