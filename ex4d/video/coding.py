@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
-__all__ = ["Coding", "Transfer", "coding_of"]
+__all__ = ["Coding", "ContainerTags", "Transfer", "coding_of"]
 
 # AVColorSpace, as H.273's table of matrix coefficients numbers it, to FFmpeg's names
 _MATRICES = {
@@ -69,6 +70,34 @@ class Coding:
     def is_hdr(self) -> bool:
         """Whether white is not the brightest that the picture shows."""
         return self.transfer is not Transfer.SDR
+
+
+@dataclass(frozen=True)
+class ContainerTags:
+    """What a container says of its pictures' colours; a decoder forgets it where the stream has
+    tags of its own that say nothing, as in ProRes."""
+
+    matrix: int
+    primaries: int
+    transfer: int
+    range: int
+
+    @classmethod
+    def of(cls, stream: VideoStream) -> ContainerTags:
+        """Read them, before anything is decoded."""
+        codec = stream.codec_context
+        return cls(codec.colorspace, codec.color_primaries, codec.color_trc, codec.color_range)
+
+    def complete(self, frame: VideoFrame) -> None:
+        """Tag what is untagged."""
+        if frame.colorspace == _UNTAGGED:
+            frame.colorspace = self.matrix
+        if frame.color_primaries == _UNTAGGED:
+            frame.color_primaries = self.primaries
+        if frame.color_trc == _UNTAGGED:
+            frame.color_trc = self.transfer
+        if frame.color_range == ColorRange.UNSPECIFIED:
+            frame.color_range = self.range
 
 
 def coding_of(path: Path, frame: VideoFrame) -> Coding:

@@ -33,8 +33,7 @@ EXACT = int(
 _EXACT = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
 _SITES = ("left", "topleft", "top", "bottomleft", "bottom")
 _LEFT = "left"  # H.264's, HEVC's and MPEG-2's when nothing is said
-# Decoders whose silence means the middle: of codecs that have it there, and those that always say
-# where it lies, for 4:2:0 at least.
+# Codecs whose chroma lies in the middle, and those that always say where, if it is 4:2:0.
 _CENTRED = ("mjpeg", "mjpegb", "mpeg1video", "h261", "h263", "h263p", "flv", "theora", "vp3")
 _TELLING = ("h264", "hevc", "mpeg2video", "mpeg4")
 _PROBE_PX = 16
@@ -81,11 +80,15 @@ class ToRgb:
         if coding.matrix == "unknown":
             return ""
         site = _said_siting(frame)
-        is_420 = frame.format.chroma_height(frame.height) < frame.height
-        is_centred = self._codec in _CENTRED or (is_420 and self._codec in _TELLING)
-        if site is None and not (is_centred or coding.is_full):  # as mpv has it
-            site = _LEFT
-        return f":in_chroma_loc={site or 'center'}"
+        if site is None:
+            site = "center" if self._is_centred(frame, coding) else _LEFT
+        return f":in_chroma_loc={site}"
+
+    def _is_centred(self, frame: VideoFrame, coding: Coding) -> bool:
+        """Where the chroma lies of a frame that says the middle, or nothing."""
+        if self._codec in _TELLING:
+            return frame.format.chroma_height(frame.height) < frame.height
+        return self._codec in _CENTRED or coding.is_full  # mpv's rule
 
 
 class FromRgb:

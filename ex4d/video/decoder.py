@@ -8,7 +8,7 @@ import numpy as np
 
 from ex4d.errors import UsageError, VideoError
 from ex4d.video.clip import Clip, FrameRange, VideoReading
-from ex4d.video.coding import coding_of
+from ex4d.video.coding import ContainerTags, coding_of
 from ex4d.video.deinterlacing import deinterlaced
 from ex4d.video.picture import Display, Painter
 from ex4d.video.source import decoded_frames, shown_part
@@ -50,6 +50,7 @@ class Decoder:
         self._path, self._tally, self._stream, self._budget = path, tally, stream, budget
         self._reading = reading
         self._n_decoded = self._n_interlaced = 0
+        self._tags = ContainerTags.of(stream)
         self._first_time: int | None = None
         self._last_time: int | None = None
         decoded = self._counted(decoded_frames(path, container, stream))
@@ -140,6 +141,7 @@ class Decoder:
     def _counted(self, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
         for frame in frames:
             self._n_decoded += 1
+            self._tags.complete(frame)
             self._n_interlaced += frame.interlaced_frame
             self._last_time = frame.pts
             if self._n_decoded == 1:

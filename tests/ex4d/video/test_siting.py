@@ -9,7 +9,7 @@ import pytest
 
 from ex4d.video import read_clip, read_color, write_video
 
-from .edges import crossing, edge_picture, to_yuv420
+from .edges import crossing, edge_picture, to_frame
 
 if TYPE_CHECKING:
     import av
@@ -62,15 +62,15 @@ def test_chroma_lies_where_the_file_says(make_video, axis, site, name, codec):
 def test_chroma_without_a_tag_lies_where_the_codec_has_it(
     make_video, axis, name, codec, pixel_format, site, options
 ):
-    is_full = pixel_format.startswith("yuvj")
-    frames = sited(site, axis, is_full=is_full)
+    frames = sited(site, axis, pixel_format)
     path = make_video(name, frames, codec, pixel_format, options=options, rate=25)
     check(path, axis, most=0.1)  # some lose more than they should
 
 
-def sited(site: str, axis: int, *, is_full: bool = False) -> list[av.VideoFrame]:
+def sited(site: str, axis: int, pixel_format: str = "yuv420p") -> list[av.VideoFrame]:
     pictures = [edge_picture(40 + phase, axis) for phase in PHASES]
-    return [to_yuv420(picture, site, is_full=is_full) for picture in pictures]
+    is_full = pixel_format.startswith("yuvj")
+    return [to_frame(picture, pixel_format, site, is_full=is_full) for picture in pictures]
 
 
 def check(path, axis: int, most: float = 0.05) -> None:
