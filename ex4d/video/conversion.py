@@ -63,18 +63,21 @@ class ToRgb:
         self, frame: VideoFrame, coding: Coding, format: str
     ) -> NDArray[Any]:  # [H, W, 3], uint8 or uint16 as `format` has it
         """Convert by the frame's matrix, range and siting. `format` is rgb24 or rgb48le."""
-        size = (frame.width, frame.height, frame.format.name)
-        key = (*size, coding.matrix, coding.is_full, format)
+        width, height = frame.width, frame.height
+        key = (width, height, frame.format.name, coding.matrix, coding.is_full, format)
         _tag(frame, coding)
+        even = _even(frame)
         if key != self._key:
             scale = f"{_EXACT}{self._siting(frame, coding)}"
             self._graph = linked(
-                frame, coding.matrix, coding.is_full, ("scale", scale), ("format", format)
+                even, coding.matrix, coding.is_full, ("scale", scale), ("format", format)
             )
             self._key = key
+        if even is not frame:
+            _tag(even, coding)
         graph = cast("Graph", self._graph)
-        graph.vpush(frame)
-        return graph.vpull().to_ndarray()
+        graph.vpush(even)
+        return graph.vpull().to_ndarray()[:height, :width]
 
     def _siting(self, frame: VideoFrame, coding: Coding) -> str:
         if coding.matrix == "unknown":
@@ -109,6 +112,26 @@ class FromRgb:
         made.pts, made.time_base = self._n_made, self._frame_s
         self._n_made += 1
         return made
+
+
+def _even(frame: VideoFrame) -> VideoFrame:
+    """The frame, or one with a column and a row more where chroma has half a sample more than luma:
+    swscale would squeeze all of it into the picture, half a pixel at its middle."""
+    width, height, pixels = frame.width, frame.height, frame.format
+    chroma = (pixels.chroma_width(width), pixels.chroma_height(height))
+    has_more = 2 * chroma[0] == width + 1 or 2 * chroma[1] == height + 1
+    if not pixels.is_planar or not has_more:
+        return frame
+    even = VideoFrame(width + width % 2, height + height % 2, pixels.name)
+    for source, target in zip(frame.planes, even.planes, strict=True):
+        rows = np.zeros((target.height, target.line_size), np.uint8)
+        given = np.frombuffer(bytes(source), np.uint8).reshape(-1, source.line_size)[
+            : source.height
+        ]
+        n_bytes = min(source.line_size, target.line_size)
+        rows[: source.height, :n_bytes] = given[:, :n_bytes]
+        target.update(rows.tobytes())
+    return even
 
 
 def _tag(frame: VideoFrame, coding: Coding) -> None:

@@ -99,7 +99,7 @@ CODECS = (
         Codec(container, "libx265", (*_YUV, *_DEEP), _X265, says)
         for container, says in (("mp4", "matrix range turn aspect"), ("mkv", "matrix range aspect"))
     ),
-    Codec("mkv", "ffv1", (*_YUV, *_DEEP), {}, "matrix range", sizes=((35, 29), (63, 48))),
+    Codec("mkv", "ffv1", (*_YUV, *_DEEP), {}, "matrix range", sizes=((65, 49), (63, 48), (64, 49))),
     Codec("nut", "ffv1", _YUV),
     Codec("avi", "ffv1", _YUV, {}),
     Codec("avi", "utvideo", _YUV),
