@@ -126,6 +126,9 @@ def make_clips(
             skip=kept,
         ):
             first_frame = int(clip.indices[0])
+            if not records and not rejected:
+                for note in clip.notes:
+                    _log.warning("%s", note)
             outcome = _make_clip(job, source, clip, depth)
             if isinstance(outcome, ClipRecord):
                 records.append(outcome)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["HDR_CHOICES", "Clip", "FrameRange", "VideoReading"]
+__all__ = ["HDR_CHOICES", "Clip", "FrameRange", "Steps", "VideoReading"]
 
 HDR_CHOICES = ("tonemap", "keep")
 
@@ -66,3 +66,13 @@ class Clip:
     native_size: tuple[int, int]  # (W, H) of the file as displayed
     path: Path
     notes: tuple[str, ...] = ()  # sentences: what was assumed, and done to the pictures
+    steps: Steps | None = None  # where the file pauses
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """When a clip's frames are shown, in steps of the file's own rate: programs that keep the rate,
+    FFmpeg among them, write the frame before a pause again for each step."""
+
+    of_frames: NDArray[np.int64]  # [N], each frame's first
+    count: int  # of the whole file

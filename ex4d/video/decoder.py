@@ -12,7 +12,7 @@ from ex4d.video.coding import ContainerTags, coding_of
 from ex4d.video.deinterlacing import deinterlaced
 from ex4d.video.picture import Display, Painter
 from ex4d.video.source import decoded_frames, shown_part
-from ex4d.video.timing import PacketTally, rate_of
+from ex4d.video.timing import PacketTally, rate_of, steps_of
 from ex4d.video.words import (
     counted_frames,
     said_of_colors,
@@ -110,14 +110,19 @@ class Decoder:
         notes.append(said_of_fields(path, self._n_interlaced, self._reading))
         if chosen.stride > 1:
             notes.append(f"stride {chosen.stride} makes {float(fps):.6g} frames a second of {path}")
+        numbers = np.array(indices, np.int64)
+        steps = None
+        if rate.pauses:
+            steps = steps_of(self._stream, self._tally, numbers + self._n_lost)
         return Clip(
             frames=frames,
             fps=fps,
-            indices=np.array(indices, np.int64),
+            indices=numbers,
             n_file_frames=n_frames,
             native_size=self._native_size,
             path=path,
             notes=tuple(note for note in notes if note),
+            steps=steps,
         )
 
     def _painter_for(self, frame: VideoFrame) -> Painter:

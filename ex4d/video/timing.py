@@ -11,6 +11,7 @@ import numpy as np
 
 from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.errors import VideoError
+from ex4d.video.clip import Steps
 from ex4d.video.opening import open_video
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-__all__ = ["PacketTally", "Rate", "declared_rate", "packets_of", "rate_of"]
+__all__ = ["PacketTally", "Rate", "declared_rate", "packets_of", "rate_of", "steps_of"]
 
 _USUAL_RATE = Fraction(25)  # what FFmpeg takes for a stream without any times
 # FFmpeg's demuxers of bare streams: their times are made up from a rate that they make up too
@@ -92,6 +93,7 @@ class Rate:
 
     fps: Fraction
     note: str = ""
+    pauses: bool = False
 
 
 def rate_of(path: Path, stream: VideoStream, tally: PacketTally) -> Rate:
@@ -116,7 +118,23 @@ def rate_of(path: Path, stream: VideoStream, tally: PacketTally) -> Rate:
         rate,
         f"{path} has frames of unequal length; each is taken once, one after the other: "
         f"{_said(rate)}, the average",
+        pauses=True,
     )
+
+
+def steps_of(
+    stream: VideoStream,
+    tally: PacketTally,
+    numbers: NDArray[np.int64],  # [N], of the frames, those that cannot be decoded counted too
+) -> Steps | None:
+    """When frames of a file that pauses are shown, in steps of its own rate."""
+    rate = stream.guessed_rate or stream.average_rate
+    if tally.times is None or not rate or not stream.time_base or numbers[-1] >= len(tally.times):
+        return None
+    per_tick = float(rate * stream.time_base)
+    steps = np.rint((tally.times - tally.times[0]) * per_tick).astype(np.int64)
+    count = int(steps[-1]) + max(1, round(tally.last_duration * per_tick))
+    return Steps(steps[numbers], count)
 
 
 def declared_rate(stream: VideoStream) -> Fraction:

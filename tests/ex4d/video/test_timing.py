@@ -83,6 +83,10 @@ def test_frames_that_an_avi_repeats_are_taken_once_at_the_average_rate(make_vide
     path.write_bytes(with_empty_frames(path.read_bytes(), before=6, count=6))
     clip = read_clip(path)
     assert (len(clip.frames), clip.n_file_frames, clip.fps) == (12, 12, 16)
+    steps = [0, 1, 2, 3, 4, 5, 12, 13, 14, 15, 16, 17]
+    assert entries_for(clip, 18).tolist() == steps  # as FFmpeg extracts it at 24 a second
+    assert entries_for(clip, 12).tolist() == list(range(12))
+    assert entries_for(clip, 17) is None
     assert numbers(clip) == list(range(12))
     assert clip.notes == (
         f"{path} has frames of unequal length; each is taken once, one after the other: "
