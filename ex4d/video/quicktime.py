@@ -52,6 +52,7 @@ class Header:
     n_samples: int = 0  # of all tracks but sound
     compressed_bytes: int = 0  # of a header that is compressed, when unpacked
     apertures: dict[int, CleanAperture] = field(default_factory=dict)  # by the track's number
+    has_only_dolby_vision: bool = False  # colours that nothing else shows
     _track: int = field(default=0, repr=False)
     _is_sound: bool = field(default=False, repr=False)
 
@@ -105,9 +106,7 @@ def _note(header: Header, kind: bytes, file: BinaryIO, first: int, last: int) ->
         place = 20 if start[0] == 1 else 12  # behind two times of 64 or 32 bits
         header._track = int.from_bytes(start[place : place + 4], "big")
     elif kind == b"stsd" and not header._is_sound:
-        aperture = _clean_aperture(file, first + _STSD_BYTES, last)
-        if aperture is not None:
-            header.apertures[header._track] = aperture
+        _note_entry(header, file, first + _STSD_BYTES, last)
     elif kind == b"dref" and not header._is_sound:
         header.is_reference |= any(_names_a_file(file, first + 8, last))
     elif kind == b"cmov":
@@ -131,20 +130,20 @@ def _names_a_file(file: BinaryIO, first: int, end: int) -> Iterator[bool]:
         first += size
 
 
-def _clean_aperture(file: BinaryIO, first: int, last: int) -> CleanAperture | None:
-    """The clap box of the first entry of a stsd."""
+def _note_entry(header: Header, file: BinaryIO, first: int, last: int) -> None:
+    """Take down what the boxes of the first entry of a stsd say of its pictures."""
     _, entry, end = next(_boxes(file, first, last, 8), (b"", last, last))
-    for _, (kind, start, stop) in zip(
-        range(_MOST_BOXES), _boxes(file, entry + _ENTRY_BYTES, end, 8), strict=False
-    ):
+    boxes = _boxes(file, entry + _ENTRY_BYTES, end, 8)
+    for _, (kind, start, stop) in zip(range(_MOST_BOXES), boxes, strict=False):
+        file.seek(start)
         if kind == b"clap" and stop - start >= 32:
-            file.seek(start)
             numbers = struct.unpack(">IIIIiIiI", file.read(32))
-            if not all(numbers[1::2]):
-                return None
-            parts = [Fraction(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)]
-            return CleanAperture(*parts)
-    return None
+            if all(numbers[1::2]):
+                parts = [Fraction(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)]
+                header.apertures[header._track] = CleanAperture(*parts)
+        elif kind in (b"dvcC", b"dvvC") and stop - start >= 5:
+            compatible_with = file.read(5)[4] >> 4  # profile 5: with nothing
+            header.has_only_dolby_vision |= compatible_with == 0
 
 
 def _compressed_bytes(file: BinaryIO, first: int, last: int) -> int:

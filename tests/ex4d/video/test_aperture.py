@@ -11,24 +11,12 @@ import pytest
 from ex4d.video import probe, read_clip
 from ex4d.video.quicktime import CleanAperture
 
-from .display_matrix import set_track_matrix
-
-BOXES = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+from .mp4_boxes import add_to_entry, set_track_matrix
 
 
 def add_aperture(path, numbers: tuple[int, ...]) -> None:
-    """Put a clap box of eight numbers into the entry of the video's track; the index is last."""
-    data = path.read_bytes()
-    assert data.index(b"mdat") < data.index(b"moov")
-    box = struct.pack(">I4sIIIIiIiI", 40, b"clap", *numbers)
-    entry = data.index(b"avc1", data.index(b"stsd")) - 4
-    end = entry + int.from_bytes(data[entry : entry + 4], "big")
-    data = data[:end] + box + data[end:]
-    starts = [data.index(kind, data.index(b"moov")) - 4 for kind in BOXES]
-    for start in (*starts, entry):
-        size = int.from_bytes(data[start : start + 4], "big") + len(box)
-        data = data[:start] + struct.pack(">I", size) + data[start + 4 :]
-    path.write_bytes(data)
+    """Put a clap box of eight numbers into the entry of the video's track."""
+    add_to_entry(path, b"avc1", struct.pack(">I4sIIIIiIiI", 40, b"clap", *numbers))
 
 
 def striped(width: int = 96) -> np.ndarray:

@@ -13,7 +13,7 @@ from av.stream import Disposition
 from ex4d.errors import VideoError
 from ex4d.video import FrameRange, probe, read_clip
 
-from .display_matrix import set_track_matrix
+from .mp4_boxes import add_to_entry, set_track_matrix
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 NATIVE = {"width": 64, "height": 48}
@@ -127,6 +127,22 @@ UNREAD = {8: "YCgCo", 10: "constant luminance", 11: "SMPTE 2085", 13: "primaries
 def test_colours_without_a_rule_are_refused(make_video, matrix):
     path = make_video("clip.mkv", colorspace=matrix)
     with pytest.raises(VideoError, match=rf"the colours of {path} are coded as .*{UNREAD[matrix]}"):
+        read_clip(path)
+
+
+@pytest.mark.parametrize(("compatible_with", "is_read"), [(0, False), (1, True), (4, True)])
+def test_dolby_vision_that_is_compatible_with_nothing_is_refused(
+    make_video, compatible_with, is_read
+):
+    """Profile 5 has its own colours; phones' 8.4 is HLG for all others."""
+    path = make_video("clip.mp4")
+    profile = 8 if is_read else 5
+    content = bytes((1, 0, profile << 1, 0b101, compatible_with << 4)) + bytes(19)
+    add_to_entry(path, b"avc1", struct.pack(">I4s", 32, b"dvvC") + content)
+    if is_read:
+        assert len(read_clip(path).frames) == 10
+        return
+    with pytest.raises(VideoError, match=f"{path} is Dolby Vision alone"):
         read_clip(path)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from ex4d.video.reader import read_whole
 
-from .display_matrix import set_track_matrix
 from .edges import crossing
+from .mp4_boxes import set_track_matrix
 from .variety import KINDS, N_FRAMES, expected_of, frames_of, tags_of
 
 _TURNED = ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))
