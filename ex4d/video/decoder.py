@@ -9,7 +9,7 @@ import numpy as np
 from ex4d.errors import UsageError, VideoError
 from ex4d.video.clip import Clip, FrameRange, VideoReading
 from ex4d.video.coding import ContainerTags, coding_of
-from ex4d.video.deinterlacing import deinterlaced
+from ex4d.video.deinterlacing import deinterlaced, unmarked_fields
 from ex4d.video.picture import Display, Painter
 from ex4d.video.source import decoded_frames, shown_part
 from ex4d.video.timing import PacketTally, rate_of, steps_of
@@ -53,8 +53,11 @@ class Decoder:
         self._tags = ContainerTags.of(stream)
         self._first_time: int | None = None
         self._last_time: int | None = None
-        decoded = self._counted(decoded_frames(path, container, stream))
-        self._frames = enumerate(deinterlaced(path, decoded) if reading.deinterlace else decoded)
+        self._fields = unmarked_fields(stream)
+        frames: Iterator[VideoFrame] = self._counted(decoded_frames(path, container, stream))
+        if reading.deinterlace:
+            frames = deinterlaced(path, frames, self._fields)
+        self._frames = enumerate(frames)
         self._painter: Painter | None = None
         self._native_size = (0, 0)
         self._notes: list[str] = []
@@ -147,7 +150,7 @@ class Decoder:
         for frame in frames:
             self._n_decoded += 1
             self._tags.complete(frame)
-            self._n_interlaced += frame.interlaced_frame
+            self._n_interlaced += frame.interlaced_frame or self._fields is not None
             self._last_time = frame.pts
             if self._n_decoded == 1:
                 self._first_time = frame.pts

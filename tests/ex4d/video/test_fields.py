@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import av
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from ex4d.video import read_clip
 from ex4d.video.clip import VideoReading
 from ex4d.video.conversion import linked
 from ex4d.video.reader import FrameRange
+
+from .mp4_boxes import add_to_entry
 
 N_FRAMES, SPEED = 8, 6  # pixels from one field to the next
 
@@ -74,6 +78,19 @@ def test_deinterlaced_frames_show_the_moment_of_their_first_field(make_video, to
     assert clip.notes == (
         f"{path} is interlaced: it is deinterlaced, a frame for each pair of fields",
     )
+
+
+@pytest.mark.parametrize("top_first", [True, False])
+def test_what_the_container_alone_says_counts(make_video, top_first):
+    """As of v210 and its like: the mov has a fiel box, the frames have no mark."""
+    path = make_video("clip.mov", woven(top_first=top_first), "png", "rgb24", rate=25)
+    fields = bytes((2, 1 if top_first else 6))
+    add_to_entry(path, b"png ", struct.pack(">I4s", 10, b"fiel") + fields)
+    assert read_clip(path).notes[0].startswith(f"{path} is interlaced")
+    clip = read_clip(path, reading=VideoReading(deinterlace=True))
+    truth = np.stack([moment(2 * number) for number in range(N_FRAMES)])
+    inner = (clip.frames[1:-1, 10:38].astype(int) - truth[1:-1, 10:38]).astype(float)
+    assert np.abs(inner).mean() < 1
 
 
 def test_chosen_frames_are_deinterlaced_with_their_neighbours(make_video):
