@@ -152,6 +152,8 @@ def packets_of(
         raise
     except av.FFmpegError as error:
         raise VideoError(f"{path} is damaged: {error.strerror}") from error
+    except IndexError as error:  # PyAV's, for a packet of a stream that comes up in the middle
+        raise VideoError(f"{path} is damaged: it has a stream that it did not announce") from error
 
 
 def _is_joined(decoding_times: NDArray[np.int64], jump: Fraction | None) -> bool:
