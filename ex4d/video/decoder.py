@@ -106,7 +106,7 @@ class Decoder:
         self, frames: NDArray[np.uint8], indices: list[int], chosen: FrameRange, n_frames: int
     ) -> Clip:
         path = self._path
-        rate = rate_of(path, self._stream, self._tally)
+        rate = rate_of(path, self._stream, self._tally, self._n_lost)
         fps = rate.fps / chosen.stride
         notes = [*self._notes, rate.note, said_of_start(path, self._n_lost)]
         notes.append(said_of_damage(path, self._tally.n_corrupt))

@@ -96,23 +96,24 @@ class Rate:
     pauses: bool = False
 
 
-def rate_of(path: Path, stream: VideoStream, tally: PacketTally) -> Rate:
+def rate_of(path: Path, stream: VideoStream, tally: PacketTally, n_lost: int = 0) -> Rate:
     """The rate to take a file's frames at, one after the other: the declared one, or the average
     where the file pauses. GIF and Matroska declare the rate of the first frames only, or of their
-    clock."""
+    clock. `n_lost` frames at the beginning cannot be decoded."""
     if set(stream.container.format.name.split(",")) & (_BARE | _BARE_TOO):
         return _bare_rate(path, stream)
     declared = stream.average_rate or stream.guessed_rate
     if tally.is_joined:
         rate = _short(declared or _USUAL_RATE)
         return Rate(rate, f"{path} is joined of parts with clocks of their own: {_said(rate)}")
-    average = None if tally.is_cut else _average(stream, tally)
+    times = None if tally.times is None or tally.is_cut else tally.times[n_lost:]
+    average = _average(stream, times, tally.last_duration)
     if average is not None and (not declared or average < declared * Fraction(95, 100)):
         declared = average
     if not declared:
         return Rate(_USUAL_RATE, f"{path} does not tell its rate: {_said(_USUAL_RATE)}")
     rate = _short(declared)
-    if tally.times is None or tally.is_cut or not _pauses(tally.times):
+    if times is None or not _pauses(times):
         return Rate(rate)
     return Rate(
         rate,
@@ -170,12 +171,13 @@ def _bare_rate(path: Path, stream: VideoStream) -> Rate:
     return Rate(rate, f"{path} is a bare stream without times: {_said(rate)}, {what}")
 
 
-def _average(stream: VideoStream, tally: PacketTally) -> Fraction | None:
+def _average(
+    stream: VideoStream, times: NDArray[np.int64] | None, last_duration: int
+) -> Fraction | None:
     """Frames over the time that they are shown; None for less than two."""
-    times = tally.times
     if times is None or len(times) < 2 or not stream.time_base:
         return None
-    last = tally.last_duration or int(np.median(np.diff(times)))
+    last = last_duration or int(np.median(np.diff(times)))
     span = int(times[-1] - times[0]) + last
     return Fraction(len(times)) / (span * stream.time_base) if span > 0 else None
 
