@@ -10,6 +10,7 @@ holes             uint8 [N, H, ceil(W / 8)], numpy.packbits along a row: 1 at a 
 fps_numerator, fps_denominator   int64
 source_frames     int64 [N], the frames' numbers in the file
 size, native_size int64 [2], (W, H) as worked on, and of the file as displayed
+notes             uint8 [n], UTF-8 sentences, one a line: what was assumed of the clip, and done
 """
 
 from __future__ import annotations
@@ -65,4 +66,5 @@ def reconstruct(
         "source_frames": clip.indices,
         "size": np.array([width, height], np.int64),
         "native_size": np.array(clip.native_size, np.int64),
+        "notes": np.frombuffer("\n".join(clip.notes).encode(), np.uint8),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from backend.sources import (
 from ex4d.conditions.scene import Scene
 from ex4d.depth.cleaning import FOR_ESTIMATES
 from ex4d.depth.estimate import estimate_depth
+from ex4d.video.encoder import check_rate
 from protocol.jobs import DepthFiles
 
 if TYPE_CHECKING:
@@ -47,6 +49,9 @@ def read_scene(
     path = inputs / f"clip{safe_suffix(source.clip_name)}"
     link_blob(context.inputs, source.clip, path)
     clip = read_clip_of(source, path, partial(context.progress, "read"), budget=budget)
+    check_rate(clip.fps)  # before the work
+    notes = tuple(note.replace(str(path), source.clip_name) for note in clip.notes)
+    clip = replace(clip, notes=notes)
     lens = lens_of(source, clip)
     if isinstance(source.depth, DepthFiles):
         paths = _link_depth(context, source.depth, inputs)

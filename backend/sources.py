@@ -20,7 +20,7 @@ from ex4d.depth.sequence import PICTURE_SUFFIXES
 from ex4d.depth.stored import StoredDepth, open_pictures
 from ex4d.errors import CameraError
 from ex4d.video.alignment import entries_for
-from ex4d.video.reader import Clip, FrameRange, read_clip
+from ex4d.video.reader import Clip, FrameRange, VideoReading, read_clip
 from protocol.jobs import DepthReading
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def read_clip_of(
         height=source.height,
         progress=progress,
         budget=budget,
+        reading=VideoReading(source.hdr, source.deinterlace),
     )
 
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from fractions import Fraction
     from pathlib import Path
 
@@ -19,11 +19,13 @@ def write_summary(
     path: Path,
     mask: np.ndarray,  # bool [T, H, W], true where the source is visible
     fps: Fraction,
+    notes: Sequence[str],
     settings: Mapping[str, str | int] | None = None,
 ) -> None:
     """Write the JSON object that SPEC.md describes under `Results`.
 
-    `settings`: engine, seed, and the clip's own size, of a result that an engine has made.
+    `notes`: of the clip. `settings`: engine, seed, and the clip's own size, of a result that an
+    engine has made.
     """
     n_frames, height, width = mask.shape
     summary = {
@@ -32,6 +34,7 @@ def write_summary(
         "width": width,
         "height": height,
         "fps": f"{fps.numerator}/{fps.denominator}",
+        "notes": list(notes),
         **(settings or {}),
     }
     path.write_text(json.dumps(summary), encoding="utf-8")

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from backend.worker import JobContext
     from ex4d.conditions.render import Conditions as RenderedConditions
     from ex4d.engines.base import Draw, Engine
+    from ex4d.video.reader import Clip
     from protocol.jobs import EngineSettings, Job
 
 __all__ = ["TaskRunner"]
@@ -88,18 +89,18 @@ class TaskRunner:
             case Reconstruct():
                 return self._reconstruct(context, job, inputs)
             case Conditions():
-                conditions, fps = self._conditions(context, job, inputs)
-                write_summary(context.scratch / _SUMMARY, conditions.mask, fps)
+                conditions, clip = self._conditions(context, job, inputs)
+                _summarise(context, conditions, clip)
                 return _condition_names(context)
             case Generate():
                 self._generate(context, job, inputs)
             case Shot():
                 engine = self._engine(job.engine)  # one that cannot run costs no rendering
-                conditions, fps = self._conditions(context, job, inputs)
-                width, height = self._finish(context, engine, job, conditions, fps)
+                conditions, clip = self._conditions(context, job, inputs)
+                width, height = self._finish(context, engine, job, conditions, clip.fps)
                 settings: dict[str, str | int] = {"engine": engine.name, "seed": job.seed}
                 settings |= {"width": width, "height": height}  # the engine may choose its own
-                write_summary(context.scratch / _SUMMARY, conditions.mask, fps, settings)
+                _summarise(context, conditions, clip, settings)
                 return [*_condition_names(context), "result.mp4"]
         return ["result.mp4"]
 
@@ -117,7 +118,7 @@ class TaskRunner:
 
     def _conditions(
         self, context: JobContext, job: Conditions | Shot, inputs: Path
-    ) -> tuple[RenderedConditions, Fraction]:
+    ) -> tuple[RenderedConditions, Clip]:
         clip, scene, _ = read_scene(context, job, inputs, self._estimator, self._budget)
         trajectory = trajectory_of(job.trajectory, clip)
         conditions = render_conditions(
@@ -132,7 +133,7 @@ class TaskRunner:
         for path in context.scratch.glob(f"*_{_NAME}.*"):
             path.rename(path.with_name(path.name.replace(f"_{_NAME}", "")))
         write_trajectory(context.scratch / "camera.npz", trajectory)
-        return conditions, clip.fps
+        return conditions, clip
 
     def _generate(self, context: JobContext, job: Generate, inputs: Path) -> None:
         engine = self._engine(job.engine)
@@ -169,6 +170,15 @@ class TaskRunner:
             # One that was made under another name is the same, and its models fit only once.
             self._engines[name] = self._engines.setdefault(engine.name, engine)
         return self._engines[name]
+
+
+def _summarise(
+    context: JobContext,
+    conditions: RenderedConditions,
+    clip: Clip,
+    settings: dict[str, str | int] | None = None,
+) -> None:
+    write_summary(context.scratch / _SUMMARY, conditions.mask, clip.fps, clip.notes, settings)
 
 
 def _condition_names(context: JobContext) -> list[str]:

@@ -30,6 +30,8 @@ class EX4D_PT_clip(SidebarPanel, bpy.types.Panel):
         column.prop(shot, "start_frame")
         column.prop(shot, "num_frames")
         column.prop(shot, "stride")
+        layout.prop(shot, "hdr")
+        layout.prop(shot, "deinterlace")
         reason = why_no_clip(shot)
         if reason:
             draw_lines(layout, reason, "INFO")

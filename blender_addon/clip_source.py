@@ -42,6 +42,8 @@ def clip_source(shot: Ex4dShot) -> ClipSource:
         preferences().only_commercial,
         _reading(depth) if is_file else None,
         _cleaning(depth),
+        hdr=shot.hdr.lower(),
+        deinterlace=shot.deinterlace,
     )
 
 
@@ -107,6 +109,7 @@ def show_source(shot: Ex4dShot, source: ClipSource) -> None:
     shot.clip = stored_path(source.clip)
     shot.start_frame, shot.stride = source.start_frame, source.stride
     shot.num_frames = source.num_frames
+    shot.hdr, shot.deinterlace = source.hdr.upper(), source.deinterlace
     shot.lens_kind = "KNOWN" if source.fov_deg is None else "FOV"
     if source.fov_deg is not None:
         shot.fov = math.radians(source.fov_deg)

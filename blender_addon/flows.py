@@ -179,6 +179,8 @@ def _send(source: ClipSource) -> Generator[Step, Any, Source]:
         fov_deg=source.fov_deg,
         lens=_lens_of(solved) if solved else None,
         cleaning=DepthCleaning(**asdict(source.cleaning)) if source.cleaning else None,
+        hdr="keep" if source.hdr == "keep" else "tonemap",
+        deinterlace=source.deinterlace,
     )
 
 

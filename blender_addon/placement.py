@@ -107,7 +107,7 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
     if request.set_scene:
         show_shot(scene)
     _remember("EX-4D Reconstruct")
-    return ""
+    return " ".join(f"{note}." for note in received.notes)
 
 
 def _place_take(
@@ -136,7 +136,7 @@ def _place_take(
     item.request = json.dumps(stored(request))
     item.engine, item.seed = summary.engine, str(summary.seed)
     item.coverage = summary.coverage
-    item.note = " ".join(inserted.notes)
+    item.note = " ".join((*inserted.notes, *(f"{note}." for note in summary.notes)))
     scene.ex4d.active_take = len(scene.ex4d.takes) - 1
     _remember("EX-4D Take")
     return item.note

@@ -36,6 +36,10 @@ STRIDES = (
     ("2", "Every 2nd Pixel", "A quarter of the size and of the time to draw"),
     ("4", "Every 4th Pixel", "For long or large clips"),
 )
+HDR_CHOICES = (
+    ("TONEMAP", "Tone Map", "Bring it within the range of a usual screen"),
+    ("KEEP", "Keep Code Values", "Leave it flat and dark"),
+)
 LENSES = (
     ("KNOWN", "From Depth", "The lens that comes with the depth or the solved camera, else 35 mm"),
     ("FOV", "Field of View", "How wide the lens is"),
@@ -98,7 +102,20 @@ class Ex4dShot(bpy.types.PropertyGroup):
         name="Frames", default=DEFAULT_FRAMES, min=2, max=4096, description="How many frames"
     )
     stride: bpy.props.IntProperty(
-        name="Step", default=1, min=1, max=1000, description="Use every n-th frame of the clip"
+        name="Step",
+        default=1,
+        min=1,
+        max=1000,
+        description="Use every n-th frame of the clip, at an n-th of its rate",
+    )
+    hdr: bpy.props.EnumProperty(
+        name="HDR",
+        items=HDR_CHOICES,
+        description="What is done to a clip in PQ or HLG, as phones record it",
+    )
+    deinterlace: bpy.props.BoolProperty(
+        name="Deinterlace",
+        description="Make one moment of the two in each frame of an interlaced clip",
     )
     lens_kind: bpy.props.EnumProperty(name="Lens", items=LENSES)
     fov: bpy.props.FloatProperty(

@@ -65,6 +65,8 @@ class ClipSource:
     reading: ReadingSettings | None = None
     cleaning: CleaningSettings | None = None
     solved_camera: str = ""  # absolute path of a SolvedCamera's file; none: it stands still
+    hdr: str = "tonemap"  # "keep": PQ and HLG as they are coded
+    deinterlace: bool = False
 
 
 @dataclass(frozen=True)

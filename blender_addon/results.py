@@ -26,6 +26,7 @@ class ReceivedReconstruction:
     reconstruction: Reconstruction
     movie_start: int  # frame of the file that comes first
     movie_stride: int
+    notes: tuple[str, ...] = ()  # sentences: what was assumed of the clip and done to its pictures
 
 
 def read_reconstruction(path: Path) -> ReceivedReconstruction:
@@ -37,6 +38,7 @@ def read_reconstruction(path: Path) -> ReceivedReconstruction:
             holes = np.unpackbits(arrays["holes"], axis=2, count=width).astype(np.bool_)
             fps = Fraction(int(arrays["fps_numerator"]), int(arrays["fps_denominator"]))
             frames = np.asarray(arrays["source_frames"], np.int64)
+            notes = arrays["notes"].tobytes().decode() if "notes" in arrays else ""
             reconstruction = Reconstruction(
                 arrays["disparity"],
                 float(arrays["disparity_min"]),
@@ -60,7 +62,10 @@ def read_reconstruction(path: Path) -> ReceivedReconstruction:
     if len(frames) != reconstruction.n_frames or len(steps) > 1 or (steps < 1).any():
         raise ReconstructionError(f"{path} shows frames of the clip that are not evenly spaced.")
     return ReceivedReconstruction(
-        reconstruction, int(frames[0]), int(steps[0]) if len(steps) else 1
+        reconstruction,
+        int(frames[0]),
+        int(steps[0]) if len(steps) else 1,
+        tuple(notes.splitlines()),
     )
 
 
@@ -73,6 +78,7 @@ class Summary:
     engine: str
     seed: int
     coverage: float  # mean share of the picture that the source's pixels cover, 0 to 1
+    notes: tuple[str, ...] = ()  # as a reconstruction's
 
 
 def read_summary(path: Path) -> Summary:
@@ -85,6 +91,7 @@ def read_summary(path: Path) -> Summary:
             str(values["engine"]),
             int(values["seed"]),
             float(np.mean(values["coverage"])),
+            tuple(map(str, values.get("notes", ()))),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MovieError(f"{path} is damaged: {error}.") from error

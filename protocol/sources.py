@@ -84,3 +84,5 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
     fov_deg: Annotated[float, Meta(ge=1, le=175)] | None = None
     lens: Lens | None = None  # with fov_deg: that one counts
     cleaning: DepthCleaning | None = None  # none: what fits the kind of depth
+    hdr: Literal["tonemap", "keep"] = "tonemap"  # PQ and HLG: to sRGB, or as they are coded
+    deinterlace: bool = False  # a frame for each pair of fields

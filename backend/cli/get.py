@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from backend.cli.link import add_link_arguments, connected, failed
 from ex4d.cli.console import say
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
     from protocol.client import Client
 
 __all__ = ["add_arguments", "fetch", "run"]
+
+_log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +50,20 @@ def fetch(client: Client, info: JobInfo, folder: Path) -> None:
             path = client.download(blob, staging / Path(name).name)
             path.chmod(0o666 & ~_umask())  # transfers keep their files to their owner
     say("wrote", f"{folder}: {', '.join(sorted(info.results))}")
+    for note in _notes(folder, info):
+        _log.warning("%s", note)
+
+
+def _notes(folder: Path, info: JobInfo) -> list[str]:
+    """What the server says of the clip; nothing where it is of another version."""
+    with suppress(ValueError, KeyError):
+        if "summary.json" in info.results:
+            summary = json.loads((folder / "summary.json").read_text("utf-8"))
+            return [str(note) for note in summary["notes"]]
+        if "reconstruction.npz" in info.results:
+            with np.load(folder / "reconstruction.npz", allow_pickle=False) as arrays:
+                return str(arrays["notes"].tobytes(), "utf-8").splitlines()
+    return []
 
 
 def _umask() -> int:

@@ -31,6 +31,7 @@ from ex4d.depth.cleaning import FOR_ESTIMATES, FOR_FILES
 from ex4d.depth.estimators.catalogue import DEFAULT
 from ex4d.depth.sequence import find_pictures
 from ex4d.errors import UsageError
+from ex4d.video.clip import HDR_CHOICES
 from protocol.jobs import (
     BlobId,
     Conditions,
@@ -67,6 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--num_frames", type=int, default=49)
     add("--start_frame", type=int, default=0)
     add("--stride", type=int, default=1)
+    add("--hdr", choices=HDR_CHOICES, default="tonemap", help="PQ and HLG: to sRGB, or as coded")
+    add("--deinterlace", action="store_true", help="a frame for each pair of fields")
     add("--width", type=int)
     add("--height", type=int)
     add("--engine", default="auto")
@@ -143,6 +146,8 @@ def _source(arguments: argparse.Namespace) -> Source:
         height=arguments.height,
         fov_deg=fov_of_flags(arguments),
         cleaning=DepthCleaning(**asdict(cleaning_of(arguments, usual))),
+        hdr=arguments.hdr,
+        deinterlace=arguments.deinterlace,
     )
 
 

@@ -31,7 +31,9 @@ from ex4d.mesh.ply import write_ply
 from ex4d.mesh.usd import check_usd, write_usd
 from ex4d.outputs import staged_folder
 from ex4d.raster.choose import RASTERIZERS, make_rasterizer
-from ex4d.video.reader import Clip, FrameRange, read_clip
+from ex4d.video.clip import HDR_CHOICES
+from ex4d.video.encoder import check_rate
+from ex4d.video.reader import Clip, FrameRange, VideoReading, read_clip
 
 if TYPE_CHECKING:
     import argparse
@@ -57,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     path.add_argument("--camera", type=Path, help="camera.npz with a path of your own")
     add("--num_frames", type=int, default=49, help="at most so many frames (default 49)")
     add("--start_frame", type=int, default=0, help="first frame, counted from 0")
-    add("--stride", type=int, default=1, help="take every n-th frame")
+    add("--stride", type=int, default=1, help="take every n-th frame, at an n-th of the rate")
+    add("--hdr", choices=HDR_CHOICES, default="tonemap", help="PQ and HLG: to sRGB, or as coded")
+    add("--deinterlace", action="store_true", help="a frame for each pair of fields")
     add("--width", type=int, help="working width; default: the video's, at most 1024")
     add("--height", type=int, help="working height")
     add("--save_mesh", nargs="?", const="ply", choices=("ply", "usd"), help="DW-Mesh.ply or .usdc")
@@ -119,10 +123,19 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _read_clip(arguments: argparse.Namespace) -> Clip:
     frames = FrameRange(arguments.start_frame, arguments.stride, arguments.num_frames)
-    clip = read_clip(arguments.input_video, frames, width=arguments.width, height=arguments.height)
+    clip = read_clip(
+        arguments.input_video,
+        frames,
+        width=arguments.width,
+        height=arguments.height,
+        reading=VideoReading(arguments.hdr, arguments.deinterlace),
+    )
     n_frames, height, width = clip.frames.shape[:3]
     given = f"{clip.native_size[0]}x{clip.native_size[1]}, {clip.n_file_frames} frames"
     say("clip", f"{clip.path} ({given}): {n_frames} frames of {width}x{height}, {_rate(clip.fps)}")
+    for note in clip.notes:
+        _log.warning("%s", note)
+    check_rate(clip.fps)  # before the work
     if not 0 <= arguments.mesh_frame < n_frames:
         raise UsageError(
             f"--mesh_frame is {arguments.mesh_frame}; the clip has frames 0 to {n_frames - 1}"

@@ -126,6 +126,9 @@ def make_clips(
             skip=kept,
         ):
             first_frame = int(clip.indices[0])
+            if not records and not rejected:
+                for note in clip.notes:
+                    _log.warning("%s", note)
             outcome = _make_clip(job, source, clip, depth)
             if isinstance(outcome, ClipRecord):
                 records.append(outcome)
@@ -169,7 +172,7 @@ def _make_clip(job: MasksJob, source: str, clip: Clip, depth: VideoDepth) -> Cli
         source=source,
         first_frame=first_frame,
         stride=settings.stride,
-        fps=clip.fps / settings.stride,
+        fps=clip.fps,
         depth=depth.name,
         prompt=_prompt(job.input_dir / source),
         masks=records,

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange
 
 from ex4d.errors import OutputError, UsageError
 from ex4d.outputs import atomic_path
-from ex4d.video.picture import EXACT
+from ex4d.video.conversion import FromRgb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-__all__ = ["METADATA_TAGS", "Quality", "encode"]
+__all__ = ["METADATA_TAGS", "Quality", "check_rate", "encode"]
 
 # What every tool shows of an mp4; the container drops other names silently.
 METADATA_TAGS = ("title", "artist", "comment", "copyright", "date", "description", "genre")
@@ -33,7 +33,7 @@ _CONTAINERS = {".mp4": "mp4", ".mov": "mov"}
 _BT709 = 1  # the same number in H.264's tables of primaries, transfer curves and matrices
 # x264's bytes depend on its number of threads, and slices on the number of cores
 _THREADS = 4
-_FASTEST = 1000  # frames per second
+_FASTEST = 10_000  # frames per second
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def encode(
     uint8, a rate that is not positive, a name not ending in .mp4 or .mov, or an unknown metadata
     tag; OutputError when the file cannot be written.
     """
-    rate = _exact_rate(fps)
+    rate = check_rate(fps)
     container_format = _CONTAINERS.get(path.suffix.lower())
     if container_format is None:
         raise UsageError(f"{path} must end in .mp4 or .mov")
@@ -80,7 +80,7 @@ def encode(
             )
         container.metadata.update(metadata or {})
         stream = _add_stream(container, first, rate, quality)
-        _encode_all(path, container, stream, itertools.chain([first], checked))
+        _encode_all(path, container, stream, rate, itertools.chain([first], checked))
 
 
 def _add_stream(
@@ -98,16 +98,16 @@ def _add_stream(
 
 
 def _encode_all(
-    path: Path, container: OutputContainer, stream: VideoStream, pictures: Iterator[NDArray[Any]]
+    path: Path,
+    container: OutputContainer,
+    stream: VideoStream,
+    rate: Fraction,
+    pictures: Iterator[NDArray[Any]],
 ) -> None:
+    convert = FromRgb(str(stream.pix_fmt), rate)
     try:
         for picture in pictures:
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
-                format=stream.pix_fmt,
-                dst_colorspace=Colorspace.ITU709,
-                dst_color_range=ColorRange.MPEG,
-                interpolation=EXACT,
-            )
+            frame = convert(picture)
             with _as_os_error(path):
                 container.mux(stream.encode(frame))
         with _as_os_error(path):
@@ -132,7 +132,8 @@ def _checked(path: Path, pictures: Iterable[NDArray[Any]]) -> Iterator[NDArray[n
         yield np.ascontiguousarray(picture)
 
 
-def _exact_rate(fps: Fraction | float) -> Fraction:
+def check_rate(fps: Fraction | float) -> Fraction:
+    """The rate of a file that is written for `fps`. Raises UsageError if no file can have it."""
     rate = Fraction(fps).limit_denominator(65535) if math.isfinite(fps) else Fraction(0)
     if not 0 < rate <= _FASTEST:
         raise UsageError(f"the frame rate is {fps}; it must be above 0 and at most {_FASTEST}")

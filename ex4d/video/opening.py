@@ -112,6 +112,11 @@ def _check_header(path: Path, file: BinaryIO, budget: Budget) -> None:
         raise VideoError(
             f"{path} is a reference movie whose pictures lie in other files; send the video itself"
         )
+    if header.has_only_dolby_vision:
+        raise VideoError(
+            f"{path} is Dolby Vision alone, whose colours are not read here: convert it to HDR10, "
+            "HLG or SDR"
+        )
     if header.n_samples > budget.video_frames:
         raise VideoError(
             f"{path} says that it has {header.n_samples} frames; "

@@ -6,36 +6,25 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.reformatter import ColorRange
+
+from ex4d.errors import VideoError
+from ex4d.video.coding import coding_of
+from ex4d.video.conversion import EXACT, ToRgb
+from ex4d.video.tone import tone_mapped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from av.video.frame import VideoFrame
     from numpy.typing import NDArray
 
-__all__ = ["EXACT", "Display", "show", "to_rgb"]
+    from ex4d.video.coding import Coding
 
-# Without these flags swscale takes short cuts that cost up to 2 levels and half a chroma pixel.
-EXACT = int(
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
-    | Interpolation.BITEXACT
-)
-
-# AVColorSpace, as H.264's table of matrix coefficients numbers it, to swscale's own numbers
-_MATRICES = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
-}
-_HD_HEIGHT = 720  # players take an untagged picture of this height for bt709, a lower one for bt601
+__all__ = ["Display", "Painter"]
 
 
 @dataclass(frozen=True)
@@ -47,69 +36,100 @@ class Display:
     transposed: bool = False  # rows become columns; the two flips come after it
     mirrored: bool = False  # left and right change places
     flipped: bool = False  # top and bottom change places
+    crop: tuple[int, int, int, int] | None = None  # left, top, W, H of what is shown of it
 
     @classmethod
-    def of(cls, frame: VideoFrame, pixel_aspect: Fraction | None) -> Display:
+    def of(
+        cls,
+        frame: VideoFrame,
+        pixel_aspect: Fraction | None,
+        crop: tuple[int, int, int, int] | None = None,
+    ) -> Display:
         """Read the display matrix of `frame`; an angle between is taken to the nearest 90."""
         if not pixel_aspect or not Fraction(1, 16) < pixel_aspect < 16:
             pixel_aspect = Fraction(1)
         side_data: Any = frame.side_data.get("DISPLAYMATRIX")
         size = (frame.width, frame.height)
         if side_data is None:
-            return cls(size, pixel_aspect)
+            return cls(size, pixel_aspect, crop=crop)
         # ISO 14496-12: x' = a x + c y and y' = b x + d y
         a, b, _, c, d = np.frombuffer(bytes(side_data), np.int32)[:5].tolist()
         if abs(b) + abs(c) > abs(a) + abs(d):
-            return cls(size, pixel_aspect, transposed=True, mirrored=c < 0, flipped=b < 0)
-        return cls(size, pixel_aspect, mirrored=a < 0, flipped=d < 0)
+            return cls(size, pixel_aspect, True, mirrored=c < 0, flipped=b < 0, crop=crop)
+        return cls(size, pixel_aspect, mirrored=a < 0, flipped=d < 0, crop=crop)
+
+    def cropped(self, picture: NDArray[Any]) -> NDArray[Any]:
+        """The part of a stored picture [H, W, ...] that is shown."""
+        left, top, width, height = self.crop or (0, 0, *self.stored_size)
+        if self.crop is None or picture.shape[:2] != self.stored_size[::-1]:
+            return picture
+        return np.ascontiguousarray(picture[top : top + height, left : left + width])
+
+    def turned(self, picture: NDArray[Any]) -> NDArray[Any]:
+        """A stored picture [H, W, ...] upright."""
+        if self.transposed:
+            picture = picture.swapaxes(0, 1)
+        if self.mirrored:
+            picture = picture[:, ::-1]
+        return picture[::-1] if self.flipped else picture
 
     @property
     def size(self) -> tuple[int, int]:
         """(W, H) as displayed."""
-        width, height = self.stored_size
+        width, height = self.crop[2:] if self.crop else self.stored_size
         width = max(1, round(width * self.pixel_aspect))
         return (height, width) if self.transposed else (width, height)
 
 
-def show(
-    picture: NDArray[np.uint8],  # [H, W, 3], as stored
-    display: Display,
-    size: tuple[int, int],  # (W, H), as displayed
-) -> NDArray[np.uint8]:  # [H, W, 3]
-    """Scale `picture` to `size` and turn it upright: areas are averaged where it gets smaller,
-    cubic where it gets larger."""
-    picture = _resized(picture, (size[1], size[0]) if display.transposed else size)
-    if display.transposed:
-        picture = picture.transpose(1, 0, 2)
-    if display.mirrored:
-        picture = picture[:, ::-1]
-    return picture[::-1] if display.flipped else picture
+class Painter:
+    """Makes the pictures that a player shows of one stream's frames."""
+
+    def __init__(self, path: Path, codec: str, display: Display, hdr: str) -> None:
+        self._path = path
+        self._to_rgb = ToRgb(codec)
+        self._display = display
+        self._maps_tones = hdr != "keep"
+
+    def paint(
+        self,
+        frame: VideoFrame,
+        size: tuple[int, int],  # (W, H), as displayed
+    ) -> NDArray[np.uint8]:  # [H, W, 3]
+        """Convert `frame` to sRGB by its own matrix, range and transfer curve, crop, scale and turn
+        it upright: areas are averaged where it gets smaller, cubic where it gets larger. Alpha is
+        ignored. Raises VideoError as `coding_of` does."""
+        coding = coding_of(self._path, frame)
+        maps_tones = coding.is_hdr and self._maps_tones
+        display = self._display
+        picture = display.cropped(self._rgb(frame, coding, "rgb48le" if maps_tones else "rgb24"))
+        picture = _resized(picture, (size[1], size[0]) if display.transposed else size)
+        if maps_tones:
+            picture = tone_mapped(picture, coding.transfer)
+        return display.turned(picture)
+
+    def _rgb(self, frame: VideoFrame, coding: Coding, format: str) -> NDArray[Any]:
+        name = frame.format.name
+        try:
+            return (_grey if name.startswith("gray") else self._to_rgb)(frame, coding, format)
+        except MemoryError:
+            raise
+        except av.FFmpegError as error:
+            raise VideoError(
+                f"{self._path} has pictures of a kind that is not read: {name}"
+            ) from error
 
 
-def to_rgb(frame: VideoFrame) -> NDArray[np.uint8]:  # [H, W, 3], as stored
-    """Convert to sRGB by the frame's own matrix and range; alpha is ignored.
-
-    Transfer curves are left alone: HDR looks flat, as it does in a player that cannot show it.
-    """
-    if frame.format.name.startswith("gray") and frame.color_range == ColorRange.MPEG:
-        return _expanded_grey(frame)
-    untagged = Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601
-    is_full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-    rgb: NDArray[np.uint8] = frame.to_ndarray(  # type: ignore[assignment]  # rgb24 is uint8
-        format="rgb24",
-        src_colorspace=_MATRICES.get(frame.colorspace, untagged),
-        src_color_range=ColorRange.JPEG if is_full else ColorRange.MPEG,
-        interpolation=EXACT,
-    )
-    return rgb
-
-
-def _expanded_grey(frame: VideoFrame) -> NDArray[np.uint8]:
-    """Stretch 16..235 to 0..255: swscale takes every grey picture for full range."""
-    levels = (np.arange(256) - 16) * (255 / 219)
-    table = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
-    luma: NDArray[np.uint8] = frame.to_ndarray(format="gray")  # type: ignore[assignment]
-    return np.repeat(table[luma][..., None], 3, axis=2)
+def _grey(frame: VideoFrame, coding: Coding, format: str) -> NDArray[Any]:
+    """Stretch 16..235 to 0..255 where that is the range: swscale takes every grey picture for full
+    range."""
+    rgb: NDArray[Any] = frame.to_ndarray(format=format, interpolation=EXACT)
+    if coding.is_full or frame.color_range != ColorRange.MPEG:
+        return rgb
+    most = np.iinfo(rgb.dtype).max
+    levels = (np.arange(most + 1) - 16 / 255 * most) * (255 / 219)
+    table = np.clip(np.rint(levels), 0, most).astype(rgb.dtype)
+    stretched: NDArray[Any] = table[rgb]
+    return stretched
 
 
 def _resized(picture: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

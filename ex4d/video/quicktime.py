@@ -1,16 +1,17 @@
-"""What an mp4 or mov file says in its header of where its pictures are and how many: checked before
-FFmpeg reads it."""
+"""What an mp4 or mov file says in its header of where its pictures are and how many, checked before
+FFmpeg reads it, and which part of them is shown."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Header", "read_header"]
+__all__ = ["CleanAperture", "Header", "read_header"]
 
 _STARTS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"moof", b"styp")
 _FOLDERS = {b"moov", b"trak", b"mdia", b"minf", b"dinf", b"stbl", b"moof", b"traf"}
@@ -19,6 +20,28 @@ _HAS_OTHERS = 16  # bytes of a dref entry that names a file at all, its header i
 _SELF_CONTAINED = 1
 # what makes a track's entries come from the box itself and not from bytes that lie in the file
 _SIZES_OF_SAMPLES = 0x000F00  # trun: a duration, size, flags or offset for each
+_STSD_BYTES, _ENTRY_BYTES = 8, 78  # before the first entry, and of a picture's entry before boxes
+
+
+@dataclass(frozen=True)
+class CleanAperture:
+    """The part of a stored picture that is meant to be seen (ISO 14496-12, clap), in pixels."""
+
+    width: Fraction
+    height: Fraction
+    right: Fraction  # of its centre from the picture's
+    down: Fraction
+
+    def within(self, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+        """Left, top, width and height in a picture of `size` (W, H); None where it is all of it, or
+        lies outside."""
+        width, height = round(self.width), round(self.height)
+        left = round((size[0] - width) / Fraction(2) + self.right)
+        top = round((size[1] - height) / Fraction(2) + self.down)
+        is_inside = min(left, top) >= 0 and left + width <= size[0] and top + height <= size[1]
+        if min(width, height) < 1 or not is_inside or (width, height) == size:
+            return None
+        return left, top, width, height
 
 
 @dataclass
@@ -28,6 +51,9 @@ class Header:
     is_reference: bool = False  # its pictures lie in other files
     n_samples: int = 0  # of all tracks but sound
     compressed_bytes: int = 0  # of a header that is compressed, when unpacked
+    apertures: dict[int, CleanAperture] = field(default_factory=dict)  # by the track's number
+    has_only_dolby_vision: bool = False  # colours that nothing else shows
+    _track: int = field(default=0, repr=False)
     _is_sound: bool = field(default=False, repr=False)
 
 
@@ -75,6 +101,12 @@ def _note(header: Header, kind: bytes, file: BinaryIO, first: int, last: int) ->
     elif kind == b"hdlr" and last - first >= 12:
         handler = file.read(12)[8:]
         header._is_sound = header._is_sound or handler == b"soun"  # a minf has an alias's hdlr too
+    elif kind == b"tkhd" and last - first >= 24:
+        start = file.read(24)
+        place = 20 if start[0] == 1 else 12  # behind two times of 64 or 32 bits
+        header._track = int.from_bytes(start[place : place + 4], "big")
+    elif kind == b"stsd" and not header._is_sound:
+        _note_entry(header, file, first + _STSD_BYTES, last)
     elif kind == b"dref" and not header._is_sound:
         header.is_reference |= any(_names_a_file(file, first + 8, last))
     elif kind == b"cmov":
@@ -96,6 +128,22 @@ def _names_a_file(file: BinaryIO, first: int, end: int) -> Iterator[bool]:
             return
         yield not flags & _SELF_CONTAINED and size > _HAS_OTHERS
         first += size
+
+
+def _note_entry(header: Header, file: BinaryIO, first: int, last: int) -> None:
+    """Take down what the boxes of the first entry of a stsd say of its pictures."""
+    _, entry, end = next(_boxes(file, first, last, 8), (b"", last, last))
+    boxes = _boxes(file, entry + _ENTRY_BYTES, end, 8)
+    for _, (kind, start, stop) in zip(range(_MOST_BOXES), boxes, strict=False):
+        file.seek(start)
+        if kind == b"clap" and stop - start >= 32:
+            numbers = struct.unpack(">IIIIiIiI", file.read(32))
+            if all(numbers[1::2]):
+                parts = [Fraction(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)]
+                header.apertures[header._track] = CleanAperture(*parts)
+        elif kind in (b"dvcC", b"dvvC") and stop - start >= 5:
+            compatible_with = file.read(5)[4] >> 4  # profile 5: with nothing
+            header.has_only_dolby_vision |= compatible_with == 0
 
 
 def _compressed_bytes(file: BinaryIO, first: int, last: int) -> int:

@@ -1,35 +1,28 @@
-"""What lies in an opened video: its packets and its decoded frames."""
+"""What lies in an opened video: its decoded frames, and what it says about itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
 
-from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.errors import VideoError
 from ex4d.video.opening import open_video
 from ex4d.video.picture import Display
+from ex4d.video.quicktime import read_header
+from ex4d.video.timing import declared_rate, packets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from fractions import Fraction
 
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-__all__ = [
-    "PacketTally",
-    "VideoInfo",
-    "decoded_frames",
-    "frame_rate",
-    "probe",
-]
-
-_USUAL_RATE = Fraction(25)  # what FFmpeg takes for a stream without any times
+__all__ = ["VideoInfo", "decoded_frames", "probe", "shown_part"]
 
 
 @dataclass(frozen=True)
@@ -43,41 +36,6 @@ class VideoInfo:
     pixel_format: str
 
 
-@dataclass(frozen=True)
-class PacketTally:
-    """What lies in a video file, counted without decoding."""
-
-    n_frames: int  # frames that a decoder would show
-    n_declared: int  # packets that the file's index lists, 0 when it has none
-    is_cut: bool  # packets are missing or incomplete
-    rate: Fraction | None  # frames per second by their times, None below 2 frames or with gaps
-
-    @classmethod
-    def of(cls, path: Path, budget: Budget = COMMAND_LINE) -> PacketTally:
-        """Count the packets of the video in `path`. Raises VideoError as open_video does, and for
-        more frames than the budget has."""
-        times: list[int] = []
-        n_shown = n_packets = n_corrupt = 0
-        with open_video(path, budget) as (container, stream):
-            for packet in _packets(path, container, stream):
-                n_packets += packet.size > 0
-                if n_packets > budget.video_frames:
-                    most = budget.video_frames
-                    raise VideoError(f"{path} has more than {most} frames, the most that are read")
-                n_corrupt += packet.is_corrupt
-                if packet.size > 0 and not packet.is_corrupt and not packet.is_discard:
-                    n_shown += 1
-                    if packet.pts is not None:
-                        times.append(packet.pts)
-            # mp4's index is exact and leaves out what an edit list cuts; others only estimate
-            is_mp4 = "mp4" in container.format.name
-            n_listed = len(stream.index_entries) if is_mp4 else stream.frames
-            is_cut = n_corrupt > 0 or (is_mp4 and n_packets < n_listed)
-            span = (max(times) - min(times)) * (stream.time_base or 0) if times else Fraction(0)
-        rate = Fraction(len(times) - 1) / span if span and not is_cut else None
-        return cls(n_shown, n_listed, is_cut, rate)
-
-
 def decoded_frames(
     path: Path, container: InputContainer, stream: VideoStream
 ) -> Iterator[VideoFrame]:
@@ -88,7 +46,7 @@ def decoded_frames(
     """
     stream.thread_type = "AUTO"
     n_decoded = 0
-    for packet in _packets(path, container, stream):
+    for packet in packets_of(path, container, stream):
         try:
             frames = stream.decode(packet if packet.size else None)
         except av.EOFError:
@@ -105,13 +63,15 @@ def decoded_frames(
             yield frame
 
 
-def frame_rate(stream: VideoStream, measured: Fraction | None = None) -> Fraction:
-    """Give the declared average rate, or the measured one where that is clearly lower: GIF and
-    Matroska declare the rate of the first frames only, or of their clock."""
-    declared = stream.average_rate or stream.guessed_rate
-    if measured and (not declared or measured < declared * Fraction(95, 100)):
-        declared = measured
-    return (declared or _USUAL_RATE).limit_denominator(65535)
+def shown_part(
+    path: Path, stream: VideoStream, size: tuple[int, int]
+) -> tuple[int, int, int, int] | None:
+    """Left, top, width and height of what is to be shown of a stored picture of `size` (W, H), by
+    an mp4's or mov's clean aperture; None for all of it."""
+    with path.open("rb", buffering=0) as file:
+        header = read_header(file)
+    aperture = header.apertures.get(stream.id) if header else None
+    return aperture.within(size) if aperture else None
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -121,21 +81,11 @@ def probe(path: str | Path) -> VideoInfo:
         frame = next(decoded_frames(path, container, stream), None)
         if frame is None:
             raise VideoError(f"{path} has no frames")
+        crop = shown_part(path, stream, (frame.width, frame.height))
         return VideoInfo(
-            native_size=Display.of(frame, stream.sample_aspect_ratio).size,
-            fps=frame_rate(stream),
+            native_size=Display.of(frame, stream.sample_aspect_ratio, crop).size,
+            fps=declared_rate(stream),
             n_frames=stream.frames or None,
             codec=stream.codec_context.name,
             pixel_format=frame.format.name,
         )
-
-
-def _packets(
-    path: Path, container: InputContainer, stream: VideoStream
-) -> Iterator[av.Packet[VideoStream]]:
-    try:
-        yield from container.demux(stream)
-    except MemoryError:
-        raise
-    except av.FFmpegError as error:
-        raise VideoError(f"{path} is damaged: {error.strerror}") from error

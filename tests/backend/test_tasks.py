@@ -219,6 +219,7 @@ def test_a_summary_says_how_much_each_frame_shows_of_the_source(real, shot, tmp_
     assert coverage == pytest.approx(mask.mean(axis=(1, 2)), abs=1e-6)
     assert coverage[0] > coverage[-1] > 0.1
     size = {"n_frames": 6, "width": SIZE[0], "height": SIZE[1], "fps": "30000/1001"}
+    size["notes"] = []
     assert summary == {**size, "engine": "preview", "seed": 7}
     made = result(real, Conditions(job.source, job.trajectory), tmp_path)
     summary = json.loads((made / "summary.json").read_text("utf-8"))

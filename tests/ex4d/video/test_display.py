@@ -13,6 +13,8 @@ from av.stream import Disposition
 from ex4d.errors import VideoError
 from ex4d.video import FrameRange, probe, read_clip
 
+from .mp4_boxes import add_to_entry, set_track_matrix
+
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 NATIVE = {"width": 64, "height": 48}
 
@@ -39,16 +41,6 @@ def marked_frames(n_frames: int = 3) -> np.ndarray:
 
 def corners(picture: np.ndarray) -> np.ndarray:
     return np.stack([picture[y, x] for y, x in ((6, 6), (6, -6), (-6, 6), (-6, -6))]).astype(int)
-
-
-def set_track_matrix(path, matrix) -> None:
-    """Patch the 3x3 matrix in the mp4's track header (16.16 fixed point)."""
-    data = path.read_bytes()
-    identity = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
-    start = data.index(identity, data.index(b"tkhd"))
-    a, b, c, d = (value << 16 for value in matrix)
-    patched = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
-    path.write_bytes(data[:start] + patched + data[start + len(identity) :])
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
@@ -113,11 +105,63 @@ def test_colours_follow_the_tags(make_video, matrix, tag, is_full):
         assert np.abs(clip.frames.astype(int) - rgb).max() <= 3
 
 
-@pytest.mark.parametrize(("height", "matrix"), [(576, "bt601"), (720, "bt709")])
-def test_untagged_colours_are_bt709_from_720_lines_on(make_video, height, matrix):
-    rgb, frames = patches(matrix=matrix, is_full=False, height=height)
-    clip = read_clip(make_video(frames=frames), width=128, height=height)
+@pytest.mark.parametrize(
+    ("width", "height", "matrix"),
+    [(640, 576, "bt601"), (640, 640, "bt709"), (1264, 544, "bt601"), (1280, 544, "bt709")],
+)
+def test_untagged_colours_are_bt709_above_576_lines_or_from_1280_columns_on(
+    make_video, width, height, matrix
+):
+    """mpv's rule."""
+    rgb, (frame, _) = patches(matrix=matrix, is_full=False, height=height)
+    wide = [frame.reformat(width=width, height=height, interpolation="POINT") for _ in range(2)]
+    clip = read_clip(make_video(frames=wide), width=width, height=height)
+    middles = (np.arange(8) * 2 + 1) * width // 16
+    assert np.abs(clip.frames[:, :, middles].astype(int) - rgb[:, 8::16]).max() <= 3
+
+
+UNREAD = {8: "YCgCo", 10: "constant luminance", 11: "SMPTE 2085", 13: "primaries", 14: "ICtCp"}
+
+
+@pytest.mark.parametrize("matrix", UNREAD)
+def test_colours_without_a_rule_are_refused(make_video, matrix):
+    path = make_video("clip.mkv", colorspace=matrix)
+    with pytest.raises(VideoError, match=rf"the colours of {path} are coded as .*{UNREAD[matrix]}"):
+        read_clip(path)
+
+
+@pytest.mark.parametrize(("compatible_with", "is_read"), [(0, False), (1, True), (4, True)])
+def test_dolby_vision_that_is_compatible_with_nothing_is_refused(
+    make_video, compatible_with, is_read
+):
+    """Profile 5 has its own colours; phones' 8.4 is HLG for all others."""
+    path = make_video("clip.mp4")
+    profile = 8 if is_read else 5
+    content = bytes((1, 0, profile << 1, 0b101, compatible_with << 4)) + bytes(19)
+    add_to_entry(path, b"avc1", struct.pack(">I4s", 32, b"dvvC") + content)
+    if is_read:
+        assert len(read_clip(path).frames) == 10
+        return
+    with pytest.raises(VideoError, match=f"{path} is Dolby Vision alone"):
+        read_clip(path)
+
+
+@pytest.mark.parametrize(("primaries", "matrix"), [(1, "bt709"), (9, "bt2020")])
+def test_a_matrix_of_the_primaries_is_known_for_those_of_usual_video(make_video, primaries, matrix):
+    rgb, frames = patches(matrix=matrix, is_full=False, height=48)
+    tags = {"colorspace": 12, "color_range": 1, "color_primaries": primaries}
+    clip = read_clip(make_video(frames=frames, **tags), width=128, height=48)
     assert np.abs(clip.frames.astype(int) - rgb).max() <= 3
+
+
+def test_a_matrix_that_yuv_cannot_have_is_said_and_taken_for_none(make_video):
+    rgb, frames = patches(matrix="bt601", is_full=False, height=48)
+    path = make_video("clip.mkv", frames, "ffv1", colorspace=0, color_range=1)
+    clip = read_clip(path, width=128, height=48)
+    assert np.abs(clip.frames.astype(int) - rgb).max() <= 3
+    assert clip.notes == (
+        f"{path} tags its colours with a matrix that they cannot have: smpte170m is taken",
+    )
 
 
 @pytest.mark.parametrize("color_range", [1, 2])

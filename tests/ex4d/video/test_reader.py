@@ -35,7 +35,8 @@ def test_start_and_stride_choose_stored_frames(make_video, numbered, name):
     assert clip.indices.tolist() == [5, 8, 11, 14, 17, 20]
     assert np.abs(np.array(levels(clip)) - 2 * clip.indices).max() <= 1
     assert clip.n_file_frames == 40
-    assert clip.fps == 30
+    assert clip.fps == 10
+    assert clip.notes == (f"stride 3 makes 10 frames a second of {clip.path}",)
 
 
 def test_a_file_that_ends_early_gives_a_shorter_clip(make_video):
