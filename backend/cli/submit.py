@@ -23,14 +23,16 @@ from ex4d.cli.depth_flags import (
     add_depth_flags,
     check_depth_flags,
     cleaning_of,
+    depth_files_of,
     fov_of_flags,
     names_files,
     reading_of,
 )
 from ex4d.depth.cleaning import FOR_ESTIMATES, FOR_FILES
 from ex4d.depth.estimators.catalogue import DEFAULT
-from ex4d.depth.sequence import find_pictures
 from ex4d.errors import UsageError
+from ex4d.manifest import Run
+from ex4d.outputs import check_names
 from protocol.jobs import (
     BlobId,
     Conditions,
@@ -53,6 +55,12 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "arrays_of", "run"]
 
 _NOT_STORED = BlobId("0" * 64, 0)
+_CONDITIONS = ("color.mp4", "mask.mp4", "backdrop.npz", "camera.npz", "summary.json")
+_RESULTS = {  # what the server makes, to be refused before it is made
+    "shot": (*_CONDITIONS, "result.mp4"),
+    "conditions": _CONDITIONS,
+    "reconstruct": ("reconstruction.npz", "depth.npz"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +88,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Send what the server lacks, hand the job in, and print its number."""
     check_depth_flags(arguments)
+    reads = (arguments.input_video, *depth_files_of(arguments), arguments.camera)
+    reads = tuple(path for path in reads if path is not None)
+    if arguments.output_dir is not None:
+        check_names(arguments.output_dir, Run("get", reads=reads), _RESULTS[arguments.kind])
     is_path_known = arguments.kind == "reconstruct" or arguments.camera is not None
     source = _source(arguments)
     if names_files(arguments.depth) or is_path_known:  # wrong input is found before sending
@@ -87,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     with connected(arguments) as client:
         source = structs.replace(source, clip=_upload(client, arguments.input_video))
         if isinstance(source.depth, DepthFiles):
-            blobs = [_upload(client, path) for path in _depth_files(arguments)]
+            blobs = [_upload(client, path) for path in depth_files_of(arguments)]
             source = structs.replace(source, depth=structs.replace(source.depth, blobs=blobs))
         elif not is_path_known:  # presets turn around what is near
             source, trajectory = _with_estimate(client, arguments, source)
@@ -95,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         info = client.submit(job, key=arguments.key or uuid.uuid4().hex, label=arguments.label)
         print(describe(info), flush=True)
         if arguments.output_dir is not None:
-            fetch(client, follow(client, info.job_id), arguments.output_dir)
+            fetch(client, follow(client, info.job_id), arguments.output_dir, reads)
     return 0
 
 
@@ -130,7 +142,7 @@ def _source(arguments: argparse.Namespace) -> Source:
     if names_files(arguments.depth):
         usual = FOR_FILES
         reading = DepthReading(**asdict(reading_of(arguments)))
-        name = _depth_files(arguments)[0].name[-200:]
+        name = depth_files_of(arguments)[0].name[-200:]
         depth = DepthFiles([_NOT_STORED], name, reading)
     return Source(
         clip=_NOT_STORED,
@@ -144,11 +156,6 @@ def _source(arguments: argparse.Namespace) -> Source:
         fov_deg=fov_of_flags(arguments),
         cleaning=DepthCleaning(**asdict(cleaning_of(arguments, usual))),
     )
-
-
-def _depth_files(arguments: argparse.Namespace) -> list[Path]:
-    path = Path(arguments.depth)
-    return find_pictures(path) or [path]
 
 
 def _with_estimate(
@@ -178,7 +185,7 @@ def _trajectory(arguments: argparse.Namespace, source: Source) -> TrajectoryArra
         raise AssertionError
     clip = read_clip_of(source, arguments.input_video)
     depth = read_files(
-        source.depth, source.cleaning, _depth_files(arguments), clip, lens_of(source, clip)
+        source.depth, source.cleaning, depth_files_of(arguments), clip, lens_of(source, clip)
     )
     n_frames, height, width = clip.frames.shape[:3]
     poses = preset_path(arguments.cam, n_frames, orbit_radius(depth.depth[0]))

@@ -12,7 +12,9 @@ from ex4d.cli import generate, recon
 from ex4d.cli.console import say
 from ex4d.contact_sheet import contact_sheet, write_png
 from ex4d.errors import InputError
+from ex4d.manifest import Run
 from ex4d.npz import read_npz
+from ex4d.outputs import staged_file
 from ex4d.video.writer import read_color, read_mask
 
 __all__ = ["add_arguments", "run", "shot_folder"]
@@ -88,7 +90,8 @@ def _compare(shot: Path, folder: Path) -> None:
         "preview": result,
         "truth": truth,
     }
-    write_png(folder / "contact_sheet.png", contact_sheet(rows))
+    with staged_file(folder / "contact_sheet.png", Run("demo", "contact_sheet.png")) as path:
+        write_png(path, contact_sheet(rows))
 
 
 def _psnr_db(picture: np.ndarray, truth: np.ndarray, where: np.ndarray) -> float:

@@ -14,7 +14,7 @@ from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS, estimator_named
 from ex4d.depth.estimators.ready import ready_estimator
 from ex4d.depth.files import ClipDepth, Lens, read_depth
 from ex4d.depth.reading import VALUE_KINDS, DepthReading
-from ex4d.depth.sequence import PICTURE_SUFFIXES
+from ex4d.depth.sequence import PICTURE_SUFFIXES, find_pictures
 from ex4d.errors import UsageError
 from ex4d.models_folder import default_folder
 
@@ -27,6 +27,7 @@ __all__ = [
     "add_depth_flags",
     "check_depth_flags",
     "cleaning_of",
+    "depth_files_of",
     "depth_of_clip",
     "fov_of_flags",
     "names_files",
@@ -152,6 +153,14 @@ def names_files(depth: str | None) -> bool:
         f"unknown depth {depth!r}: give a depth.npz, a folder of EXR or PNG pictures, "
         f"or one of {', '.join(ESTIMATORS)}"
     )
+
+
+def depth_files_of(arguments: argparse.Namespace) -> list[Path]:
+    """The files that --depth names; none when depth is estimated. Raises Ex4dError."""
+    if not names_files(arguments.depth):
+        return []
+    path = Path(arguments.depth)
+    return find_pictures(path) or [path]
 
 
 def reading_of(arguments: argparse.Namespace) -> DepthReading:
