@@ -30,7 +30,7 @@ from ex4d.cli.depth_flags import (
 )
 from ex4d.depth.cleaning import FOR_ESTIMATES, FOR_FILES
 from ex4d.depth.estimators.catalogue import DEFAULT
-from ex4d.errors import UsageError
+from ex4d.errors import OutputError, UsageError
 from ex4d.manifest import Run
 from ex4d.outputs import check_names
 from protocol.jobs import (
@@ -107,7 +107,12 @@ def run(arguments: argparse.Namespace) -> int:
         info = client.submit(job, key=arguments.key or uuid.uuid4().hex, label=arguments.label)
         print(describe(info), flush=True)
         if arguments.output_dir is not None:
-            fetch(client, follow(client, info.job_id), arguments.output_dir, reads)
+            done = follow(client, info.job_id)
+            try:
+                fetch(client, done, arguments.output_dir, reads)
+            except OutputError as error:
+                get = f"ex4d get {info.job_id} --output_dir FOLDER"
+                raise OutputError(f"{error}; the job is done: {get}") from None
     return 0
 
 

@@ -14,10 +14,12 @@ from ex4d.contact_sheet import contact_sheet, write_png
 from ex4d.errors import InputError
 from ex4d.manifest import Run
 from ex4d.npz import read_npz
-from ex4d.outputs import staged_file
+from ex4d.outputs import check_names, staged_folder
 from ex4d.video.writer import read_color, read_mask
 
 __all__ = ["add_arguments", "run", "shot_folder"]
+
+_SHEET = "contact_sheet.png"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +44,8 @@ def shot_folder() -> Path:
 def run(arguments: argparse.Namespace) -> int:
     """Make conditions and a preview of the sample shot, and compare them with the truth."""
     shot = arguments.shot or shot_folder()
-    folder = arguments.output_dir
+    folder, sheet = arguments.output_dir, Run("demo")
+    check_names(folder, sheet, [_SHEET])
     started = time.monotonic()
     _run(
         recon,
@@ -59,9 +62,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     _run(generate, f"--color_video={color}", f"--mask_video={mask}", f"--output_video={result}")
     finished = time.monotonic()
-    _compare(shot, folder)
+    with staged_folder(folder, sheet, [_SHEET]) as staging:
+        write_png(staging / _SHEET, _compare(shot, folder))
     say("times", f"recon {between - started:.1f} s, generate {finished - between:.1f} s")
-    say("look at", f"{folder / 'contact_sheet.png'} and {result}")
+    say("look at", f"{folder / _SHEET} and {result}")
     return 0
 
 
@@ -71,7 +75,7 @@ def _run(command: object, *flags: str) -> None:
     command.run(parser.parse_args(flags))  # type: ignore[attr-defined]
 
 
-def _compare(shot: Path, folder: Path) -> None:
+def _compare(shot: Path, folder: Path) -> np.ndarray:
     """Say how far the conditions and the preview are from the true picture; draw a sheet."""
     truth, _ = read_color(shot / "truth.mp4")
     seen = read_npz(shot / "truth_seen.npz", InputError)["seen"]
@@ -90,8 +94,7 @@ def _compare(shot: Path, folder: Path) -> None:
         "preview": result,
         "truth": truth,
     }
-    with staged_file(folder / "contact_sheet.png", Run("demo", "contact_sheet.png")) as path:
-        write_png(path, contact_sheet(rows))
+    return contact_sheet(rows)
 
 
 def _psnr_db(picture: np.ndarray, truth: np.ndarray, where: np.ndarray) -> float:

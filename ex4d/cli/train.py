@@ -88,10 +88,10 @@ def _settings(arguments: argparse.Namespace, folder: Path) -> TrainSettings:
 
 def _check_place(settings: TrainSettings, folder: Path) -> None:
     """Refuse to replace what is read, or is somebody's own, before any work."""
-    check_config(folder / CONFIG_FILE, settings)
     newest, start = folder / EX4D_FILE, Path(settings.start_from)
     if settings.start_from and newest.exists() and start.exists() and newest.samefile(start):
         raise UsageError(f"the run would replace {newest}, which is read: give another folder")
+    check_config(folder / CONFIG_FILE, settings)
 
 
 @contextmanager

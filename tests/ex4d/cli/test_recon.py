@@ -24,7 +24,7 @@ def arrays_of(path: Path) -> dict[str, np.ndarray]:
 
 
 def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.glob("[!.]*"))
 
 
 def psnr(one: np.ndarray, other: np.ndarray) -> float:
