@@ -78,7 +78,7 @@ def _run(command: object, *flags: str) -> None:
 def _compare(shot: Path, folder: Path) -> np.ndarray:
     """Say how far the conditions and the preview are from the true picture; draw a sheet."""
     truth, _ = read_color(shot / "truth.mp4")
-    seen = read_npz(shot / "truth_seen.npz", InputError)["seen"]
+    seen = read_npz(shot / "truth_seen.npz", InputError, names=("seen",))["seen"]
     color, _ = read_color(folder / "color_camera.mp4")
     mask, _ = read_mask(folder / "mask_camera.mp4")
     result, _ = read_color(folder / "result.mp4")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ex4d.camera.files import read_trajectory, write_trajectory
+from ex4d.camera.files import read_source_camera, read_trajectory, write_trajectory
 from ex4d.camera.presets import PRESETS, orbit_radius, preset_path
 from ex4d.camera.trajectory import Trajectory
 from ex4d.cli.console import progress_bar, say
@@ -85,7 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
     rasterizer = make_rasterizer(arguments.rasterizer)
     with staged_folder(arguments.output_dir, _run_of(arguments), _planned(arguments)) as folder:
         clip = _read_clip(arguments)
-        solved = read_trajectory(arguments.source_camera, clip) if arguments.source_camera else None
+        solved = None
+        if arguments.source_camera is not None:
+            solved = read_source_camera(arguments.source_camera, clip)
         given = depth_of_clip(arguments, clip, _lens_of(arguments, clip, solved, convention))
         scene = Scene(
             clip.frames, given.depth, given.intrinsics, arguments.min_face_angle, convention
@@ -177,9 +179,7 @@ def _lens_of(
 ) -> Lens:
     """What is known of the lens beside the depth: by the flags, else by the solved camera."""
     lens = Lens.of(clip, fov_of_flags(arguments), convention)
-    if lens.given is None and solved is not None:
-        return replace(lens, given=solved.intrinsics)
-    return lens
+    return lens if solved is None else lens.or_solved(solved.intrinsics, solved.size, clip)
 
 
 def _trajectory(

@@ -102,7 +102,7 @@ def _read_backdrop(color_path: Path, mask: np.ndarray, budget: Budget) -> Backdr
     path = backdrop_beside(color_path)
     if path == color_path.with_suffix(".npz") or not path.exists():
         return None
-    arrays = read_npz(path, InputError, budget)
+    arrays = read_npz(path, InputError, budget, names=("color", "mask"))
     color, known = arrays.get("color"), arrays.get("mask")
     belongs = (
         color is not None
