@@ -22,6 +22,7 @@ from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.errors import UsageError
 from ex4d.manifest import Run
 from ex4d.outputs import staged_file
+from ex4d.video.size import working_size
 from ex4d.video.writer import write_video
 
 if TYPE_CHECKING:
@@ -48,7 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--engine", choices=ENGINES, default="auto", help="preview: a draft without a GPU")
     add("--seed", type=int, default=0, help="the same seed gives the same clip")
     add("--num_frames", type=int, help="at most so many frames; default: all")
-    add("--width", type=int, help="width of the clip; default: the conditions', or what fits wan")
+    add(
+        "--width",
+        type=int,
+        help="width of the clip, its height follows; default: the conditions', or what fits wan",
+    )
     add("--height", type=int, help="height of the clip")
     wan = parser.add_argument_group("the engine wan")
     add = wan.add_argument
@@ -148,15 +153,17 @@ def _say_what(
 
 
 def _size(conditions: Conditions, arguments: argparse.Namespace) -> tuple[int, int] | None:
-    """The width and height that were asked for, a missing one from the conditions."""
+    """The width and height that were asked for; a missing one keeps the conditions' aspect."""
     if arguments.width is None and arguments.height is None:
         return None
     height, width = conditions.mask.shape[1:]
-    size = (
-        width if arguments.width is None else arguments.width,
-        height if arguments.height is None else arguments.height,
+    check_size(
+        (
+            width if arguments.width is None else arguments.width,
+            height if arguments.height is None else arguments.height,
+        )
     )
-    check_size(size)
+    size = working_size((width, height), width=arguments.width, height=arguments.height)
     return size
 
 

@@ -21,7 +21,8 @@ from ex4d.training.dataset import (
 )
 from ex4d.training.processes import in_processes
 from ex4d.training.sheets import CLIPS_ON_A_SHEET, SHEET_FOLDER, write_sheet
-from ex4d.training.videos import Rejection, find_videos, make_clips
+from ex4d.training.video_files import find_videos
+from ex4d.training.videos import Rejection, make_clips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,6 +13,7 @@ import msgspec
 from ex4d.errors import InputError, UsageError
 from ex4d.manifest import Run
 from ex4d.outputs import check_names, staged_file
+from ex4d.text_files import read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,8 +80,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """Read settings, any of them, by their names. Raises InputError for a file that is missing or
     damaged, and for names and types that are not those of settings."""
     try:
-        with path.open("rb") as file:
-            content = tomllib.load(file)
+        content = tomllib.loads(read_text(path))
         for name in content:
             if name not in {known.name for known in fields(TrainSettings)}:
                 raise InputError(f"{path} has {name}, which is no setting of ex4d train")
