@@ -18,7 +18,7 @@ from backend.sources import lens_of, read_clip_of, read_files
 from ex4d.camera.files import read_trajectory
 from ex4d.camera.presets import PRESETS, orbit_radius, preset_path
 from ex4d.camera.trajectory import Trajectory
-from ex4d.cli.console import say
+from ex4d.cli.console import say, tell
 from ex4d.cli.depth_flags import (
     add_depth_flags,
     check_depth_flags,
@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
             source, trajectory = _with_estimate(client, arguments, source)
         job = _job(arguments, source, trajectory)
         info = client.submit(job, key=arguments.key or uuid.uuid4().hex, label=arguments.label)
-        print(describe(info), flush=True)
+        tell(describe(info))
         if arguments.output_dir is not None:
             done = follow(client, info.job_id)
             try:
@@ -169,7 +169,7 @@ def _with_estimate(
     """The source with its estimated depth as a file, and the path that this gives."""
     key = f"{arguments.key}-depth" if arguments.key else uuid.uuid4().hex
     info = client.submit(Reconstruct(source), key=key, label=f"{arguments.label} depth".strip())
-    print(describe(info), flush=True)
+    tell(describe(info))
     blob = follow(client, info.job_id).results["depth.npz"]
     with tempfile.TemporaryDirectory() as folder:
         arguments.depth = str(client.download(blob, Path(folder) / "depth.npz"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ex4d.cli.console import progress_bar, say
+from ex4d.cli.console import progress_bar, say, tell
 from ex4d.engines.base import EngineOptions, GenerateSettings
 from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.engines.wan.folder import find_models
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         distances = scorer.distances()
         write_report(folder, scores, distances)
     for line in table_lines(scores, distances):
-        print(line)
+        tell(line)
     say("wrote", str(arguments.output_dir))
     return 0
 

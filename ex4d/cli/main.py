@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from ex4d import __version__
 from ex4d.cli.arguments import expand_home, with_dashed_names, with_underscores
+from ex4d.cli.console import only_facts
 from ex4d.errors import Ex4dError, TooLargeError
 from ex4d.lack_of_memory import is_lack_of_memory, lack_in_words
 
@@ -108,7 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     log.addHandler(handler)
     previous = signal.signal(signal.SIGTERM, _interrupt)  # render farms stop jobs with it
     try:
-        exit_code: int = arguments.run(arguments)
+        with only_facts():
+            exit_code: int = arguments.run(arguments)
     except Ex4dError as error:
         print(f"ex4d {arguments.command}: {error}", file=sys.stderr)
         return error.exit_code
