@@ -54,7 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     add = parser.add_argument
     add("--input_video", required=True, type=Path, help="any video that FFmpeg reads")
-    add("--output_dir", required=True, type=Path, help="folder for the results")
+    add(
+        "--output_dir",
+        required=True,
+        type=Path,
+        help="folder for the results; keeps what is not ex4d's",
+    )
     add_depth_flags(parser)
     add("--models", type=Path, help="folder of the estimators' weights; default: $EX4D_MODELS")
     add("--source_camera", type=Path, help="camera.npz with the source camera's own path, solved")
