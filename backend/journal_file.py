@@ -12,9 +12,10 @@ from backend.errors import JournalTooNew
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["JOURNAL_NAME", "open_database"]
+__all__ = ["JOURNAL_NAME", "JOURNAL_NAMES", "open_database"]
 
 JOURNAL_NAME = "journal.sqlite"
+JOURNAL_NAMES = "journal*.sqlite"  # damaged ones, too
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE jobs (

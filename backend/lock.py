@@ -11,7 +11,9 @@ from backend.errors import FolderInUse
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FolderLock"]
+__all__ = ["LOCK_NAME", "FolderLock"]
+
+LOCK_NAME = "lock"
 
 
 class FolderLock:
@@ -21,7 +23,7 @@ class FolderLock:
     """
 
     def __init__(self, root: Path) -> None:
-        path = root / "lock"
+        path = root / LOCK_NAME
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(self._descriptor)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,8 @@ from backend.cli.link import as_command_errors
 from backend.devices import local_devices
 from backend.errors import StartError
 from backend.executors.local import LocalExecutor
+from backend.journal_file import JOURNAL_NAMES
+from backend.lock import LOCK_NAME
 from backend.log import log_to
 from backend.server import Server
 from backend.service import JobService
@@ -46,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM; the second one kills what still runs."""
+    _check_data_dir(arguments.data_dir)
     keys, clients = _keys(arguments.keys)
     handler = log_to(sys.stderr)
     settings = FrontSettings(
@@ -65,6 +70,17 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         handler.close()
     return 0
+
+
+def _check_data_dir(folder: Path) -> None:
+    """Raise UsageError for a folder of somebody's own: a server removes what it left in its own."""
+    names: set[str] = set()
+    with suppress(OSError):  # it is not there yet, or is refused when it is used
+        names = {path.name for path in folder.iterdir()}
+    if names - {LOCK_NAME} and not any(fnmatch(name, JOURNAL_NAMES) for name in names):
+        raise UsageError(
+            f"{folder} holds something else than a server's jobs: give another --data_dir"
+        )
 
 
 def _make_server(arguments: argparse.Namespace, settings: FrontSettings) -> Server:

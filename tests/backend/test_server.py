@@ -172,3 +172,13 @@ def test_the_scripts_client_submits_watches_and_fetches(serve, keys, shot, tmp_p
     assert main(["cancel", job_id, *link]) == 0  # what has ended stays as it is
     assert main(["resume", job_id, *link]) == 0
     assert main(["cancel", "nothing", *link]) == main(["resume", "nothing", *link]) == 2
+
+
+def test_a_folder_of_somebody_elses_is_not_taken_for_a_servers(tmp_path, capsys):
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch" / "plate.exr").write_text("mine")
+    (tmp_path / "lock").write_text("mine")
+    assert main(["serve", "--data_dir", str(tmp_path), "--bind", "tcp://127.0.0.1:0"]) == 2
+    assert "holds something else than a server's jobs" in capsys.readouterr().err
+    assert (tmp_path / "scratch" / "plate.exr").read_text() == "mine"
+    assert (tmp_path / "lock").read_text() == "mine"
