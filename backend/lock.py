@@ -11,9 +11,7 @@ from backend.errors import FolderInUse
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["LOCK_NAME", "FolderLock"]
-
-LOCK_NAME = "lock"
+__all__ = ["FolderLock"]
 
 
 class FolderLock:
@@ -23,7 +21,7 @@ class FolderLock:
     """
 
     def __init__(self, root: Path) -> None:
-        path = root / LOCK_NAME
+        path = root / "lock"
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(self._descriptor)

@@ -16,7 +16,6 @@ from backend.devices import local_devices
 from backend.errors import StartError
 from backend.executors.local import LocalExecutor
 from backend.journal_file import JOURNAL_NAMES
-from backend.lock import LOCK_NAME
 from backend.log import log_to
 from backend.server import Server
 from backend.service import JobService
@@ -36,6 +35,9 @@ if TYPE_CHECKING:
     from protocol.keys import KeyPair
 
 __all__ = ["add_arguments", "run"]
+
+
+_OWN_FOLDERS = {"blobs", "scratch", "staging"}  # in --data_dir
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,11 +75,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_data_dir(folder: Path) -> None:
-    """Raise UsageError for a folder of somebody's own: a server removes what it left in its own."""
+    """Raise UsageError for a folder of somebody's own: a server removes what it left in its own.
+    Other things may lie there: keys, or `lost+found` of a disk."""
     names: set[str] = set()
     with suppress(OSError):  # it is not there yet, or is refused when it is used
         names = {path.name for path in folder.iterdir()}
-    if names - {LOCK_NAME} and not any(fnmatch(name, JOURNAL_NAMES) for name in names):
+    if names & _OWN_FOLDERS and not any(fnmatch(name, JOURNAL_NAMES) for name in names):
         raise UsageError(
             f"{folder} holds something else than a server's jobs: give another --data_dir"
         )
