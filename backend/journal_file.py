@@ -15,9 +15,10 @@ from backend.write_ahead_log import lost_commits
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["JOURNAL_NAME", "open_database", "open_read_only", "problem_of"]
+__all__ = ["JOURNAL_NAME", "JOURNAL_NAMES", "open_database", "open_read_only", "problem_of"]
 
 JOURNAL_NAME = "journal.sqlite"
+JOURNAL_NAMES = "journal*.sqlite"  # damaged ones, too
 _BUSY_S = 0.05  # the thread that waits answers nobody; a write that is refused is tried again
 _PASSING = frozenset(
     {

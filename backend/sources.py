@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import structs
 
 from ex4d.budget import COMMAND_LINE, Budget
-from ex4d.camera.trajectory import Trajectory, check_intrinsics, scale_intrinsics
+from ex4d.camera.trajectory import Trajectory, check_intrinsics
 from ex4d.depth.cleaning import FOR_FILES
 from ex4d.depth.cleaning import DepthCleaning as LibraryCleaning
 from ex4d.depth.files import Lens, read_depth
@@ -80,14 +79,13 @@ def read_clip_of(
 def lens_of(source: Source, clip: Clip) -> Lens:
     """What a job says of its clip's lens. Raises CameraError."""
     lens = Lens.of(clip, source.fov_deg)
-    if source.lens is None or lens.given is not None:
+    if source.lens is None:
         return lens
     n_entries = len(source.lens.intrinsics) // (4 * 8)
     given = _matrices(_array("lens", source.lens.intrinsics, "<f8", (n_entries, 4)))
     given = given[_chosen(clip, n_entries, "the lens has {} frames")]
-    size = clip.frames.shape[2], clip.frames.shape[1]
-    given = scale_intrinsics(given, (source.lens.width, source.lens.height), size)
-    return replace(lens, given=check_intrinsics(given, len(clip.frames)))
+    given = check_intrinsics(given, len(clip.frames))
+    return lens.or_solved(given, (source.lens.width, source.lens.height), clip)
 
 
 def read_files(

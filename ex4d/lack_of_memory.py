@@ -1,15 +1,26 @@
-"""Whether a library ran out of memory: each says it in its own way."""
+"""Whether a library ran out of memory, each says it in its own way, and what would have fitted."""
 
 from __future__ import annotations
 
 import re
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["is_lack_of_memory", "lack_in_words"]
+from ex4d.errors import TooLargeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["is_lack_of_memory", "lack_in_words", "telling_what_fits"]
 
 _WORDS = (
     *("out of memory", "cannot allocate memory", "can't allocate memory", "unable to allocate"),
     *("insufficient memory", "bad_alloc", "bad allocation", "can't start new thread"),
 )
+_USED = 0.8  # of what is free: memory has holes, and libraries take some
+_STEP = 16  # sides are rounded to it
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
@@ -20,8 +31,61 @@ def is_lack_of_memory(error: BaseException) -> bool:
     return any(words in text for words in _WORDS)
 
 
-def lack_in_words(error: BaseException) -> str:
+def lack_in_words(error: BaseException, fits: str = "") -> str:
     """One sentence for the user, with how much was asked for where NumPy tells."""
     asked = re.match(r"Unable to allocate ([\d.]+?)\.? (\w+) for an array", str(error))
     more = f" ({asked[1]} {asked[2]} more were asked for)" if asked else ""
-    return f"there was not enough memory{more}: choose fewer frames or a smaller size"
+    return f"there was not enough memory{more}: {fits}choose fewer frames or a smaller size"
+
+
+@contextmanager
+def telling_what_fits(
+    n_frames: int,
+    size: tuple[int, int],  # (W, H)
+    *,
+    kept: int,  # bytes for each pixel of all frames
+    worked_on: int,  # bytes for each pixel of the frames that are under way
+) -> Iterator[None]:
+    """Turn a lack of memory, while so many frames are made, into a TooLargeError that says how many
+    would fit, or at which size."""
+    free = _free_bytes()
+    try:
+        yield
+    except Exception as error:
+        if not is_lack_of_memory(error):
+            raise
+        fits = "" if free is None else _fits(n_frames, size, kept, worked_on, int(free * _USED))
+        raise TooLargeError(lack_in_words(error, fits)) from error
+
+
+def _fits(n_frames: int, size: tuple[int, int], kept: int, worked_on: int, free: int) -> str:
+    width, height = size
+    most = (free - worked_on * width * height) // (kept * width * height)
+    scale = min(1.0, (free / ((n_frames * kept + worked_on) * width * height)) ** 0.5)
+    small = [max(_STEP, int(side * scale) // _STEP * _STEP) for side in size]
+    ways = [f"{most} frames of {width}x{height}"] if 1 < most < n_frames else []
+    ways += [f"{n_frames} frames of {small[0]}x{small[1]}"] if scale < 1 else []
+    return f"about {' or '.join(ways)} would fit; " if ways else ""
+
+
+def _free_bytes() -> int | None:
+    """What this process may still take; None where the system does not tell."""
+    if sys.platform != "linux":
+        return None
+    import resource
+
+    free = []
+    with suppress(OSError, ValueError, KeyError):
+        machine, own = (_kilobytes(Path(f"/proc/{name}")) for name in ("meminfo", "self/status"))
+        free.append(machine["MemAvailable"])
+        for limit, used in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
+            soft = resource.getrlimit(limit)[0]
+            if soft != resource.RLIM_INFINITY:
+                free.append(max(0, soft - own[used]))
+    return min(free, default=None)
+
+
+def _kilobytes(path: Path) -> dict[str, int]:
+    """The amounts in a file of the kernel's, in bytes."""
+    found = re.findall(r"^(\w+):\s+(\d+) kB$", path.read_text("ascii", "replace"), re.MULTILINE)
+    return {name: int(number) * 1024 for name, number in found}

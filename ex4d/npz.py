@@ -25,21 +25,36 @@ from ex4d.npz_members import (
 from ex4d.outputs import atomic_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from ex4d.errors import InputError
 
-__all__ = ["ArrayFrames", "open_frames", "read_npz", "write_npz"]
+__all__ = ["ArrayFrames", "array_names", "open_frames", "read_npz", "write_npz"]
+
+
+def array_names(path: Path, error: type[InputError]) -> list[str]:
+    """The names of all arrays in a file. Raises `error` as read_npz does."""
+    with _errors_as(path, error), opened(path) as archive:
+        return list(members_of(archive))
 
 
 def read_npz(
-    path: Path, error: type[InputError], budget: Budget = COMMAND_LINE
+    path: Path,
+    error: type[InputError],
+    budget: Budget = COMMAND_LINE,
+    *,
+    names: Collection[str] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Read every array of a file; raise `error`, naming the file, when that cannot be done or the
-    arrays together are larger than the budget has."""
+    """Read the arrays of a file that are called so, or all; others are not looked at. Raise
+    `error`, naming the file, when that cannot be done or the arrays together are larger than the
+    budget has."""
     path = Path(path)
     with _errors_as(path, error), opened(path) as archive:
-        members = members_of(archive)
+        members = {
+            name: member
+            for name, member in members_of(archive).items()
+            if names is None or name in names
+        }
         n_bytes = sum(member.file_size for member in members.values())
         if n_bytes > budget.array_bytes:
             raise ValueError(

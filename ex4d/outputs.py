@@ -1,4 +1,9 @@
-"""Results appear under their final names whole, or not at all."""
+"""Results appear under their final names whole, or not at all, and never over what is not ours.
+
+What lies where an artist chose is written by staged_folder and staged_file, which look after that
+(see ex4d/replacing.py); atomic_path and atomic_folder are for what lies inside those, and inside
+folders that a command has made for itself.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +15,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ex4d.errors import OutputError
+from ex4d.errors import Ex4dError, OutputError
+from ex4d.replacing import Claim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["atomic_folder", "atomic_path", "make_folder", "staged_folder"]
+    from ex4d.manifest import Run
+
+__all__ = [
+    "atomic_folder",
+    "atomic_path",
+    "check_names",
+    "make_folder",
+    "staged_file",
+    "staged_folder",
+]
 
 _REASONS = {
     errno.EACCES: "permission denied",
@@ -75,30 +90,64 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def staged_folder(folder: Path) -> Iterator[Path]:
+def staged_folder(folder: Path, run: Run, planned: Iterable[str] = ()) -> Iterator[Path]:
     """Give an empty hidden folder inside `folder` and move all that lies in it, subfolders too,
-    to its final name in `folder` when the block ends well, over what was there. `folder` is
-    created when missing. After any exception, KeyboardInterrupt too, nothing of this run is left:
-    not the hidden folder, nor a folder that this call created and that is still empty.
+    to its final name in `folder` when the block ends well. `folder` is created when missing. What
+    an earlier run of the same command and name wrote there goes; nothing else that was there is
+    ever replaced, see Claim. After any exception, KeyboardInterrupt too, nothing of this run is
+    left: not the hidden folder, nor a folder that this call created and that is still empty.
 
-    Raises OutputError before the block when nothing can be written there, and for an OSError of
-    the block that is not about some other file.
+    Raises OutputError before the block when nothing can be written there, or when one of the names
+    in `planned` must not be; for others at the end; and for an OSError of the block that is not
+    about some other file.
     """
     created: list[Path] = []
     staging = folder / _hidden_name()
+    claim = Claim(folder, run)
     finished = False
     try:
-        with _as_output_error(folder, staging):
+        with _as_output_error(folder, staging), _named_as(folder, staging):
+            with _as_output_error(folder, folder):
+                claim.check(planned)
             _create_folders(folder, created)
             staging.mkdir()
             yield staging
-            _move_files(staging, folder)
+            with _as_output_error(folder, folder):
+                claim.move(staging)
         finished = True
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         for parent in [] if finished else reversed(created):
             with suppress(OSError):  # not empty: someone else uses it by now
                 parent.rmdir()
+
+
+@contextmanager
+def staged_file(target: Path, run: Run) -> Iterator[Path]:
+    """Give a path in a hidden folder beside `target`, and move what was written there to `target`
+    when the block ends well: as staged_folder does. Raises OutputError as it does."""
+    with _as_output_error(target, target):
+        target.parent.stat()
+    with staged_folder(target.parent, run, (target.name,)) as staging:
+        yield staging / target.name
+
+
+def check_names(folder: Path, run: Run, names: Iterable[str]) -> None:
+    """Raise OutputError when staged_folder would refuse to write one of these names."""
+    with _as_output_error(folder, folder):
+        Claim(folder, run).check(names)
+
+
+@contextmanager
+def _named_as(folder: Path, staging: Path) -> Iterator[None]:
+    """Let errors name the files as they will be called."""
+    try:
+        yield
+    except Ex4dError as error:
+        text = str(error)
+        if str(staging) not in text:
+            raise
+        raise type(error)(text.replace(str(staging), str(folder))) from error
 
 
 def make_folder(folder: Path) -> None:
@@ -122,17 +171,6 @@ def _create_folders(folder: Path, created: list[Path]) -> None:
         with suppress(FileExistsError):
             path.mkdir()
             created.append(path)
-
-
-def _move_files(staging: Path, folder: Path) -> None:
-    sources = [path for path in sorted(staging.rglob("*")) if not path.is_dir()]
-    targets = [folder / path.relative_to(staging) for path in sources]
-    for target in targets:  # before the first move: all files appear, or none
-        if target.is_dir():
-            raise OutputError(f"{target} cannot be written: it is a folder")
-        target.parent.mkdir(parents=True, exist_ok=True)
-    for source, target in zip(sources, targets, strict=True):
-        os.replace(source, target)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ A key file holds one line, the key as 40 characters of Z85. `NAME.key` is public
 
 from __future__ import annotations
 
+import codecs
 import errno
 import hashlib
 import os
@@ -34,6 +35,7 @@ __all__ = [
     "load_key_pair",
     "make_key_pair",
     "open_to_all",
+    "read_public_key",
     "revoke",
     "save_key_pair",
 ]
@@ -100,6 +102,11 @@ def save_key_pair(pair: KeyPair, folder: Path, name: str) -> tuple[Path, Path]:
         secret.unlink()
         raise
     return public, secret
+
+
+def read_public_key(path: Path, *, name: str = "key") -> str:
+    """The public key in a file. Raises InvalidArgument when it is none, OSError."""
+    return check_key(_read(path), name=name)
 
 
 def load_key_pair(folder: Path, name: str) -> KeyPair:
@@ -260,7 +267,10 @@ def _read(path: Path, *, secret: bool = False) -> str:
                 f"may have read it.",
                 field=path.name,
             )
-        return os.read(fd, 1000).decode("ascii", "replace")
+        data = os.read(fd, 1000)
+        # Windows' editors put a mark before the text, and its shell writes UTF-16
+        is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return data.decode("utf-16" if is_utf16 else "utf-8-sig", "replace")
     finally:
         os.close(fd)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backend.cli.link import add_link_arguments, connected, describe
+from ex4d.cli.console import tell
 
 if TYPE_CHECKING:
     import argparse
@@ -21,5 +22,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Ask that a job stop; one that has ended stays as it is."""
     with connected(arguments) as client:
-        print(describe(client.cancel(arguments.job_id)))
+        tell(describe(client.cancel(arguments.job_id)))
     return 0

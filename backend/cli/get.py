@@ -13,6 +13,7 @@ import numpy as np
 
 from backend.cli.link import add_link_arguments, connected, failed
 from ex4d.cli.console import say
+from ex4d.manifest import Run
 from ex4d.outputs import staged_folder
 from protocol.jobs import JobInfo, JobState
 
@@ -43,9 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def fetch(client: Client, info: JobInfo, folder: Path) -> None:
-    """Download the results of a job into a folder: all of them, or none."""
-    with staged_folder(folder) as staging:
+def fetch(client: Client, info: JobInfo, folder: Path, reads: tuple[Path, ...] = ()) -> None:
+    """Download the results of a job into a folder: all of them, or none; those of another job that
+    lie there go. Raises OutputError where something else lies there, or one of `reads`."""
+    names = [Path(name).name for name in info.results]
+    made_by = Run("get", settings={"job": info.job_id}, reads=reads)
+    with staged_folder(folder, made_by, names) as staging:
         for name, blob in info.results.items():
             path = client.download(blob, staging / Path(name).name)
             path.chmod(0o666 & ~_umask())  # transfers keep their files to their owner

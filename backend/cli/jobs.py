@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backend.cli.link import add_link_arguments, connected, describe
+from ex4d.cli.console import tell
 
 if TYPE_CHECKING:
     import argparse
@@ -21,5 +22,5 @@ def run(arguments: argparse.Namespace) -> int:
     """Print a line for each job, oldest first."""
     with connected(arguments) as client:
         for info in client.jobs():
-            print(describe(info))
+            tell(describe(info))
     return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.cli.link import as_command_errors
+from ex4d.cli.console import tell
 from ex4d.errors import InputError, OutputError, UsageError
 from protocol.keys import (
     authorise,
@@ -58,7 +59,7 @@ def _authorise(keys: Path, name: str | None, public_key: str | None) -> None:
     if not name or not public_key:
         raise UsageError("authorise needs --name and --public_key")
     path = authorise(keys / "clients", name, public_key)
-    print(f"{name} may connect ({path}); a running server knows it at once")
+    tell(f"{name} may connect ({path}); a running server knows it at once")
 
 
 def _revoke(keys: Path, name: str | None, public_key: str | None) -> None:
@@ -66,7 +67,7 @@ def _revoke(keys: Path, name: str | None, public_key: str | None) -> None:
         raise UsageError("revoke needs --name or --public_key")
     _check_folder(keys)
     for removed in revoke(keys / "clients", name=name, public_key=public_key):
-        print(f"{removed} may connect no more; a running server closes open connections at once")
+        tell(f"{removed} may connect no more; a running server closes open connections at once")
 
 
 def _list(keys: Path) -> None:
@@ -75,14 +76,14 @@ def _list(keys: Path) -> None:
     files = client_files(folder) if folder.exists() else []
     for file in files:
         if file.key:
-            print(f"{file.name}  {file.key}  ({fingerprint(file.key)})")
+            tell(f"{file.name}  {file.key}  ({fingerprint(file.key)})")
     for file in files:
         if not file.key:
-            print(f"lets nobody in: {folder / file.file}: {file.problem}")
+            tell(f"lets nobody in: {folder / file.file}: {file.problem}")
     for name in open_to_all(keys):
-        print(f"everybody on this computer may write to {keys / name}: run chmod go-w on it")
+        tell(f"everybody on this computer may write to {keys / name}: run chmod go-w on it")
     if not any(file.key for file in files):
-        print(f"nobody may connect: {folder} holds no client's key")
+        tell(f"nobody may connect: {folder} holds no client's key")
 
 
 def _check_folder(keys: Path) -> None:
@@ -94,5 +95,5 @@ def _check_folder(keys: Path) -> None:
 def _make(keys: Path, name: str) -> None:
     pair = make_key_pair()
     _, secret = save_key_pair(pair, keys, name)
-    print(f"public key {pair.public}  ({fingerprint(pair.public)})")
-    print(f"the secret lies in {secret}; never send it to anybody")
+    tell(f"public key {pair.public}  ({fingerprint(pair.public)})")
+    tell(f"the secret lies in {secret}; never send it to anybody")

@@ -10,7 +10,7 @@ from ex4d import __version__
 from ex4d.errors import Ex4dError, InputError
 from protocol.client import Client
 from protocol.errors import JobFailed, LinkError, ProtocolError
-from protocol.keys import check_key, load_key_pair
+from protocol.keys import check_key, load_key_pair, read_public_key
 from protocol.wire import Address
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def as_command_errors() -> Iterator[None]:
         raise InputError(f"there is no file {error.filename}") from None
     except FileExistsError as error:
         raise InputError(str(error)) from None
+    except PermissionError as error:
+        raise InputError(f"{error.filename} cannot be read: permission denied") from None
 
 
 def add_link_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +60,10 @@ def connected(arguments: argparse.Namespace) -> Iterator[Client]:
         server_key, keys = None, None
         if arguments.server_key is not None:
             given = Path(arguments.server_key)
-            text = given.read_text("ascii") if given.is_file() else arguments.server_key
-            server_key = check_key(text, name="server key")
+            if given.is_file():
+                server_key = read_public_key(given, name=f"text in {given}")
+            else:
+                server_key = check_key(arguments.server_key, name="server key")
         if arguments.keys is not None:
             keys = load_key_pair(arguments.keys, "client")
         address = Address(arguments.endpoint, server_key, keys)

@@ -6,6 +6,8 @@ import argparse
 import math
 import signal
 import sys
+from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from backend.cli.link import as_command_errors
 from backend.devices import local_devices
 from backend.errors import FolderLost, StartError
 from backend.executors.local import LocalExecutor
+from backend.journal_file import JOURNAL_NAMES
 from backend.log import log_to
 from backend.server import Server
 from backend.service import JobService
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "run"]
 
 
+_OWN_FOLDERS = {"blobs", "damaged", "scratch", "staging"}  # in --data_dir
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     add = parser.add_argument
@@ -50,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C, SIGTERM or a hangup; the second one kills what still runs."""
+    _check_data_dir(arguments.data_dir)
     keys, clients = _keys(arguments.keys)
     limits = _limits(arguments)
     handler = log_to(sys.stderr)
@@ -133,6 +140,18 @@ def _signals() -> set[signal.Signals]:
     if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
         stopping.add(hangup)
     return stopping
+
+
+def _check_data_dir(folder: Path) -> None:
+    """Raise UsageError for a folder of somebody's own: a server removes what it left in its own.
+    Other things may lie there: keys, or `lost+found` of a disk."""
+    names: set[str] = set()
+    with suppress(OSError):  # it is not there yet, or is refused when it is used
+        names = {path.name for path in folder.iterdir()}
+    if names & _OWN_FOLDERS and not any(fnmatch(name, JOURNAL_NAMES) for name in names):
+        raise UsageError(
+            f"{folder} holds something else than a server's jobs: give another --data_dir"
+        )
 
 
 def _make_server(

@@ -18,19 +18,21 @@ from backend.sources import lens_of, read_clip_of, read_files
 from ex4d.camera.files import read_trajectory
 from ex4d.camera.presets import PRESETS, orbit_radius, preset_path
 from ex4d.camera.trajectory import Trajectory
-from ex4d.cli.console import say
+from ex4d.cli.console import say, tell
 from ex4d.cli.depth_flags import (
     add_depth_flags,
     check_depth_flags,
     cleaning_of,
+    depth_files_of,
     fov_of_flags,
     names_files,
     reading_of,
 )
 from ex4d.depth.cleaning import FOR_ESTIMATES, FOR_FILES
 from ex4d.depth.estimators.catalogue import DEFAULT
-from ex4d.depth.sequence import find_pictures
-from ex4d.errors import UsageError
+from ex4d.errors import OutputError, UsageError
+from ex4d.manifest import Run
+from ex4d.outputs import check_names
 from ex4d.video.clip import HDR_CHOICES
 from protocol.jobs import (
     BlobId,
@@ -54,6 +56,12 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "arrays_of", "run"]
 
 _NOT_STORED = BlobId("0" * 64, 0)
+_CONDITIONS = ("color.mp4", "mask.mp4", "backdrop.npz", "camera.npz", "summary.json")
+_RESULTS = {  # what the server makes, to be refused before it is made
+    "shot": (*_CONDITIONS, "result.mp4"),
+    "conditions": _CONDITIONS,
+    "reconstruct": ("reconstruction.npz", "depth.npz"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +91,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Send what the server lacks, hand the job in, and print its number."""
     check_depth_flags(arguments)
+    reads = (arguments.input_video, *depth_files_of(arguments), arguments.camera)
+    reads = tuple(path for path in reads if path is not None)
+    if arguments.output_dir is not None:
+        check_names(arguments.output_dir, Run("get", reads=reads), _RESULTS[arguments.kind])
     is_path_known = arguments.kind == "reconstruct" or arguments.camera is not None
     source = _source(arguments)
     if names_files(arguments.depth) or is_path_known:  # wrong input is found before sending
@@ -90,15 +102,20 @@ def run(arguments: argparse.Namespace) -> int:
     with connected(arguments) as client:
         source = structs.replace(source, clip=_upload(client, arguments.input_video))
         if isinstance(source.depth, DepthFiles):
-            blobs = [_upload(client, path) for path in _depth_files(arguments)]
+            blobs = [_upload(client, path) for path in depth_files_of(arguments)]
             source = structs.replace(source, depth=structs.replace(source.depth, blobs=blobs))
         elif not is_path_known:  # presets turn around what is near
             source, trajectory = _with_estimate(client, arguments, source)
         job = _job(arguments, source, trajectory)
         info = client.submit(job, key=arguments.key or uuid.uuid4().hex, label=arguments.label)
-        print(describe(info), flush=True)
+        tell(describe(info))
         if arguments.output_dir is not None:
-            fetch(client, follow(client, info.job_id), arguments.output_dir)
+            done = follow(client, info.job_id)
+            try:
+                fetch(client, done, arguments.output_dir, reads)
+            except OutputError as error:
+                get = f"ex4d get {info.job_id} --output_dir FOLDER"
+                raise OutputError(f"{error}; the job is done: {get}") from None
     return 0
 
 
@@ -133,7 +150,7 @@ def _source(arguments: argparse.Namespace) -> Source:
     if names_files(arguments.depth):
         usual = FOR_FILES
         reading = DepthReading(**asdict(reading_of(arguments)))
-        name = _depth_files(arguments)[0].name[-200:]
+        name = depth_files_of(arguments)[0].name[-200:]
         depth = DepthFiles([_NOT_STORED], name, reading)
     return Source(
         clip=_NOT_STORED,
@@ -151,18 +168,13 @@ def _source(arguments: argparse.Namespace) -> Source:
     )
 
 
-def _depth_files(arguments: argparse.Namespace) -> list[Path]:
-    path = Path(arguments.depth)
-    return find_pictures(path) or [path]
-
-
 def _with_estimate(
     client: Client, arguments: argparse.Namespace, source: Source
 ) -> tuple[Source, TrajectoryArrays | None]:
     """The source with its estimated depth as a file, and the path that this gives."""
     key = f"{arguments.key}-depth" if arguments.key else uuid.uuid4().hex
     info = client.submit(Reconstruct(source), key=key, label=f"{arguments.label} depth".strip())
-    print(describe(info), flush=True)
+    tell(describe(info))
     blob = follow(client, info.job_id).results["depth.npz"]
     with tempfile.TemporaryDirectory() as folder:
         arguments.depth = str(client.download(blob, Path(folder) / "depth.npz"))
@@ -183,7 +195,7 @@ def _trajectory(arguments: argparse.Namespace, source: Source) -> TrajectoryArra
         raise AssertionError
     clip = read_clip_of(source, arguments.input_video)
     depth = read_files(
-        source.depth, source.cleaning, _depth_files(arguments), clip, lens_of(source, clip)
+        source.depth, source.cleaning, depth_files_of(arguments), clip, lens_of(source, clip)
     )
     n_frames, height, width = clip.frames.shape[:3]
     poses = preset_path(arguments.cam, n_frames, orbit_radius(depth.depth[0]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backend.cli.link import add_link_arguments, connected, describe, failed
-from ex4d.cli.console import progress_bar
+from ex4d.cli.console import progress_bar, tell
 from protocol.jobs import JobInfo, JobState
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Show a job's progress; exit 1 unless it ends well."""
     with connected(arguments) as client:
-        print(describe(follow(client, arguments.job_id)))
+        tell(describe(follow(client, arguments.job_id)))
     return 0
 
 

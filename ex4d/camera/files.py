@@ -7,10 +7,12 @@ Keys: `extrinsics` [T, 4, 4] (world_to_camera), `intrinsics` [3, 3] or [T, 3, 3]
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ex4d.camera.meant_size import meant_size
 from ex4d.camera.trajectory import (
     Trajectory,
     check_extrinsics,
@@ -20,20 +22,20 @@ from ex4d.camera.trajectory import (
 )
 from ex4d.errors import CameraError
 from ex4d.names import names_in_words
-from ex4d.npz import read_npz, write_npz
+from ex4d.npz import array_names, read_npz, write_npz
 from ex4d.video.alignment import entries_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ex4d.video.reader import Clip
 
-__all__ = ["read_trajectory", "write_trajectory"]
+__all__ = ["read_source_camera", "read_trajectory", "write_trajectory"]
 
+_NAMES = frozenset({"extrinsics", "intrinsics", "size", "source_frames", "source_extrinsics"})
 _log = logging.getLogger(__name__)
 _OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
-_OFF_CENTER = 0.05  # of a side; real lenses lie within it
-_SAME_ASPECT = 0.02
 
 
 def read_trajectory(path: Path, clip: Clip) -> Trajectory:
@@ -45,18 +47,45 @@ def read_trajectory(path: Path, clip: Clip) -> Trajectory:
     code, whose rows are in OpenGL's sense, are turned round.
     Raises CameraError, naming the file, the frame and the value.
     """
-    arrays = read_npz(path, CameraError)
-    try:
+    arrays = _read(path, _NAMES)
+    with _in(path):
         return _trajectory_of(arrays, clip)
+
+
+def read_source_camera(path: Path, clip: Clip) -> Trajectory:
+    """Read the path of the camera that filmed `clip`: a pose for each of its frames, or for every
+    frame of the video; the lens is for `size` of what is returned, as in read_trajectory.
+
+    Raises CameraError, naming the file, the frame and the value.
+    """
+    arrays = _read(path, _NAMES - {"source_extrinsics"})
+    with _in(path):
+        shown = arrays.pop("source_frames", None)
+        if shown is not None and not np.array_equal(shown, np.arange(len(shown))):
+            raise CameraError(
+                "source_frames do not count 0, 1, 2, ...: a source camera shows each frame once"
+            )
+        return _trajectory_of(arrays, clip)
+
+
+def _read(path: Path, names: frozenset[str]) -> dict[str, np.ndarray]:
+    arrays = read_npz(path, CameraError, names=names)
+    missing = {"extrinsics", "intrinsics"} - arrays.keys()
+    if missing:
+        found = names_in_words(array_names(path, CameraError))
+        raise CameraError(f"{path}: there is no {sorted(missing)[0]!r} in it, only {found}")
+    return arrays
+
+
+@contextmanager
+def _in(path: Path) -> Iterator[None]:
+    try:
+        yield
     except CameraError as error:
         raise CameraError(f"{path}: {error}") from None
 
 
 def _trajectory_of(arrays: dict[str, np.ndarray], clip: Clip) -> Trajectory:
-    missing = {"extrinsics", "intrinsics"} - arrays.keys()
-    if missing:
-        found = names_in_words(arrays)
-        raise CameraError(f"there is no {sorted(missing)[0]!r} in it, only {found}")
     extrinsics = arrays["extrinsics"]
     if "size" not in arrays:  # the public code's files have none, ours always do
         extrinsics = _from_public_code(extrinsics)
@@ -113,19 +142,9 @@ def _size_of(
     """The output size (W, H), and the intrinsics for it."""
     if given is not None:
         return check_size(given), intrinsics
-    height, width = clip.frames.shape[1:3]
-    center = intrinsics[0, :2, 2]
-
-    def off_center(size: tuple[int, int]) -> float:
-        return float(np.abs(center / size - 0.5).max())
-
-    meant = min((width, height), clip.native_size, key=off_center)
-    if off_center(meant) > _OFF_CENTER:
-        aspect = center[0] / center[1] if center[1] > 0 else 0.0
-        if abs(aspect / (width / height) - 1) >= _SAME_ASPECT:
-            return (width, height), intrinsics
-        meant = 2 * center[0], 2 * center[1]
-    return (width, height), scale_intrinsics(intrinsics, meant, (width, height))
+    size = clip.frames.shape[2], clip.frames.shape[1]
+    meant = meant_size(intrinsics[0], (size, clip.native_size), size)
+    return size, intrinsics if meant is None else scale_intrinsics(intrinsics, meant, size)
 
 
 def write_trajectory(path: Path, trajectory: Trajectory) -> None:

@@ -115,7 +115,7 @@ def _as_numbers(values: np.ndarray, name: str) -> np.ndarray:
 
 def scale_intrinsics(
     intrinsics: np.ndarray,  # [..., 3, 3], pixel centres at +0.5
-    from_size: tuple[int, int],
+    from_size: tuple[float, float],
     to_size: tuple[int, int],
 ) -> np.ndarray:
     """Re-express intrinsics for a picture of another (W, H) that shows the same."""

@@ -12,10 +12,14 @@ from ex4d.cli import generate, recon
 from ex4d.cli.console import say
 from ex4d.contact_sheet import contact_sheet, write_png
 from ex4d.errors import InputError
+from ex4d.manifest import Run
 from ex4d.npz import read_npz
+from ex4d.outputs import check_names, staged_folder
 from ex4d.video.writer import read_color, read_mask
 
 __all__ = ["add_arguments", "run", "shot_folder"]
+
+_SHEET = "contact_sheet.png"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +44,8 @@ def shot_folder() -> Path:
 def run(arguments: argparse.Namespace) -> int:
     """Make conditions and a preview of the sample shot, and compare them with the truth."""
     shot = arguments.shot or shot_folder()
-    folder = arguments.output_dir
+    folder, sheet = arguments.output_dir, Run("demo")
+    check_names(folder, sheet, [_SHEET])
     started = time.monotonic()
     _run(
         recon,
@@ -57,9 +62,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     _run(generate, f"--color_video={color}", f"--mask_video={mask}", f"--output_video={result}")
     finished = time.monotonic()
-    _compare(shot, folder)
+    with staged_folder(folder, sheet, [_SHEET]) as staging:
+        write_png(staging / _SHEET, _compare(shot, folder))
     say("times", f"recon {between - started:.1f} s, generate {finished - between:.1f} s")
-    say("look at", f"{folder / 'contact_sheet.png'} and {result}")
+    say("look at", f"{folder / _SHEET} and {result}")
     return 0
 
 
@@ -69,10 +75,10 @@ def _run(command: object, *flags: str) -> None:
     command.run(parser.parse_args(flags))  # type: ignore[attr-defined]
 
 
-def _compare(shot: Path, folder: Path) -> None:
+def _compare(shot: Path, folder: Path) -> np.ndarray:
     """Say how far the conditions and the preview are from the true picture; draw a sheet."""
     truth, _ = read_color(shot / "truth.mp4")
-    seen = read_npz(shot / "truth_seen.npz", InputError)["seen"]
+    seen = read_npz(shot / "truth_seen.npz", InputError, names=("seen",))["seen"]
     color, _ = read_color(folder / "color_camera.mp4")
     mask, _ = read_mask(folder / "mask_camera.mp4")
     result, _ = read_color(folder / "result.mp4")
@@ -88,7 +94,7 @@ def _compare(shot: Path, folder: Path) -> None:
         "preview": result,
         "truth": truth,
     }
-    write_png(folder / "contact_sheet.png", contact_sheet(rows))
+    return contact_sheet(rows)
 
 
 def _psnr_db(picture: np.ndarray, truth: np.ndarray, where: np.ndarray) -> float:

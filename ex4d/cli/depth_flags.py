@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -14,25 +15,30 @@ from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS, estimator_named
 from ex4d.depth.estimators.ready import ready_estimator
 from ex4d.depth.files import ClipDepth, Lens, read_depth
 from ex4d.depth.reading import VALUE_KINDS, DepthReading
-from ex4d.depth.sequence import PICTURE_SUFFIXES
+from ex4d.depth.sequence import PICTURE_SUFFIXES, find_pictures
+from ex4d.depth.stored import open_depth
 from ex4d.errors import UsageError
 from ex4d.models_folder import default_folder
+from ex4d.names import names_in_words
 
 if TYPE_CHECKING:
     import argparse
 
+    from ex4d.depth.stored import StoredDepth
     from ex4d.video.reader import Clip
 
 __all__ = [
     "add_depth_flags",
     "check_depth_flags",
     "cleaning_of",
+    "depth_files_of",
     "depth_of_clip",
     "fov_of_flags",
     "names_files",
     "reading_of",
 ]
 
+_log = logging.getLogger(__name__)
 _FULL_FRAME_MM = 36.0
 _READING = ("values", "near", "far", "inverted", "scale", "offset", "layer")
 _LENS_FROM = {
@@ -116,11 +122,14 @@ def depth_of_clip(arguments: argparse.Namespace, clip: Clip, lens: Lens) -> Clip
 
 def _depth(arguments: argparse.Namespace, clip: Clip, lens: Lens) -> ClipDepth:
     if names_files(arguments.depth):
+        reading = reading_of(arguments)
+        stored = open_depth(Path(arguments.depth), reading.layer)
+        _say_unused(stored, arguments.source_camera)
         given = read_depth(
-            Path(arguments.depth),
+            stored,
             clip,
             lens,
-            reading=reading_of(arguments),
+            reading=reading,
             cleaning=cleaning_of(arguments, FOR_FILES),
         )
         filled = f", {given.unknown_share:.1%} unknown pixels filled" if given.unknown_share else ""
@@ -141,6 +150,15 @@ def _depth(arguments: argparse.Namespace, clip: Clip, lens: Lens) -> ClipDepth:
     return given
 
 
+def _say_unused(stored: StoredDepth, source_camera: Path | None) -> None:
+    """Name what else is in the file, and how a camera path there would be used."""
+    if stored.others:
+        path, more = stored.path, ""
+        if "extrinsics" in stored.others and source_camera is None:
+            more = f"; --source_camera {path} takes its extrinsics as the source camera's path"
+        _log.info("%s also holds %s: not used%s", path, names_in_words(stored.others), more)
+
+
 def names_files(depth: str | None) -> bool:
     """Whether --depth names files. Raises UsageError when it can name nothing."""
     if depth is None or depth in ESTIMATORS:
@@ -152,6 +170,14 @@ def names_files(depth: str | None) -> bool:
         f"unknown depth {depth!r}: give a depth.npz, a folder of EXR or PNG pictures, "
         f"or one of {', '.join(ESTIMATORS)}"
     )
+
+
+def depth_files_of(arguments: argparse.Namespace) -> list[Path]:
+    """The files that --depth names; none when depth is estimated. Raises Ex4dError."""
+    if not names_files(arguments.depth):
+        return []
+    path = Path(arguments.depth)
+    return find_pictures(path) or [path]
 
 
 def reading_of(arguments: argparse.Namespace) -> DepthReading:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ex4d.cli.console import tell
 from ex4d.health import examine
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ def run(arguments: argparse.Namespace, checks: Mapping[str, Check] | None = None
     """Print a line for every part; exit 1 when something that everybody needs is broken."""
     findings = examine(arguments.output_dir, checks)
     for finding in findings:
-        print(f"{_SIGNS[finding.state]:<3} {finding.part:<11} {finding.text}")
+        tell(f"{_SIGNS[finding.state]:<3} {finding.part:<11} {finding.text}")
         if finding.remedy:
-            print(f"    {'':<11} mend: {finding.remedy}")
+            tell(f"    {'':<11} mend: {finding.remedy}")
     broken = [finding.part for finding in findings if finding.state == "broken"]
     if broken:
-        print(f"broken: {', '.join(broken)}")
+        tell(f"broken: {', '.join(broken)}")
         return 1
-    print("everything that recon and generate need works; lines with -- are optional parts")
+    tell("everything that recon and generate need works; lines with -- are optional parts")
     return 0

@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ex4d.cli.console import progress_bar, say
+from ex4d.cli.console import progress_bar, say, tell
 from ex4d.engines.base import EngineOptions, GenerateSettings
 from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.engines.wan.folder import find_models
 from ex4d.errors import UsageError
+from ex4d.manifest import Run
 from ex4d.models_folder import default_folder
-from ex4d.outputs import make_folder
+from ex4d.outputs import staged_folder
 from ex4d.training.dataset import read_settings
 from ex4d.training.evaluation.generating import Generation, held_out_subjects
-from ex4d.training.evaluation.report import table_lines, write_report
+from ex4d.training.evaluation.report import REPORT_FILES, table_lines, write_report
 from ex4d.training.evaluation.scoring import NetworkFiles, Scorer, Subject
 
 if TYPE_CHECKING:
@@ -71,13 +72,15 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.fvd_network,
         )
     )
-    make_folder(arguments.output_dir)
-    with progress_bar("evaluate", "result") as report:
-        scores = [scorer.score(subject) for subject in _subjects(arguments, report)]
-    distances = scorer.distances()
-    write_report(arguments.output_dir, scores, distances)
+    reads = (*single, arguments.mask_video)
+    made_by = Run("evaluate", reads=tuple(path for path in reads if path is not None))
+    with staged_folder(arguments.output_dir, made_by, REPORT_FILES) as folder:
+        with progress_bar("evaluate", "result") as report:
+            scores = [scorer.score(subject) for subject in _subjects(arguments, report)]
+        distances = scorer.distances()
+        write_report(folder, scores, distances)
     for line in table_lines(scores, distances):
-        print(line)
+        tell(line)
     say("wrote", str(arguments.output_dir))
     return 0
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ex4d.cli.console import progress_bar, say
 from ex4d.conditions.backdrop import Backdrop
-from ex4d.conditions.files import read_conditions
+from ex4d.conditions.files import backdrop_beside, read_conditions
 from ex4d.conditions.render import Conditions
 from ex4d.conditions.resize import resize_conditions
 from ex4d.engines.base import (
@@ -20,6 +20,9 @@ from ex4d.engines.base import (
 )
 from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.errors import UsageError
+from ex4d.manifest import Run
+from ex4d.outputs import staged_file
+from ex4d.video.size import working_size
 from ex4d.video.writer import write_video
 
 if TYPE_CHECKING:
@@ -46,7 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--engine", choices=ENGINES, default="auto", help="preview: a draft without a GPU")
     add("--seed", type=int, default=0, help="the same seed gives the same clip")
     add("--num_frames", type=int, help="at most so many frames; default: all")
-    add("--width", type=int, help="width of the clip; default: the conditions', or what fits wan")
+    add(
+        "--width",
+        type=int,
+        help="width of the clip, its height follows; default: the conditions', or what fits wan",
+    )
     add("--height", type=int, help="height of the clip")
     wan = parser.add_argument_group("the engine wan")
     add = wan.add_argument
@@ -69,23 +76,26 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--seed is {arguments.seed}; give 0 to {(1 << 32) - 1}")
     settings = _settings(arguments)
     engine, reason = choose_engine(arguments.engine, options)
-    for given in (arguments.color_video, arguments.mask_video):
-        if given.resolve() == arguments.output_video.resolve():
-            raise UsageError(f"--output_video is {given}, which is read: give another name")
-    conditions, fps = read_conditions(arguments.color_video, arguments.mask_video)
-    conditions = _cut(conditions, arguments.num_frames)
-    size = _size(conditions, arguments)
-    if engine.name == "preview" and size is not None:
-        conditions = resize_conditions(conditions, size)
-    elif size is not None:  # the engine resizes, and may need the conditions as they are
-        settings = _settings(arguments, size)
-    _say_what(engine, reason, conditions, arguments)
-    started = time.monotonic()
-    with progress_bar("generate") as progress:
-        watcher = _Bar(progress)
-        _write(engine, conditions, fps, settings, watcher, arguments)
+    with staged_file(arguments.output_video, _run_of(arguments)) as path:
+        conditions, fps = read_conditions(arguments.color_video, arguments.mask_video)
+        conditions = _cut(conditions, arguments.num_frames)
+        size = _size(conditions, arguments)
+        if engine.name == "preview" and size is not None:
+            conditions = resize_conditions(conditions, size)
+        elif size is not None:  # the engine resizes, and may need the conditions as they are
+            settings = _settings(arguments, size)
+        _say_what(engine, reason, conditions, arguments)
+        started = time.monotonic()
+        with progress_bar("generate") as progress:
+            _write(path, engine, conditions, fps, settings, _Bar(progress), arguments.seed)
     say("wrote", f"{arguments.output_video} ({time.monotonic() - started:.1f} s)")
     return 0
+
+
+def _run_of(arguments: argparse.Namespace) -> Run:
+    color = arguments.color_video
+    reads = [color, arguments.mask_video, backdrop_beside(color), arguments.checkpoint]
+    return Run("generate", arguments.output_video.name, reads=tuple(path for path in reads if path))
 
 
 class _Bar(Watcher):
@@ -113,22 +123,21 @@ def _settings(
 
 
 def _write(
+    path: Path,
     engine: Engine,
     conditions: Conditions,
     fps: Fraction,
     settings: GenerateSettings,
     watcher: Watcher,
-    arguments: argparse.Namespace,
+    seed: int,
 ) -> None:
     used = None if engine.name == "preview" else settings
-    metadata = result_metadata(engine, arguments.seed, used)
+    metadata = result_metadata(engine, seed, used)
 
     def frames() -> Iterator[np.ndarray]:  # the writer asks when its place has proved good
-        yield from engine.generate(
-            conditions, seed=arguments.seed, settings=settings, watcher=watcher
-        )
+        yield from engine.generate(conditions, seed=seed, settings=settings, watcher=watcher)
 
-    write_video(arguments.output_video, frames(), fps, metadata=metadata)
+    write_video(path, frames(), fps, metadata=metadata)
 
 
 def _say_what(
@@ -139,20 +148,22 @@ def _say_what(
     say("engine", f"{engine.name} ({reason})")
     say("", engine.label)
     if conditions.backdrop is None and engine.name == "preview":
-        name = arguments.color_video.stem.replace("color", "backdrop", 1)
-        say("", f"no {name}.npz beside the colour video: holes are filled smoothly from their rim")
+        name = backdrop_beside(arguments.color_video).name
+        say("", f"no {name} beside the colour video: holes are filled smoothly from their rim")
 
 
 def _size(conditions: Conditions, arguments: argparse.Namespace) -> tuple[int, int] | None:
-    """The width and height that were asked for, a missing one from the conditions."""
+    """The width and height that were asked for; a missing one keeps the conditions' aspect."""
     if arguments.width is None and arguments.height is None:
         return None
     height, width = conditions.mask.shape[1:]
-    size = (
-        width if arguments.width is None else arguments.width,
-        height if arguments.height is None else arguments.height,
+    check_size(
+        (
+            width if arguments.width is None else arguments.width,
+            height if arguments.height is None else arguments.height,
+        )
     )
-    check_size(size)
+    size = working_size((width, height), width=arguments.width, height=arguments.height)
     return size
 
 

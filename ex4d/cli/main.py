@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ex4d import __version__
+from ex4d.cli.arguments import expand_home, with_dashed_names, with_underscores
+from ex4d.cli.console import only_facts
 from ex4d.errors import Ex4dError, TooLargeError
 from ex4d.lack_of_memory import is_lack_of_memory, lack_in_words
 
@@ -50,24 +52,28 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def _with_underscores(argv: Sequence[str]) -> list[str]:
-    """Accept flags with `-` and with `_`: --save-mesh is --save_mesh."""
-    changed = []
-    for argument in argv:
-        flag, separator, value = argument.partition("=")
-        if flag.startswith("--") and len(flag) > 2:
-            argument = "--" + flag[2:].replace("-", "_") + separator + value
-        changed.append(argument)
-    return changed
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
+    """The command and its flags. Exits as argparse does."""
+    argv = with_underscores(argv)
+    parser, command = _parsers(argv)
+    if command is not None:
+        argv = with_dashed_names(command, argv)
+    arguments = parser.parse_args(argv)
+    expand_home(arguments)
+    return arguments
 
 
-def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+def _parsers(
+    argv: Sequence[str],
+) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser | None]:
+    """The parser of everything, and in it the one of the command that is asked for."""
     parser = _Parser(prog="ex4d", description="Re-shoot a video from any camera.")
     parser.add_argument("--version", action="version", version=f"ex4d {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     modules = {name: f"ex4d.cli.{name}" for name in _COMMANDS}
     for point in importlib.metadata.entry_points(group="ex4d.commands"):
         modules.setdefault(point.name, point.value)
+    asked = None
     for name, module in modules.items():
         summary = _summary(module)
         subparser = subparsers.add_parser(name, help=summary, description=summary)
@@ -75,7 +81,8 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
             command = importlib.import_module(module)
             command.add_arguments(subparser)
             subparser.set_defaults(run=command.run)
-    return parser
+            asked = subparser
+    return parser, asked
 
 
 def _summary(module: str) -> str:
@@ -91,9 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every console has every letter
-    argv = _with_underscores(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = _parser(argv).parse_args(argv)
+        arguments = _parsed(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:  # while a command was loading
         return 2
     handler = logging.StreamHandler()
@@ -103,7 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     log.addHandler(handler)
     previous = signal.signal(signal.SIGTERM, _interrupt)  # render farms stop jobs with it
     try:
-        exit_code: int = arguments.run(arguments)
+        with only_facts():
+            exit_code: int = arguments.run(arguments)
     except Ex4dError as error:
         print(f"ex4d {arguments.command}: {error}", file=sys.stderr)
         return error.exit_code

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ex4d.camera.files import read_trajectory, write_trajectory
+from ex4d.camera.files import read_source_camera, read_trajectory, write_trajectory
 from ex4d.camera.presets import PRESETS, orbit_radius, preset_path
 from ex4d.camera.trajectory import Trajectory
 from ex4d.cli.console import progress_bar, say
 from ex4d.cli.depth_flags import (
     add_depth_flags,
     check_depth_flags,
+    depth_files_of,
     depth_of_clip,
     fov_of_flags,
 )
@@ -27,6 +28,7 @@ from ex4d.convention import CONVENTIONS, Convention, convention_named
 from ex4d.depth.exr import write_exr
 from ex4d.depth.files import Lens, write_depth
 from ex4d.errors import UsageError
+from ex4d.manifest import Run
 from ex4d.mesh.ply import write_ply
 from ex4d.mesh.usd import check_usd, write_usd
 from ex4d.outputs import staged_folder
@@ -44,13 +46,22 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "run"]
 
 _log = logging.getLogger(__name__)
+_NOT_OF_THE_SOURCE = {
+    *("command", "run", "output_dir", "models", "rasterizer", "cam", "camera", "mesh_frame"),
+    *("save_mesh", "save_depth", "save_camera", "save_frames", "commercial"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     add = parser.add_argument
     add("--input_video", required=True, type=Path, help="any video that FFmpeg reads")
-    add("--output_dir", required=True, type=Path, help="folder for the results")
+    add(
+        "--output_dir",
+        required=True,
+        type=Path,
+        help="folder for the results; keeps what is not ex4d's",
+    )
     add_depth_flags(parser)
     add("--models", type=Path, help="folder of the estimators' weights; default: $EX4D_MODELS")
     add("--source_camera", type=Path, help="camera.npz with the source camera's own path, solved")
@@ -78,18 +89,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the conditions; all files appear at the end, or none."""
-    convention = convention_named(arguments.convention)
+    convention, name = convention_named(arguments.convention), _name_of(arguments)
     _check(arguments)
     rasterizer = make_rasterizer(arguments.rasterizer)
-    with staged_folder(arguments.output_dir) as folder:
+    with staged_folder(arguments.output_dir, _run_of(arguments), _planned(arguments)) as folder:
         clip = _read_clip(arguments)
-        solved = read_trajectory(arguments.source_camera, clip) if arguments.source_camera else None
+        solved = None
+        if arguments.source_camera is not None:
+            solved = read_source_camera(arguments.source_camera, clip)
         given = depth_of_clip(arguments, clip, _lens_of(arguments, clip, solved, convention))
         scene = Scene(
             clip.frames, given.depth, given.intrinsics, arguments.min_face_angle, convention
         )
         source = given.world_to_camera if solved is None else solved.world_to_camera
-        name, trajectory = _trajectory(arguments, clip, scene, source)
+        trajectory = _trajectory(arguments, clip, scene, source)
         started = time.monotonic()
         with progress_bar("render") as progress:
             conditions = render_conditions(
@@ -105,9 +118,41 @@ def run(arguments: argparse.Namespace) -> int:
             write_trajectory(folder / f"camera_{name}.npz", trajectory)
         if arguments.save_mesh:
             _write_mesh(arguments, folder, scene, trajectory, clip.fps)
-        names = sorted(path.name for path in folder.iterdir())
+        names = sorted(path.name for path in folder.iterdir())  # all of them, before they move
     say("wrote", f"{arguments.output_dir}: {', '.join(names)}")
     return 0
+
+
+def _run_of(arguments: argparse.Namespace) -> Run:
+    """What tells the files of this camera path from others, and which files must stay."""
+    reads = [arguments.input_video, *depth_files_of(arguments)]
+    reads += [path for path in (arguments.camera, arguments.source_camera) if path is not None]
+    settings = {
+        name: str(value)
+        for name, value in vars(arguments).items()
+        if name not in _NOT_OF_THE_SOURCE and value is not None
+    }
+    return Run("recon", _name_of(arguments), settings, tuple(reads))
+
+
+def _planned(arguments: argparse.Namespace) -> list[str]:
+    """The names of the files that will be written."""
+    name = _name_of(arguments)
+    names = [f"color_{name}.mp4", f"mask_{name}.mp4", f"backdrop_{name}.npz"]
+    names += [f"conditions_{name}.npz"] if arguments.save_frames else []
+    names += [f"camera_{name}.npz"] if arguments.save_camera else []
+    if arguments.save_depth:
+        names.append("depth.npz" if arguments.save_depth == "npz" else "depth/")
+    if arguments.save_mesh:
+        names.append("DW-Mesh.usdc" if arguments.save_mesh == "usd" else "DW-Mesh.ply")
+    return names
+
+
+def _name_of(arguments: argparse.Namespace) -> str:
+    """What the camera path is called in the names of files."""
+    if arguments.camera is not None:
+        return str(arguments.camera.stem)
+    return str(arguments.cam).lstrip("+")
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -152,15 +197,13 @@ def _lens_of(
 ) -> Lens:
     """What is known of the lens beside the depth: by the flags, else by the solved camera."""
     lens = Lens.of(clip, fov_of_flags(arguments), convention)
-    if lens.given is None and solved is not None:
-        return replace(lens, given=solved.intrinsics)
-    return lens
+    return lens if solved is None else lens.or_solved(solved.intrinsics, solved.size, clip)
 
 
 def _trajectory(
     arguments: argparse.Namespace, clip: Clip, scene: Scene, source: np.ndarray | None
-) -> tuple[str, Trajectory]:
-    """The camera path and its name in the files; `source` is the source camera's own path."""
+) -> Trajectory:
+    """The camera path; `source` is the source camera's own path."""
     if arguments.camera is not None:
         trajectory = read_trajectory(arguments.camera, clip)
         if trajectory.source_extrinsics is None:
@@ -171,7 +214,7 @@ def _trajectory(
             )
         width, height = trajectory.size
         say("camera", f"{arguments.camera}: {len(trajectory)} frames of {width}x{height}")
-        return arguments.camera.stem, trajectory
+        return trajectory
     n_frames, height, width = scene.frames.shape[:3]
     radius = orbit_radius(scene.depth[0], scene.convention)
     poses = preset_path(arguments.cam, n_frames, radius, scene.convention)
@@ -179,7 +222,7 @@ def _trajectory(
         poses = poses @ source[0]  # as seen from where the source camera begins
     say("camera", f"preset {arguments.cam}, centre at depth {radius:.4g}")
     trajectory = Trajectory(poses, scene.intrinsics, (width, height), source_extrinsics=source)
-    return arguments.cam.lstrip("+"), trajectory
+    return trajectory
 
 
 def _say_rendered(conditions: Conditions, rasterizer: str, seconds: float) -> None:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from ex4d.cli.console import say
+from ex4d.engines.wan.folder import EX4D_FILE
 from ex4d.errors import MissingPartError, UsageError
 from ex4d.training.fit.settings import (
     CONFIG_FILE,
     TrainSettings,
+    check_config,
     check_same_run,
     read_config,
 )
@@ -57,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise MissingPartError(f'ex4d train needs {", ".join(absent)}: pip install "ex4d[train]"')
     folder = arguments.output_dir
     settings = _settings(arguments, folder)
+    _check_place(settings, folder)
     from ex4d.training.fit.run import train
 
     with _listener() as listener:
@@ -81,6 +84,14 @@ def _settings(arguments: argparse.Namespace, folder: Path) -> TrainSettings:
     if before:
         check_same_run(TrainSettings(**before), settings, folder)
     return settings
+
+
+def _check_place(settings: TrainSettings, folder: Path) -> None:
+    """Refuse to replace what is read, or is somebody's own, before any work."""
+    newest, start = folder / EX4D_FILE, Path(settings.start_from)
+    if settings.start_from and newest.exists() and start.exists() and newest.samefile(start):
+        raise UsageError(f"the run would replace {newest}, which is read: give another folder")
+    check_config(folder / CONFIG_FILE, settings)
 
 
 @contextmanager

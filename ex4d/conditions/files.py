@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ex4d.camera.trajectory import Trajectory
     from ex4d.conditions.render import Progress
 
-__all__ = ["read_conditions", "write_conditions", "write_frames"]
+__all__ = ["backdrop_beside", "read_conditions", "write_conditions", "write_frames"]
 
 _log = logging.getLogger(__name__)
 
@@ -93,11 +93,16 @@ def _size(video: np.ndarray) -> str:
     return f"{len(video)} frames of {video.shape[2]}x{video.shape[1]}"
 
 
+def backdrop_beside(color_path: Path) -> Path:
+    """What the backdrop of a colour video is called."""
+    return color_path.parent / f"{color_path.stem.replace('color', 'backdrop', 1)}.npz"
+
+
 def _read_backdrop(color_path: Path, mask: np.ndarray, budget: Budget) -> Backdrop | None:
-    path = color_path.parent / f"{color_path.stem.replace('color', 'backdrop', 1)}.npz"
+    path = backdrop_beside(color_path)
     if path == color_path.with_suffix(".npz") or not path.exists():
         return None
-    arrays = read_npz(path, InputError, budget)
+    arrays = read_npz(path, InputError, budget, names=("color", "mask"))
     color, known = arrays.get("color"), arrays.get("mask")
     belongs = (
         color is not None

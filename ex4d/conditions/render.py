@@ -14,6 +14,7 @@ import numpy as np
 from ex4d.conditions.backdrop import Backdrop, BackdropRenderer
 from ex4d.convention import EXACT, Convention
 from ex4d.jit import kernel
+from ex4d.lack_of_memory import telling_what_fits
 
 if TYPE_CHECKING:
     from ex4d.camera.trajectory import Trajectory
@@ -33,6 +34,10 @@ Progress = Callable[[int, int], None]  # frames done, frames in all
 
 _VISIBLE_ALPHA = 125  # of 255; more is seen. The public code's threshold
 _SAME_POSE = 1e-6
+_KEPT_BYTES = 4  # of a pixel of the conditions, and of the backdrop
+_DRAWN_BYTES = 60  # of a pixel that is being drawn, by each worker; measured
+_ENCODED_BYTES = 16  # of a pixel of each frame that the encoder afterwards looks ahead at; measured
+_LOOK_AHEAD = 50  # frames
 
 
 @dataclass(frozen=True)
@@ -84,9 +89,24 @@ def render_conditions(
 ) -> Conditions:
     """Render the conditions of every frame of a camera path.
 
-    Frame 0 is the source frame itself, with a full mask, when its camera is the source's.
+    Frame 0 is the source frame itself, with a full mask, when its camera is the source's. Raises
+    TooLargeError, saying what would fit into the memory.
     """
     trajectory.check_sources(len(scene.frames))
+    n_frames, kept = len(trajectory), _KEPT_BYTES * (2 if with_backdrop else 1)
+    drawn = _DRAWN_BYTES * min(n_frames, rasterizer.workers)
+    worked_on = max(drawn, _ENCODED_BYTES * min(n_frames, _LOOK_AHEAD))
+    with telling_what_fits(n_frames, trajectory.size, kept=kept, worked_on=worked_on):
+        return _render(scene, trajectory, rasterizer, with_backdrop, progress)
+
+
+def _render(
+    scene: Scene,
+    trajectory: Trajectory,
+    rasterizer: Rasterizer,
+    with_backdrop: bool,
+    progress: Progress | None,
+) -> Conditions:
     width, height = trajectory.size
     shape = (len(trajectory), height, width)
     color, mask = np.empty((*shape, 3), np.uint8), np.empty(shape, np.bool_)

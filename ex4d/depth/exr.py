@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +34,8 @@ def read_exr(path: Path, layer: str | None = None, budget: Budget = COMMAND_LINE
     a picture that is larger than the budget has.
     """
     try:
-        with OpenEXR.File(str(path), header_only=True) as file:
+        # Opened here, and written to memory: the library takes only names that are UTF-8.
+        with path.open("rb") as stream, OpenEXR.File(stream, header_only=True) as file:
             headers = [dict(part.header) for part in file.parts]
         owners = {
             channel.name: number
@@ -56,24 +58,27 @@ def _channel(path: Path, part: int, name: str, header: dict[str, Any]) -> np.nda
     with path.open("rb") as file:
         kind, *sampling = read_parts(file)[part].channels[name]
         alone = single_part(file, part)
-    dtype = _DTYPES.get(kind)
-    if dtype is None or sampling != [1, 1]:
-        raise ValueError(f"its channel {name} has no number for each pixel")
-    picture = OpenEXR.InputFile(str(path) if alone is None else alone)
-    try:
-        width, height = _size(header["dataWindow"])
-        return np.frombuffer(picture.channel(name), dtype).reshape(height, width)
-    except OSError as error:  # the library prints why
-        raise DepthError(f"{path} is damaged: its pixels cannot be read") from error
-    finally:
-        picture.close()
+        dtype = _DTYPES.get(kind)
+        if dtype is None or sampling != [1, 1]:
+            raise ValueError(f"its channel {name} has no number for each pixel")
+        file.seek(0)
+        picture = OpenEXR.InputFile(file if alone is None else alone)
+        try:
+            width, height = _size(header["dataWindow"])
+            return np.frombuffer(picture.channel(name), dtype).reshape(height, width)
+        except OSError as error:  # the library prints why
+            raise DepthError(f"{path} is damaged: its pixels cannot be read") from error
+        finally:
+            picture.close()
 
 
 def write_exr(path: Path, depth: np.ndarray) -> None:
     """Write z-depth float32 [H, W] as the channel Z. Raises OutputError."""
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    written = io.BytesIO()
     with atomic_path(path) as temporary, OpenEXR.File(header, {"Z": depth}) as file:
-        file.write(str(temporary))
+        file.write(written)
+        temporary.write_bytes(written.getbuffer())
 
 
 def _check_header(path: Path, header: dict[str, Any], budget: Budget) -> None:

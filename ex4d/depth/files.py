@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ex4d.budget import COMMAND_LINE, Budget
+from ex4d.camera.meant_size import meant_size
 from ex4d.camera.trajectory import scale_intrinsics
 from ex4d.convention import EXACT, Convention
 from ex4d.depth.cleaning import FOR_FILES, DepthCleaning, clean_edges, limit_sky
 from ex4d.depth.fill import fill_unknown, resize_depth
-from ex4d.depth.reading import FAR, DepthReading
+from ex4d.depth.reading import FAR, DepthReading, Ends
 from ex4d.depth.stored import StoredDepth, open_depth
 from ex4d.errors import DepthError
 from ex4d.npz import write_npz
@@ -45,6 +46,14 @@ class Lens:
         size = clip.frames.shape[2], clip.frames.shape[1]
         matrix = convention.assumed_intrinsics(clip.native_size, size, fov_deg)
         return cls(matrix, given=matrix if fov_deg is not None or convention.is_upstream else None)
+
+    def or_solved(self, intrinsics: np.ndarray, size: tuple[int, int], clip: Clip) -> Lens:
+        """With the intrinsics [N, 3, 3] of the solved camera of `clip`, which are for pictures of
+        `size` (W, H), where no lens was given."""
+        if self.given is not None:
+            return self
+        working = clip.frames.shape[2], clip.frames.shape[1]
+        return replace(self, given=scale_intrinsics(intrinsics, size, working))
 
     def choose(self, n_frames: int, of_depth: np.ndarray | None) -> tuple[np.ndarray, LensFrom]:
         """Intrinsics [N, 3, 3] of every frame, and who says so."""
@@ -90,18 +99,20 @@ def read_depth(
         )
     n_frames, height, width = clip.frames.shape[:3]
     stored_size = stored.size
-    of_depth = None
-    if stored.intrinsics is not None:
-        of_depth = scale_intrinsics(stored.intrinsics[chosen], stored_size, (width, height))
-    intrinsics, lens_from = (lens or Lens.of(clip)).choose(n_frames, of_depth)
+    lens = lens or Lens.of(clip)
+    of_depth = _intrinsics_of(stored, chosen, clip) if lens.given is None else None
+    intrinsics, lens_from = lens.choose(n_frames, of_depth)
     stored_lens = scale_intrinsics(intrinsics, (width, height), stored_size)
     depth = np.empty((n_frames, height, width), np.float32)
-    n_unknown = 0
+    n_unknown, ends = 0, Ends()
     with closing(stored):
         for i, number in enumerate(map(int, chosen)):
-            frame = _frame(stored, number, reading, stored_lens[i], cleaning)
+            values = stored.frame(number)
+            ends.add(values)
+            frame = _frame(values, stored.name(number), reading, stored_lens[i], cleaning)
             n_unknown += int((frame == 0).sum())
             depth[i] = resize_depth(fill_unknown(frame, cleaning.holes), (width, height))
+    ends.check(stored.path, reading)
     limit_sky(depth, cleaning)
     clean_edges(depth, clip.frames, cleaning)
     _note_aspect(stored_size, (width, height))
@@ -111,27 +122,52 @@ def read_depth(
 
 def write_depth(path: Path, given: ClipDepth) -> None:
     """Write a `depth.npz` that `read_depth` reads back bit for bit. Raises OutputError."""
-    write_npz(path, {"depth": given.depth, "intrinsics": given.intrinsics})
+    size = np.array(given.depth.shape[:0:-1], np.int64)
+    write_npz(path, {"depth": given.depth, "intrinsics": given.intrinsics, "size": size})
+
+
+def _intrinsics_of(stored: StoredDepth, chosen: np.ndarray, clip: Clip) -> np.ndarray | None:
+    """The intrinsics [N, 3, 3] that come with the depth, for the clip's working size. Where their
+    principal point tells that they are for pictures of another size, as the video's own, they are
+    taken so. Raises DepthError when it lies outside of the depth's pictures."""
+    if stored.intrinsics is None:
+        return None
+    size = clip.frames.shape[2], clip.frames.shape[1]
+    first = stored.intrinsics[chosen[0]]
+    meant: tuple[float, float] | None = stored.lens_size or meant_size(first, [stored.size])
+    if meant is None:  # not for the depth's own size, as it should be, unless the lens is shifted
+        meant = meant_size(first, (size, clip.native_size), stored.size)
+        if meant is not None:
+            _log.info("intrinsics in %s are for %gx%g pixels by their principal point, the depth "
+                      "has %dx%d", stored.path, *meant, *stored.size)  # fmt: skip
+    if meant is None:
+        x, y = first[:2, 2]
+        width, height = stored.size
+        if not (0 <= x <= width and 0 <= y <= height):
+            raise DepthError(
+                f"{stored.path}: the intrinsics have their principal point at {x:g}, {y:g}, "
+                f"outside of the depth's {width}x{height} pixels; name their size in it as 'size', "
+                "or give the lens"
+            )
+        meant = stored.size
+    return scale_intrinsics(stored.intrinsics[chosen], meant, size)
 
 
 def _frame(
-    stored: StoredDepth,
-    number: int,
+    values: np.ndarray,
+    name: str,
     reading: DepthReading,
     intrinsics: np.ndarray,
     cleaning: DepthCleaning,
 ) -> np.ndarray:
     """One frame as float32 with 0 for unknown pixels; what is infinitely far is FAR or unknown."""
-    values = stored.frame(number)
     try:
         depth = reading.depth_of(values, intrinsics)
     except DepthError as error:
-        raise DepthError(f"{stored.name(number)} has {error}") from None
+        raise DepthError(f"{name} has {error}") from None
     depth[np.isinf(depth)] = 0 if cleaning.sky_distance == 0 else FAR
     if not depth.any():
-        raise DepthError(
-            f"{stored.name(number)} has no known depth: every pixel is 0, NaN or infinite"
-        )
+        raise DepthError(f"{name} has no known depth: every pixel is 0, NaN or infinite")
     return depth
 
 

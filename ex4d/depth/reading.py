@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from ex4d.errors import DepthError, UsageError
 
-__all__ = ["FAR", "VALUE_KINDS", "DepthReading", "Values", "ray_lengths"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["FAR", "VALUE_KINDS", "DepthReading", "Ends", "Values", "ray_lengths"]
+
+_log = logging.getLogger(__name__)
 
 Values = Literal["depth", "ray_length", "disparity"]
 VALUE_KINDS: tuple[Values, ...] = get_args(Values)
 FAR = 1e9  # and beyond is infinitely far: Blender writes 1e10 where there is nothing
+_OVERSHOOT = 0.01  # of the median depth
 _FAR_IN_HALF = 65504.0  # the largest number of EXR's half floats, which 1e10 becomes there
 
 
@@ -55,8 +62,13 @@ class DepthReading:
         `intrinsics` [3, 3] are those of this size. Raises DepthError, naming row, column and value,
         where a depth is negative.
         """
-        values = self._shares(stored) if self.near is not None else _numbers(stored)
         is_disparity = self.values == "disparity"
+        if self.near is not None:
+            values = self._shares(stored)
+        else:
+            values = _numbers(stored)
+            if self.offset == 0:
+                values = _without_overshoot(values, self.scale)
         unknown = ~np.isfinite(values) if is_disparity else np.isnan(values) | (values == -np.inf)
         if self.near is None and not is_disparity:
             unknown |= values == 0  # whatever the offset; a disparity of 0 is infinitely far
@@ -76,6 +88,13 @@ class DepthReading:
         depth[depth >= FAR] = np.inf
         return depth
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether numbers are taken for distances as they stand."""
+        return self == replace(DepthReading(), values=self.values, layer=self.layer) and (
+            self.values != "disparity"
+        )
+
     def _shares(self, stored: np.ndarray) -> np.ndarray:
         """Values of the range from near to far."""
         if self.near is None or self.far is None:
@@ -92,6 +111,35 @@ class DepthReading:
         return result
 
 
+class Ends:
+    """The least and the greatest of all numbers that a clip's files hold."""
+
+    def __init__(self) -> None:
+        self._least, self._most = math.inf, -math.inf
+
+    def add(self, stored: np.ndarray) -> None:
+        """Count a frame in; whole numbers are no shares by themselves."""
+        known = stored[np.isfinite(stored)] if stored.dtype.kind == "f" else stored[:0]
+        if known.size:
+            self._least = min(self._least, float(known.min()))
+            self._most = max(self._most, float(known.max()))
+
+    def check(self, path: Path, reading: DepthReading) -> None:
+        """Raise DepthError when the numbers of a clip are shares of a range, and nobody has said
+        of which: read as distances they would turn the scene inside out."""
+        if not reading.is_plain or self._most > 1 or self._least < 0:
+            return
+        if (self._least, self._most) != (0, 1):
+            _log.warning("all depth in %s is below 1: for shares of a range say --depth_near and "
+                         "--depth_far, or --depth_values disparity", path)  # fmt: skip
+            return
+        raise DepthError(
+            f"{path} holds numbers from exactly 0 to 1, which are shares of a range and no "
+            "distances: say its ends (--depth_near, --depth_far); or --depth_values disparity, "
+            "where 1 is near; or what 1 measures (--depth_scale), where they are distances"
+        )
+
+
 def ray_lengths(shape: tuple[int, ...], intrinsics: np.ndarray) -> np.ndarray:
     """The length of the ray to z-depth 1 through each pixel's centre: float64 [H, W]."""
     height, width = shape
@@ -99,6 +147,18 @@ def ray_lengths(shape: tuple[int, ...], intrinsics: np.ndarray) -> np.ndarray:
     y = (np.arange(height) + 0.5 - intrinsics[1, 2]) / intrinsics[1, 1]
     lengths: np.ndarray = np.sqrt(1 + x[None, :] ** 2 + y[:, None] ** 2)
     return lengths
+
+
+def _without_overshoot(values: np.ndarray, scale: float) -> np.ndarray:
+    """Numbers with 0 where they are barely below: filters and lossy files ring around unknown
+    pixels. Depth that is clearly negative stays."""
+    signed = values if scale > 0 else -values
+    negative = signed < 0
+    if negative.any():
+        known = signed[(signed > 0) & (signed < FAR)]
+        if known.size:
+            values[negative & (signed >= -_OVERSHOOT * np.median(known))] = 0
+    return values
 
 
 def _numbers(stored: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Depth files of every kind, opened: how many frames, and each as it is stored.
 
 `depth.npz` has `depth` [N, H, W] (or with an axis of one channel) and optional `intrinsics` [3, 3]
-or [N, 3, 3] for that size.
+or [N, 3, 3] for that size, or for `size` (W, H) where the file has it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ex4d.budget import COMMAND_LINE, Budget
-from ex4d.camera.trajectory import check_intrinsics
+from ex4d.camera.trajectory import check_intrinsics, check_size
 from ex4d.depth.sequence import find_pictures, read_picture
 from ex4d.errors import CameraError, DepthError
 from ex4d.names import names_in_words
@@ -34,7 +34,9 @@ class StoredDepth:
     size: tuple[int, int]  # (W, H) of each
     frame: Callable[[int], np.ndarray]  # its numbers [H, W]; raises DepthError
     name: Callable[[int], str]  # what to call a frame in an error
-    intrinsics: np.ndarray | None = None  # float64 [N, 3, 3] for its size
+    intrinsics: np.ndarray | None = None  # float64 [N, 3, 3]
+    lens_size: tuple[int, int] | None = None  # (W, H) that they are for; None: not said
+    others: tuple[str, ...] = ()  # names of arrays in the file that are not used
     close: Callable[[], None] = lambda: None  # its file; a frame that is asked for opens it again
 
 
@@ -81,7 +83,8 @@ def open_pictures(
 
 
 def _open_npz(path: Path, budget: Budget) -> StoredDepth:
-    frames, others, names = open_frames(path, DepthError, "depth", ("intrinsics",), budget)
+    used = ("intrinsics", "size")
+    frames, others, names = open_frames(path, DepthError, "depth", used, budget)
     if frames is None:
         raise DepthError(f"there is no 'depth' in it, only {names_in_words(names)}")
     shape = frames.shape
@@ -98,9 +101,20 @@ def _open_npz(path: Path, budget: Budget) -> StoredDepth:
     intrinsics = None
     if "intrinsics" in others:
         intrinsics = check_intrinsics(others["intrinsics"], shape[0])
+    lens_size = check_size(others["size"]) if "size" in others else None
 
     def frame(number: int) -> np.ndarray:
         return frames.frame(number).reshape(shape[1:])
 
     name = f"{path}: frame {{}}".format
-    return StoredDepth(path, shape[0], (shape[2], shape[1]), frame, name, intrinsics, frames.close)
+    return StoredDepth(
+        path,
+        shape[0],
+        (shape[2], shape[1]),
+        frame,
+        name,
+        intrinsics,
+        lens_size,
+        tuple(name for name in names if name not in ("depth", *used)),
+        frames.close,
+    )

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
+import tempfile
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,8 @@ from ex4d.mesh.dw_mesh import DWMesh
 from ex4d.outputs import atomic_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pxr import Usd
 
 __all__ = ["MeshOfFrame", "check_usd", "write_usd"]
@@ -39,15 +44,29 @@ def write_usd(
     check_usd()
     from pxr import Tf, Usd
 
-    with atomic_path(Path(path)) as temporary:
+    with atomic_path(Path(path)) as temporary, _named_in_utf_8(temporary) as name:
         try:
-            stage = Usd.Stage.CreateNew(str(temporary))
+            stage = Usd.Stage.CreateNew(name)
             _set_times(stage, n_frames, fps)
             _define_mesh(stage, mesh_of_frame, n_frames, size)
             stage.Save()
         except Tf.ErrorException as error:  # a full disk too
             reasons = re.findall(r": '(.+)'$", str(error), re.MULTILINE) or ["USD reports an error"]
             raise OutputError(f"{path} cannot be written: {reasons[0]}") from error
+
+
+@contextmanager
+def _named_in_utf_8(path: Path) -> Iterator[str]:
+    """The path of a file to write, or of one that is copied there: USD takes no other names."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            written = Path(folder) / f"mesh{path.suffix}"
+            yield str(written)
+            shutil.copyfile(written, path)
+    else:
+        yield str(path)
 
 
 def check_usd() -> None:

@@ -13,6 +13,8 @@ from ex4d.depth.files import ClipDepth, Lens, read_depth
 from ex4d.depth.stored import StoredDepth, open_depth
 from ex4d.errors import DepthError
 from ex4d.models_folder import default_folder
+from ex4d.names import names_in_words
+from ex4d.training.video_files import videos_of_stem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,15 +43,29 @@ class VideoDepth:
 
 
 def find_depth(input_dir: Path, source: str, where: DepthSource) -> VideoDepth:
-    """The depth of a video, `source` relative to the input folder: NAME.npz beside it, or at the
-    same place in the folder of depth files, or estimated. Raises DepthError when there is none."""
-    name = Path(source).with_suffix(".npz").as_posix()
-    path = (where.folder or input_dir) / name
-    if path.is_file():
-        return VideoDepth(name, partial(_stored, open_depth(path)))
+    """The depth of a video, `source` relative to the input folder: NAME.MP4.npz or NAME.npz beside
+    it, or at the same place in the folder of depth files, or estimated. Raises DepthError when
+    there is none, and for a NAME.npz that may be that of several videos."""
+    folder = where.folder or input_dir
+    for name in (f"{source}.npz", Path(source).with_suffix(".npz").as_posix()):
+        path = folder / name
+        if path.is_file():
+            _check_owner(path, input_dir, source)
+            return VideoDepth(name, partial(_stored, open_depth(path)))
     if where.estimator is not None:
         return VideoDepth(where.estimator, partial(_estimated, where.estimator, where.models))
     raise DepthError(f"there is no depth for it: no file {path}, and no --estimator was given")
+
+
+def _check_owner(path: Path, input_dir: Path, source: str) -> None:
+    """Raise DepthError for a file that is named as the depth of more than one video."""
+    own = Path(source).name
+    others = [name for name in videos_of_stem(input_dir, source) if name != own]
+    if others and path.stem != own:
+        raise DepthError(
+            f"{path} may be the depth of {own} or of {names_in_words(others)}: call it {own}.npz, "
+            "or that of the other"
+        )
 
 
 def _stored(stored: StoredDepth, clip: Clip) -> ClipDepth:

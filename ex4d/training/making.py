@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from ex4d.errors import UsageError
+from ex4d.manifest import Run
 from ex4d.outputs import atomic_path, staged_folder
 from ex4d.training.dataset import (
     DatasetSettings,
@@ -18,8 +20,9 @@ from ex4d.training.dataset import (
     write_settings,
 )
 from ex4d.training.processes import in_processes
-from ex4d.training.sheets import CLIPS_ON_A_SHEET, write_sheet
-from ex4d.training.videos import Rejection, find_videos, make_clips
+from ex4d.training.sheets import CLIPS_ON_A_SHEET, SHEET_FOLDER, write_sheet
+from ex4d.training.video_files import find_videos
+from ex4d.training.videos import Rejection, make_clips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,10 +102,11 @@ def _open_dataset(job: MasksJob) -> dict[str, list[ClipRecord]]:
         _check_same(job, before.settings)
         for clip in before.clips:
             kept[clip.source].append(clip)
-    elif clips.exists():
-        raise UsageError(f"{job.dataset} holds {clips.name}, but not of ex4d masks: give another")
     else:
-        with staged_folder(job.dataset) as staging:
+        for name in (clips.name, SHEET_FOLDER, REJECTED_FILE):
+            if os.path.lexists(job.dataset / name):
+                raise UsageError(f"{job.dataset} holds {name}, but not of ex4d masks: give another")
+        with staged_folder(job.dataset, Run("masks")) as staging:
             write_settings(staging, job.settings)
     clips.mkdir(exist_ok=True)
     return kept

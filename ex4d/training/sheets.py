@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from ex4d.training.dataset import ClipRecord, MaskRecord
 
-__all__ = ["CLIPS_ON_A_SHEET", "clip_row", "write_preview", "write_sheet"]
+__all__ = ["CLIPS_ON_A_SHEET", "SHEET_FOLDER", "clip_row", "write_preview", "write_sheet"]
 
 CLIPS_ON_A_SHEET = 100
+SHEET_FOLDER = "sheets"
 _CELL_PX = 112
 _MAGENTA, _TINT = np.array([255, 0, 255]), 0.6
 _PREVIEW = "preview.png"
@@ -57,7 +58,7 @@ def write_sheet(dataset: Path, number: int, names: Sequence[str]) -> None:
         return
     width = max(row.shape[1] for row in rows)
     filled = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
-    folder = dataset / "sheets"
+    folder = dataset / SHEET_FOLDER
     folder.mkdir(exist_ok=True)
     write_png(folder / f"sheet_{number:04d}.png", np.concatenate(filled))
 

@@ -15,6 +15,7 @@ from ex4d.errors import CameraError, DepthError, Ex4dError, InputError, WeightsE
 from ex4d.models_folder import default_folder
 from ex4d.outputs import atomic_folder
 from ex4d.raster.cpu import CpuRasterizer
+from ex4d.text_files import read_text
 from ex4d.training.clip_masks import MaskTools, clip_masks
 from ex4d.training.cropping import covering_size, cropped_frames, cropped_scene
 from ex4d.training.dataset import VIDEO_FILE, ClipRecord, clip_folder, write_record
@@ -32,13 +33,9 @@ if TYPE_CHECKING:
     from ex4d.training.depth_source import VideoDepth
     from ex4d.video.reader import Clip
 
-__all__ = ["MasksJob", "Rejection", "VideoResult", "clip_name", "find_videos", "make_clips"]
+__all__ = ["MasksJob", "Rejection", "VideoResult", "clip_name", "make_clips"]
 
 _log = logging.getLogger(__name__)
-_SUFFIXES = (
-    ".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
-    ".mts", ".ogv", ".ts", ".webm", ".wmv",
-)  # fmt: skip
 _NAME_LENGTH = 60
 
 
@@ -74,25 +71,6 @@ class VideoResult:
 
     made: tuple[ClipRecord, ...]
     rejected: tuple[Rejection, ...]
-
-
-def find_videos(input_dir: Path, dataset: Path) -> list[str]:
-    """The videos in a folder and its subfolders, relative to it, sorted. Hidden ones and those of
-    the dataset itself are left out. Raises InputError when there are none."""
-    if not input_dir.is_dir():
-        raise InputError(f"there is no folder {input_dir}")
-    own = dataset.resolve()
-    found = []
-    for folder, folders, files in os.walk(input_dir):
-        folders[:] = [
-            name for name in folders if name[0] != "." and Path(folder, name).resolve() != own
-        ]
-        paths = [Path(folder, name) for name in files if name[0] != "."]
-        videos = [path for path in paths if path.suffix.lower() in _SUFFIXES]
-        found += [path.relative_to(input_dir).as_posix() for path in videos]
-    if not found:
-        raise InputError(f"there are no videos in {input_dir}: no {', '.join(_SUFFIXES)}")
-    return sorted(found)
 
 
 def clip_name(source: str, first_frame: int) -> str:
@@ -194,4 +172,4 @@ def _tools(tracker: str) -> MaskTools:
 
 def _prompt(video: Path) -> str:
     path = video.with_suffix(".txt")
-    return " ".join(path.read_text("utf-8", "replace").split()) if path.is_file() else ""
+    return " ".join(read_text(path, "replace").split()) if path.is_file() else ""

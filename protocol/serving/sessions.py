@@ -147,6 +147,12 @@ class Sessions:
         return session
 
     def _join(self, peer: bytes, user: str, hello: Hello) -> Session:
+        if not hello.connection:
+            raise UnexpectedMessage(
+                "This is the server's port for data: give the other one as its endpoint, mostly "
+                f"{self._data_port - 1}.",
+                field="connection",
+            )
         session = self._connections.get(hello.connection)
         if session is None or session.data is not None:
             raise UnexpectedMessage("There is no such connection to join.", field="connection")

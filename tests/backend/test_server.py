@@ -160,6 +160,25 @@ def test_the_scripts_client_submits_watches_and_fetches(serve, keys, shot, tmp_p
     assert state == "done"
     assert main(["watch", job_id, *link]) == 0
     assert main(["get", job_id, "--output_dir", str(tmp_path / "again"), *link]) == 0
+    assert main(["get", job_id, "--output_dir", str(tmp_path / "again"), *link]) == 0
+    (out / "result.mp4").write_text("mine")
+    for command in (["get", job_id], ["submit", *clip, "--cam", "20"]):
+        capsys.readouterr()
+        assert main([*command, "--output_dir", str(out), *link]) == 2
+        answer = capsys.readouterr()
+        assert "result.mp4 cannot be written: it is there already" in answer.err
+        assert answer.out == ""  # before anything is sent
+    assert (out / "result.mp4").read_text() == "mine"
     assert main(["cancel", job_id, *link]) == 0  # what has ended stays as it is
     assert main(["resume", job_id, *link]) == 0
     assert main(["cancel", "nothing", *link]) == main(["resume", "nothing", *link]) == 2
+
+
+def test_a_folder_of_somebody_elses_is_not_taken_for_a_servers(tmp_path, capsys):
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch" / "plate.exr").write_text("mine")
+    (tmp_path / "lock").write_text("mine")
+    assert main(["serve", "--data_dir", str(tmp_path), "--bind", "tcp://127.0.0.1:0"]) == 2
+    assert "holds something else than a server's jobs" in capsys.readouterr().err
+    assert (tmp_path / "scratch" / "plate.exr").read_text() == "mine"
+    assert (tmp_path / "lock").read_text() == "mine"

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from ex4d.errors import OutputError, UsageError
+from ex4d.manifest import MANIFEST, Run
 from ex4d.outputs import atomic_folder, atomic_path, make_folder, staged_folder
 
+RUN = Run("recon", "30")
 FAULTS = [KeyboardInterrupt, SystemExit, UsageError, ValueError]
 
 
@@ -45,7 +47,7 @@ def fill_and_raise(target: Path, fault: type[BaseException] | None) -> None:
 def stage_and_raise(
     folder: Path, fault: type[BaseException], *, theirs: Path | None = None
 ) -> None:
-    with staged_folder(folder) as staging:
+    with staged_folder(folder, RUN) as staging:
         (staging / "frames").mkdir()
         (staging / "frames" / "0.png").write_text("0")
         if theirs:
@@ -54,7 +56,7 @@ def stage_and_raise(
 
 
 def stage(folder: Path, *names: str) -> None:
-    with staged_folder(folder) as staging:
+    with staged_folder(folder, RUN) as staging:
         for name in names:
             (staging / name).write_text(name)
 
@@ -113,7 +115,7 @@ def test_a_full_disk_is_said_in_plain_words(tmp_path):
 def test_an_error_about_another_file_passes_unchanged(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a.txt"):
         (tmp_path / "input").read_text()
-    with pytest.raises(FileNotFoundError), staged_folder(tmp_path / "out"):
+    with pytest.raises(FileNotFoundError), staged_folder(tmp_path / "out", RUN):
         (tmp_path / "input").read_text()
 
 
@@ -133,12 +135,12 @@ def test_numpys_short_write_is_an_output_error(tmp_path):
 
 def test_staged_folder_shows_its_files_together_at_the_end(tmp_path):
     folder = tmp_path / "a" / "b"
-    with staged_folder(folder) as staging:
+    with staged_folder(folder, RUN) as staging:
         (staging / "color.mp4").write_text("color")
         (staging / "frames").mkdir()
         (staging / "frames" / "0.png").write_text("0")
         assert everything_in(folder) == everything_in_staging(folder, staging)
-    assert everything_in(folder) == ["color.mp4", "frames", "frames/0.png"]
+    assert everything_in(folder) == [MANIFEST, "color.mp4", "frames", "frames/0.png"]
 
 
 def everything_in_staging(folder: Path, staging: Path) -> list[str]:
@@ -146,12 +148,12 @@ def everything_in_staging(folder: Path, staging: Path) -> list[str]:
     return [path for path in everything_in(folder) if Path(path).parts[0] == staging.name]
 
 
-def test_staged_folder_replaces_files_and_keeps_others(tmp_path):
-    (tmp_path / "old").write_text("older")
+def test_staged_folder_replaces_what_it_wrote_and_keeps_others(tmp_path):
+    stage(tmp_path, "old")
     (tmp_path / "mine").write_text("mine")
-    with staged_folder(tmp_path) as staging:
+    with staged_folder(tmp_path, RUN) as staging:
         (staging / "old").write_text("new")
-    assert everything_in(tmp_path) == ["mine", "old"]
+    assert everything_in(tmp_path) == [MANIFEST, "mine", "old"]
     assert (tmp_path / "old").read_text() == "new"
 
 

@@ -13,6 +13,7 @@ from protocol.errors import (
     NotAuthorised,
     NotReachable,
     TimedOut,
+    UnexpectedMessage,
     VersionMismatch,
     WrongServerKey,
 )
@@ -136,6 +137,13 @@ def test_half_of_the_keys_is_refused_rather_than_going_plain(client_keys):
         Address("tcp://h:1", None, client_keys)
     with pytest.raises(InvalidArgument):
         Address("tcp://h:1", client_keys.public, None)
+
+
+def test_the_port_for_data_is_told_from_the_servers_own(server):
+    _, data = server.ports
+    text = refusal(Address(f"tcp://127.0.0.1:{data}"), 5, UnexpectedMessage)
+    assert "This is the server's port for data" in text
+    assert len(server.sessions) == 0
 
 
 def test_a_name_that_does_not_exist_is_not_reachable():

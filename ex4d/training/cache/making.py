@@ -16,6 +16,7 @@ from ex4d.engines.wan.folder import find_models, require_files
 from ex4d.engines.wan.load import prompt_encoder
 from ex4d.engines.wan.prompts import fingerprint
 from ex4d.errors import InputError, UsageError
+from ex4d.manifest import Run
 from ex4d.outputs import staged_folder
 from ex4d.training.cache.encoding import ClipEncoder, read_pictures
 from ex4d.training.cache.files import (
@@ -148,7 +149,7 @@ def _open_cache(job: CacheJob, settings: CacheSettings) -> None:
     if not is_cache(job.cache):
         if job.cache.is_dir() and any(job.cache.iterdir()):
             raise UsageError(f"{job.cache} holds something else than a cache: give another folder")
-        with staged_folder(job.cache) as staging:
+        with staged_folder(job.cache, Run("cache")) as staging:
             write_settings(staging, settings)
         return
     before = read_settings(job.cache)

@@ -56,7 +56,7 @@ def _panel(title: str, curves: Mapping[str, np.ndarray]) -> np.ndarray:
 
     def place(frame: float, value: float) -> tuple[int, int]:
         across = frame / max(1, n_frames - 1)
-        up = (value - low) / (high - low)
+        up = (value - low) / ((high - low) or 1.0)  # a curve may be flat
         x = _LEFT + across * (_WIDTH - _LEFT - _RIGHT)
         y = _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
         return round(x), round(y)

@@ -12,7 +12,8 @@ import numpy as np
 from ex4d.conditions.render import Conditions
 from ex4d.engines.base import Watcher, result_metadata
 from ex4d.errors import InputError, VideoError
-from ex4d.outputs import make_folder
+from ex4d.manifest import Run
+from ex4d.outputs import make_folder, staged_file
 from ex4d.training.dataset import read_dataset
 from ex4d.training.evaluation.scoring import Subject
 from ex4d.training.held_out import split_clips
@@ -82,4 +83,5 @@ def _make(
     made = engine.generate(
         Conditions(color, visible), seed=seed, settings=generation.settings, watcher=Watcher()
     )
-    write_color(path, made, fps, metadata=metadata)
+    with staged_file(path, Run("evaluate", path.name)) as staged:
+        write_color(staged, made, fps, metadata=metadata)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from ex4d.training.evaluation.scoring import Score
 
-__all__ = ["table_lines", "write_report"]
+__all__ = ["REPORT_FILES", "table_lines", "write_report"]
 
+REPORT_FILES = ("scores.csv", "scores.json", "curves.png")
 _COLUMNS = (*(f"{metric}/{region}" for metric in METRICS for region in REGIONS), "lpips/all")
 _DIGITS = {"psnr": 2, "ssim": 4, "flicker": 2, "lpips": 4}
 

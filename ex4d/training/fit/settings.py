@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ex4d.errors import InputError, UsageError
-from ex4d.outputs import atomic_path
+from ex4d.manifest import Run
+from ex4d.outputs import check_names, staged_file
+from ex4d.text_files import read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CONFIG_FILE", "TrainSettings", "check_same_run", "read_config", "write_config"]
+__all__ = [
+    "CONFIG_FILE",
+    "TrainSettings",
+    "check_config",
+    "check_same_run",
+    "read_config",
+    "write_config",
+]
 
 CONFIG_FILE = "config.toml"
 
@@ -71,8 +80,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """Read settings, any of them, by their names. Raises InputError for a file that is missing or
     damaged, and for names and types that are not those of settings."""
     try:
-        with path.open("rb") as file:
-            content = tomllib.load(file)
+        content = tomllib.loads(read_text(path))
         for name in content:
             if name not in {known.name for known in fields(TrainSettings)}:
                 raise InputError(f"{path} has {name}, which is no setting of ex4d train")
@@ -85,10 +93,27 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def write_config(path: Path, settings: TrainSettings) -> None:
-    """Write all settings. Raises OutputError."""
+    """Write all settings. Raises OutputError, also rather than replace a file that is not as it was
+    written here: somebody's own, or one that somebody has changed."""
+    if _is_there(path, settings):
+        return
+    with staged_file(path, Run("train", path.name)) as staged:
+        staged.write_bytes(_text(settings))
+
+
+def check_config(path: Path, settings: TrainSettings) -> None:
+    """Raise OutputError when write_config would."""
+    if not _is_there(path, settings):
+        check_names(path.parent, Run("train", path.name), [path.name])
+
+
+def _is_there(path: Path, settings: TrainSettings) -> bool:
+    return path.is_file() and path.read_bytes() == _text(settings)
+
+
+def _text(settings: TrainSettings) -> bytes:
     lines = [f"{name} = {_toml(value)}\n" for name, value in asdict(settings).items()]
-    with atomic_path(path) as temporary:
-        temporary.write_text("".join(lines), "utf-8", "surrogateescape")
+    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def check_same_run(before: TrainSettings, now: TrainSettings, folder: Path) -> None:

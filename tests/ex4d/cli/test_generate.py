@@ -72,7 +72,7 @@ def test_generate_never_writes_over_what_it_reads(generate, out, name):
     answer = generate("--output_video", out / ".." / "out" / name)
     assert answer.exit_code == 2
     assert f"{name}, which is read" in answer.err
-    assert sorted(path.name for path in out.iterdir()) == [
+    assert sorted(path.name for path in out.glob("[!.]*")) == [
         "backdrop_30.npz",
         "color_30.mp4",
         "conditions_30.npz",

@@ -27,6 +27,7 @@ def test_m8_too_little_memory_is_one_sentence(shot, tmp_path):
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert run.stderr.startswith("ex4d recon: there was not enough memory (")
+    assert "about 6 frames of " in run.stderr  # what would fit
     assert run.stderr.endswith("choose fewer frames or a smaller size\n")
     assert run.stderr.count("\n") == 1
     assert not list((tmp_path / "out").glob("*"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ex4d.depth.files import read_depth
 from ex4d.depth.reading import DepthReading, ray_lengths
 from ex4d.errors import DepthError, UsageError
 
@@ -94,3 +95,62 @@ def test_a_negative_depth_is_named():
 def test_settings_that_mean_nothing_are_refused(reading, words):
     with pytest.raises(UsageError, match=words):
         DepthReading(**reading)
+
+
+@pytest.mark.parametrize("scale", [1.0, -2.0])
+def test_what_is_barely_negative_is_unknown(scale):
+    """Filters and lossy files ring around unknown pixels."""
+    stored = np.full((4, 6), 4.0) * np.sign(scale)
+    stored[1, 2], stored[2, 3] = -1e-6 * np.sign(scale), -0.03 * np.sign(scale)
+    depth = DepthReading(scale=scale).depth_of(stored, np.eye(3))
+    assert (depth == 0).sum() == 2
+    assert depth[1, 2] == depth[2, 3] == 0
+    stored[1, 2] = -0.5 * np.sign(scale)
+    with pytest.raises(DepthError, match="at row 1, column 2"):
+        DepthReading(scale=scale).depth_of(stored, np.eye(3))
+
+
+def test_a_disparity_that_is_barely_negative_is_infinitely_far():
+    stored = np.array([[0.5, -1e-6, 0.25]])
+    depth = DepthReading(values="disparity").depth_of(stored, np.eye(3))
+    np.testing.assert_array_equal(depth, [[2, np.inf, 4]])
+
+
+SHARES = np.linspace(0, 1, 4 * 48 * 64, dtype=np.float32).reshape(4, 48, 64)
+
+
+@pytest.fixture
+def read_shares(tmp_path, make_clip):
+    """A function that reads numbers in a way."""
+
+    def read(shares: np.ndarray, **reading: object) -> np.ndarray:
+        np.savez(tmp_path / "depth.npz", depth=shares)
+        return read_depth(
+            tmp_path / "depth.npz", make_clip(4), reading=DepthReading(**reading)
+        ).depth
+
+    return read
+
+
+@pytest.mark.parametrize("values", ["depth", "ray_length"])
+def test_numbers_from_exactly_0_to_1_are_asked_about(read_shares, values):
+    with pytest.raises(DepthError, match="from exactly 0 to 1") as caught:
+        read_shares(SHARES, values=values)
+    for answer in ("--depth_near", "--depth_far", "--depth_values disparity", "--depth_scale"):
+        assert answer in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer", [{"near": 1.0, "far": 9.0}, {"values": "disparity"}, {"scale": 10.0}]
+)
+def test_every_answer_to_that_is_taken(read_shares, answer):
+    assert read_shares(SHARES, **answer).min() > 0
+
+
+def test_depth_below_1_is_read_with_a_note(read_shares, caplog):
+    near = SHARES / 2 + 0.1
+    np.testing.assert_array_equal(read_shares(near), near)
+    assert "all depth in" in caplog.text
+    caplog.clear()
+    read_shares(SHARES + 1)
+    assert not caplog.text

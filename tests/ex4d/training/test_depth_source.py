@@ -39,6 +39,18 @@ def test_or_at_the_same_place_in_a_folder_of_depth(write, tmp_path, make_clip):
     np.testing.assert_array_equal(depth.of(make_clip(4)).depth, steps(4))
 
 
+def test_one_file_is_not_the_depth_of_two_videos(write, tmp_path, make_clip):
+    write("a/walk.npz", depth=steps(4))
+    for name in ("walk.mov", "walk.MP4", "walk.txt", "walker.mp4"):
+        (tmp_path / "a" / name).touch()
+    with pytest.raises(DepthError, match=r"depth of walk.mov or of walk.MP4: call it walk.mov.npz"):
+        find_depth(tmp_path, "a/walk.mov", DepthSource())
+    write("a/walk.mov.npz", depth=steps(4) + 1)
+    depth = find_depth(tmp_path, "a/walk.mov", DepthSource())
+    assert depth.name == "a/walk.mov.npz"
+    np.testing.assert_array_equal(depth.of(make_clip(4)).depth, steps(4) + 1)
+
+
 def test_one_that_is_missing_is_named(tmp_path):
     with pytest.raises(DepthError, match=r"there is no depth for it: no file .*walk\.npz"):
         find_depth(tmp_path, "walk.mp4", DepthSource())

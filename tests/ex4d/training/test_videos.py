@@ -14,7 +14,8 @@ from ex4d.training.clip_masks import MaskTools, clip_masks
 from ex4d.training.dataset import read_dataset
 from ex4d.training.paths import draw_path
 from ex4d.training.tracking import FlowTracker
-from ex4d.training.videos import MasksJob, clip_name, find_videos
+from ex4d.training.video_files import find_videos
+from ex4d.training.videos import MasksJob, clip_name
 from ex4d.video.writer import read_color, read_mask
 
 from .jobs import run, settings_of
