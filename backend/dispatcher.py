@@ -174,7 +174,7 @@ class Dispatcher:
                     job_id, JobState.FAILED if change.error_code else JobState.DONE, change
                 )
             case Failed(code=code, text=text, damaged=damaged):
-                for blob in damaged:
+                for blob in filter(self._blobs.is_doubtful, damaged):  # not sent again meanwhile
                     self._log.warning("a file is damaged: set aside", job_id, sha256=blob.sha256)
                     self._blobs.set_aside(blob)
                 return Outcome(job_id, JobState.FAILED, Change(code, text))

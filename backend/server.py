@@ -11,23 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from backend.attachments import Attachments
 from backend.holdings import owner_of
 from backend.log import JobLog
 from backend.upload_store import UploadStore
 from protocol import codec
-from protocol.errors import Busy, DiskFull, UnexpectedMessage, UnknownJob
-from protocol.jobs import FINAL_STATES
+from protocol.errors import UnexpectedMessage
 from protocol.messages import (
     Accepted,
     Attach,
     Attached,
     Cancel,
-    Event,
     GetJob,
     GetJobs,
     GetStatus,
     OneJob,
-    Preview,
     Release,
     Resume,
     Status,
@@ -42,15 +40,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from backend.service import JobService
-    from backend.worker_messages import Previewed
-    from protocol.jobs import JobInfo
     from protocol.messages import ControlMessage, Message
     from protocol.serving import FrontSettings, Session
 
 __all__ = ["Server"]
 
 _PAGE = 200  # jobs in one message
-_LATE_S = 0.25  # between two tries to send events to a peer whose queue was full (H12)
 
 
 class Server:
@@ -61,18 +56,11 @@ class Server:
         self._encrypted = settings.keys is not None
         self._began_s = time.monotonic()
         self._log = JobLog("server")
-        self._attached: dict[tuple[str, str], int] = {}  # connection, job -> sequence told
-        self._watchers: set[tuple[str, str]] = set()  # connection, job: preview pictures, too
-        self._previews: dict[str, Previewed] = {}  # by job: not told yet
-        self._news: set[str] = set()  # jobs with events that somebody may wait for
-        self._late: set[str] = set()  # the same, of somebody whose queue was full
-        self._late_at_s = 0.0  # when they are tried again
+        self._attachments = Attachments(service)
         self._stops_asked = self._stops_obeyed = 0
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
-        service.on_event = self._note
-        service.on_preview = self._note_preview
         self._context: zmq.Context[Any] = zmq.Context()
         try:
             store = UploadStore(service.blobs, service.journal.holdings, service.settings)
@@ -106,14 +94,13 @@ class Server:
             while not (self._obey() and self._service.has_stopped):
                 self._wait()
                 self._front.serve()
-                self._service.shown = {job_id for _, job_id in self._watchers}
+                self._service.shown = self._attachments.shown
                 self._service.step()
                 with self._service.guard("telling the clients"):
-                    self._tell_previews()
-                    self._tell()
+                    self._attachments.tell(self._front)
         finally:
+            self._front.close()  # first: a file that is whole by now goes into the store
             self._service.close()
-            self._front.close()
 
     @contextmanager
     def _stopping_at(self, signals: Collection[int]) -> Iterator[None]:
@@ -156,9 +143,8 @@ class Server:
             *(self._wake_out.fileno(), *self._front.filenos(), *self._service.filenos()),
         ):
             poller.register(number, zmq.POLLIN)
-        wait_s = min(self._front.timeout_s(), self._service.timeout_s())
-        if self._late:
-            wait_s = min(wait_s, _LATE_S)
+        parts = self._front, self._service, self._attachments
+        wait_s = min(part.timeout_s() for part in parts)
         poller.poll(math.ceil(wait_s * 1000))
         with suppress(BlockingIOError):
             self._wake_out.recv(64)
@@ -183,10 +169,7 @@ class Server:
                 return codec.job_page(message.id, jobs)
             case Attach():
                 info = self._service.get(owner, message.job_id)
-                key = session.connection, message.job_id
-                self._attached[key] = message.since
-                (self._watchers.add if message.previews else self._watchers.discard)(key)
-                self._news.add(message.job_id)
+                self._attachments.add(session, message)
                 return Attached(message.id, info)
             case GetStatus():
                 return self._status(message)
@@ -217,76 +200,6 @@ class Server:
                 for worker in status.workers
             ],
         )
-
-    def _note(self, owner: str, info: JobInfo) -> None:
-        """Remember that something happened to a job."""
-        self._news.add(info.job_id)
-
-    def _note_preview(self, preview: Previewed) -> None:
-        """Remember a job's latest picture until the end of the round."""
-        self._previews[preview.job_id] = preview
-
-    def _tell_previews(self) -> None:
-        """Send pictures to those who want them; whose queue is full misses this one."""
-        if not self._previews:
-            return
-        previews, self._previews = self._previews, {}
-        sessions = {session.connection: session for session in self._front.sessions.all()}
-        self._watchers = {key for key in self._watchers if key[0] in sessions}
-        for connection, job_id in self._watchers:
-            if job_id in previews:
-                self._front.push(sessions[connection], _picture(previews[job_id]))
-
-    def _tell(self) -> None:
-        """Send attached clients the events that they have not been told yet."""
-        if self._late and time.monotonic() >= self._late_at_s:
-            self._news |= self._late
-            self._late.clear()
-            self._late_at_s = time.monotonic() + _LATE_S
-        if not self._news:
-            return
-        news, self._news = self._news, set()
-        sessions = {session.connection: session for session in self._front.sessions.all()}
-        for (connection, job_id), told in list(self._attached.items()):
-            if connection not in sessions:
-                del self._attached[connection, job_id]
-            elif job_id in news and sessions[connection].full_since_s is not None:
-                self._late.add(job_id)  # its queue is full: nothing is read for it meanwhile
-            elif job_id in news:
-                self._send_events(sessions[connection], job_id, told)
-
-    def _send_events(self, session: Session, job_id: str, told: int) -> None:
-        try:
-            events = self._service.events_since(owner_of(session.user), job_id, told)
-        except UnknownJob:  # released
-            del self._attached[session.connection, job_id]
-            return
-        except (Busy, DiskFull):  # the journal cannot be read now
-            self._late.add(job_id)
-            return
-        for info in events:
-            if not self._front.push(session, _event(info)):
-                self._late.add(job_id)  # its queue is full
-                return
-            self._attached[session.connection, job_id] = info.sequence
-            if info.state in FINAL_STATES:
-                self._watchers.discard((session.connection, job_id))
-
-
-def _picture(preview: Previewed) -> Preview:
-    return Preview(preview.job_id, preview.width, preview.height, preview.frames, preview.data)
-
-
-def _event(info: JobInfo) -> Event:
-    return Event(
-        job_id=info.job_id,
-        sequence=info.sequence,
-        state=info.state,
-        stage=info.stage,
-        done=info.done,
-        total=info.total,
-        text=info.error_text,
-    )
 
 
 def _kept(count: int) -> str:

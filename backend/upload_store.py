@@ -98,9 +98,12 @@ class UploadStore:
         """Take note that a file was hashed and is right."""
         self._blobs.known_good(blob)
 
-    def set_aside(self, blob: BlobId) -> None:
-        """Take a damaged file out of the store: it is lacking then, and can be sent again."""
-        self._blobs.set_aside(blob)
+    def set_aside(self, blob: BlobId, inode: int) -> None:
+        """Take a damaged file out of the store: it is lacking then, and can be sent again. Another
+        that has come under its name since stays."""
+        with suppress(UnknownBlob):
+            if self._blobs.path_of(blob).stat().st_ino == inode:
+                self._blobs.set_aside(blob)
 
     def _share(self, name: str, owner: str, room_bytes: int) -> int:
         """What one more file of a client may have of the room, so that others have some, too."""

@@ -46,6 +46,7 @@ class Answers:
             text = "a request could not be answered"
             self.told.warning("faults", text, error=error)
             error = ProtocolError("The server could not do this; its log says why.")
+        error.facts.pop("path", None)  # of the server's disk, which is no client's business
         return codec.failure_of(number, error)
 
     @contextmanager

@@ -52,5 +52,6 @@ class BlobStore(Protocol):
     def known_good(self, blob: BlobId) -> None:
         """Take note that they were, and are right."""
 
-    def set_aside(self, blob: BlobId) -> None:
-        """Take note that they are wrong: it is as if the file were not there."""
+    def set_aside(self, blob: BlobId, inode: int) -> None:
+        """Take note that they are wrong in the file of this number: it is as if it were not there;
+        nothing happens when another file has its name by now."""

@@ -22,8 +22,8 @@ __all__ = ["Connection", "Connections"]
 
 _YOUNG_S = 1.0  # an honest client has greeted by then, also over a slow link
 _CLOSING_S = 0.05  # until closed connections have given their descriptors back
-_MOST_STUCK = 32  # connections that libzmq keeps after their end
-_STUCK_S = 20.0  # the same, of one
+_MOST_STUCK = 64  # connections that libzmq keeps after their end
+_STUCK_S = 10.0  # the same, of one
 _LATE_S = 1.0  # a look that comes so long after the last accuses nobody
 
 
@@ -36,6 +36,7 @@ class Connection:
     address: tuple[str, int]
     since_s: float
     has_greeted: bool = False
+    is_cut: bool = False
     received_bytes: int = 0  # when all of its messages had been read last
     is_suspect: bool = False  # of sending a message without end
 
@@ -106,17 +107,17 @@ class Connections:
 
     def cut(self, connection: Connection) -> None:
         """Close a connection, unless it is closed already."""
+        connection.is_cut = True
         close_connection(connection.descriptor, connection.address)
 
-    @property
-    def are_stuck(self) -> bool:
-        """Whether libzmq keeps the descriptors of closed ones for too long, which it does until
+    def are_stuck(self, *, is_idle: bool) -> bool:
+        """Whether libzmq keeps the descriptors of too many closed connections, which it does until
         the socket is closed: of peers that let another take their routing id over, sent on and
-        left (H1)."""
+        left (H1). Where nobody is connected (`is_idle`), one that lasts is too many."""
         now_s = self._clock()
-        lasting = sum(now_s - since_s > 1 for since_s in self._remnants.values())
-        longest_s = max((now_s - since_s for since_s in self._remnants.values()), default=0.0)
-        return lasting >= _MOST_STUCK or longest_s > _STUCK_S
+        ages = [now_s - since_s for since_s in self._remnants.values()]
+        lasting = sum(age_s > 1 for age_s in ages)
+        return lasting >= _MOST_STUCK or (is_idle and max(ages, default=0.0) > _STUCK_S)
 
     def look(self, *, has_read_all: bool) -> bool:
         """Take in which connections there are, and close those that did not greet in time and
@@ -186,6 +187,8 @@ class Connections:
             known = before.get(number)
             if known is None or known.address != address:
                 known = Connection(number, address, now_s)
+            if known.is_cut:  # its peer has not closed its end
+                remnants.add(number)
             self._of[number] = known
         self._by_peer = {k: c for k, c in self._by_peer.items() if self._of.get(c.descriptor) is c}
         self._remnants = {number: self._remnants.get(number, now_s) for number in remnants}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import FileChanged, InvalidMessage, UnknownBlob
 from ..limits import CHUNK_BYTES, OPEN_FETCHES, WINDOW_BYTES_MOST
-from ..transfer import hash_descriptor, read_chunk
+from ..transfer import read_chunk
+from .verification import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Downloads", "Piece"]
 
 _OPEN_FILES = 16
+_BUSY_S = 0.002  # between two looks whether peers have read what was sent to them
+_RECENT_S, _IDLE_S = 0.1, 0.05  # who has read nothing for so long is looked at less often
 _MOST_BYTES = 256 << 20  # of all peers that were read or sent, and have not left the process (H6)
 
 
@@ -47,7 +50,7 @@ class _Reader:
     ready: deque[Piece] = field(default_factory=deque)
     sent: deque[tuple[Callable[[], bool], int]] = field(default_factory=deque)
     bytes: int = 0  # read, or sent and still in this process
-    moved_s: float = 0.0
+    moved_s: float = 0.0  # when bytes left last, or began to wait for that
 
 
 class Downloads:
@@ -71,13 +74,16 @@ class Downloads:
         self._limits = limits
         self._readers: OrderedDict[str, _Reader] = OrderedDict()  # by connection
         self._files: OrderedDict[tuple[str, BlobId], int] = OrderedDict()
-        self._right: set[BlobId] = set()  # hashed by the disk's thread, and not noted yet
+        self._checks: dict[BlobId, Verification] = {}  # under way; who asks for these waits
         self._bytes = 0
+        self._moved_s = clock()  # when bytes of anybody left last
 
     @property
-    def is_busy(self) -> bool:
-        """Whether `step` has something to do soon."""
-        return bool(self._readers)
+    def busy_s(self) -> float | None:
+        """After how long `step` has something to do; None: not before something comes."""
+        if not self._bytes:
+            return None
+        return _BUSY_S if self._clock() - self._moved_s < _RECENT_S else _IDLE_S
 
     def fetch(self, session: Session, message: Fetch) -> bool:
         """Take a request; False when the peer has too many that it does not read (H6).
@@ -91,8 +97,7 @@ class Downloads:
                 f"file of {blob.size}, or more than {self._most()}.",
                 field="size",
             )
-        if (session.connection, blob) not in self._files:
-            self._open(session, blob)
+        self._open(session, blob)
         reader = self._readers.get(session.connection)
         if reader is None:
             reader = _Reader(session, moved_s=self._clock())
@@ -110,9 +115,11 @@ class Downloads:
                 has_left = self._send(reader.session, reader.ready[0])
                 if has_left is None:
                     break
+                if not reader.sent:
+                    reader.moved_s = self._clock()
                 reader.sent.append((has_left, len(reader.ready.popleft().payload)))
             if not reader.bytes and not reader.waiting:
-                self._readers.pop(reader.session.connection, None)
+                self._end(reader)
         may_read = True
         while may_read:
             may_read = False
@@ -126,15 +133,15 @@ class Downloads:
     def stuck(self, after_s: float) -> list[Session]:
         """Connections that have read nothing for so long of what was sent to them."""
         now_s = self._clock()
-        return [r.session for r in self._readers.values() if now_s - r.moved_s > after_s]
+        readers = self._readers.values()
+        return [r.session for r in readers if r.sent and now_s - r.moved_s > after_s]
 
     def forget(self, session: Session) -> None:
         """Drop what a connection has asked for."""
-        reader = self._readers.pop(session.connection, None)
+        reader = self._readers.get(session.connection)
         if reader is not None:
             self._bytes -= reader.bytes
-        for key in [k for k in self._files if k[0] == session.connection]:
-            self._close(self._files.pop(key))
+            self._end(reader)
 
     def close(self) -> None:
         """Close every file."""
@@ -142,70 +149,91 @@ class Downloads:
         while self._files:
             self._close(self._files.popitem()[1])
 
+    def _end(self, reader: _Reader) -> None:
+        """Its files are closed, too: when it asks again, they may be others of the same name."""
+        connection = reader.session.connection
+        self._readers.pop(connection, None)
+        for key in [key for key in self._files if key[0] == connection]:
+            self._close(self._files.pop(key))
+
     def _most(self) -> int:
         return max(self._limits.chunk_bytes, CHUNK_BYTES)
 
     def _may_read(self, reader: _Reader) -> bool:
         """One piece is always allowed to a peer, so that nobody waits for the others' memory."""
-        if not reader.waiting:
+        if not reader.waiting or reader.waiting[0].blob in self._checks:
             return False
         size = reader.waiting[0].size
         window = min(self._limits.window_bytes, WINDOW_BYTES_MOST)
         fits = reader.bytes + size <= window and self._bytes + size <= _MOST_BYTES
         return fits or not reader.bytes
 
-    def _open(self, session: Session, blob: BlobId) -> None:
-        if len(self._files) >= _OPEN_FILES:
-            self._close(self._files.popitem(last=False)[1])
-        self._files[session.connection, blob] = self._store.open_for_reading(blob, session.user)
+    def _open(self, session: Session, blob: BlobId) -> int:
+        """A descriptor of a file, whose bytes are hashed first where that is due."""
+        key = session.connection, blob
+        if key not in self._files:
+            if len(self._files) >= _OPEN_FILES:
+                self._close(self._files.popitem(last=False)[1])
+            descriptor = self._store.open_for_reading(blob, session.user)
+            self._files[key] = descriptor
+            if blob not in self._checks and self._store.is_doubtful(blob):
+                self._checks[blob] = Verification(
+                    self._disk, blob, descriptor, lambda is_right: self._checked(blob, is_right)
+                )
+        self._files.move_to_end(key)
+        return self._files[key]
 
     def _close(self, descriptor: int) -> None:
         """After whatever the disk's thread still reads from it."""
-        self._disk.put(lambda: os.close(descriptor), lambda result: None)
+        self._disk.put_close(lambda: os.close(descriptor))
 
     def _read(self, reader: _Reader, message: Fetch) -> None:
         session, blob = reader.session, message.blob
         try:
-            if (session.connection, blob) not in self._files:  # closed for others' sake
-                self._open(session, blob)
+            descriptor = self._open(session, blob)
         except (UnknownBlob, OSError) as error:
             self._reply(session, message.id, error)
             return
-        descriptor = self._files[session.connection, blob]
-        self._files.move_to_end((session.connection, blob))
-        must_check = self._store.is_doubtful(blob)
+        if blob in self._checks:  # it was closed for others' sake, and is opened anew
+            reader.waiting.appendleft(message)
+            return
+        inode = os.fstat(descriptor).st_ino
         reader.bytes += message.size
         self._bytes += message.size
 
         def read() -> Piece:
-            if must_check and blob not in self._right:  # only the first of many pieces finds out
-                if hash_descriptor(descriptor) != blob:
-                    raise FileChanged("its hash is another")
-                self._right.add(blob)
             return Piece(*read_chunk(descriptor, message.id, message.offset, message.size))
 
         def was_read(result: Piece | Exception) -> None:
-            if must_check and not isinstance(result, Exception):
-                self._store.known_good(blob)
-                self._right.discard(blob)
             if not isinstance(result, Exception):
                 reader.ready.append(result)
                 return
             if self._readers.get(session.connection) is reader:
                 self._release(reader, message.size)
-            self._reply(session, message.id, self._damaged(session, blob, result))
+            if isinstance(result, FileChanged):  # it is shorter than its name says
+                self._damaged(blob, inode)
+                result = _lost(blob)
+            self._reply(session, message.id, result)
 
         self._disk.put(read, was_read)
 
-    def _damaged(self, session: Session, blob: BlobId, error: Exception) -> Exception:
-        """What to say of a stored file that could not be read; one with wrong bytes goes (H9)."""
-        if not isinstance(error, FileChanged):
-            return error
-        if (descriptor := self._files.pop((session.connection, blob), None)) is not None:
-            self._close(descriptor)
-        self._store.set_aside(blob)
-        text = "The file was damaged on the server, which has set it aside: send it again."
-        return UnknownBlob(text, sha256=blob.sha256)
+    def _checked(self, blob: BlobId, is_right: bool) -> None:
+        check = self._checks.pop(blob)
+        if is_right:
+            self._store.known_good(blob)
+            return
+        self._damaged(blob, check.inode)
+        for reader in self._readers.values():
+            lost = [message for message in reader.waiting if message.blob == blob]
+            for message in lost:
+                reader.waiting.remove(message)
+                self._reply(reader.session, message.id, _lost(blob))
+
+    def _damaged(self, blob: BlobId, inode: int) -> None:
+        """A file has wrong bytes: it goes, unless another has come under its name since (H9)."""
+        self._store.set_aside(blob, inode)
+        for key in [key for key in self._files if key[1] == blob]:
+            self._close(self._files.pop(key))
 
     def _count(self, reader: _Reader) -> None:
         """Take note of the bytes that have left."""
@@ -215,4 +243,9 @@ class Downloads:
     def _release(self, reader: _Reader, n_bytes: int) -> None:
         reader.bytes -= n_bytes
         self._bytes -= n_bytes
-        reader.moved_s = self._clock()
+        self._moved_s = reader.moved_s = self._clock()
+
+
+def _lost(blob: BlobId) -> UnknownBlob:
+    text = "The file was damaged on the server, which has set it aside: send it again."
+    return UnknownBlob(text, sha256=blob.sha256)

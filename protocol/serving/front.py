@@ -22,6 +22,7 @@ from .blob_desk import BlobDesk
 from .connections import Connections
 from .front_settings import MOST_SESSIONS
 from .memory import give_back
+from .outgoing import Outgoing
 from .routers import IO_THREADS, NO_DESCRIPTOR, Routers
 from .sessions import Sessions
 from .zap import ZapHandler
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from ..messages import ControlMessage, Message
     from .blob_store import BlobStore
-    from .downloads import Piece
     from .front_settings import FrontSettings
     from .routers import Received
     from .sessions import Session
@@ -43,7 +43,7 @@ _LOOK_S = 0.1  # between two looks at the connections
 _LOOK_SHARE = 20  # of the time that a look takes, which is longer when they are many
 _CROWDED_S = 0.02  # between two looks whether there are descriptors, while few are left
 _SOON_S = 0.03  # the same, while one of them is suspect
-_BUSY_S = 0.002  # between two looks whether peers have read what was sent to them
+_ROUND_S = 0.005  # that one socket's messages take at most, before the other has its turn
 _UNREAD_S = 5.0  # a peer that asks and has not read answers for so long is closed (H12)
 _UNREADABLE = frozenset({"invalid_message", "unknown_type", "too_large"})
 
@@ -81,12 +81,13 @@ class Front:
             if self._zap is not None:
                 self._zap.close()
             raise
+        self._outgoing = Outgoing(self.routers, self._answers, self._gone, clock)
         self.sessions = Sessions(settings, self.routers.data_port)
         largest = CONTROL_BYTES, CHUNK_BYTES_MOST + DATA_HEADER_BYTES
         self._ports = {"control": self.routers.port, "data": self.routers.data_port}
         self.connections = Connections(dict(zip(self._ports.values(), largest, strict=True)), clock)
         self.desk = BlobDesk(
-            store, self._reply, self._send_piece, clock=clock, limits=settings.limits
+            store, self._outgoing.reply, self._outgoing.piece, clock=clock, limits=settings.limits
         )
 
     def sockets(self) -> list[zmq.Socket[Any]]:
@@ -103,8 +104,8 @@ class Front:
     def timeout_s(self) -> float:
         """How long `serve` need not be called while nothing arrives."""
         due_s = min(self._pong_at_s, self._look_at_s) - self._clock()
-        if self.desk.downloads.is_busy:
-            due_s = min(due_s, _BUSY_S)
+        if (busy_s := self.desk.downloads.busy_s) is not None:
+            due_s = min(due_s, busy_s)
         return max(0.0, min(due_s, _CROWDED_S) if self._is_crowded else due_s)
 
     def serve(self) -> None:
@@ -127,14 +128,15 @@ class Front:
         if now_s >= self._pong_at_s:
             self._pong_at_s = now_s + self._pong_s
             for session in self.sessions.all():
-                self._send(session, Pong(0))
+                self._outgoing.control(session, Pong(0))
+                self._outgoing.rest(session)
             if self._has_closed:
                 give_back()  # libzmq has freed by now what they held
             self._has_closed = False
 
     def push(self, session: Session, message: Message) -> bool:
         """Send a control message that is no reply; False when the peer takes none now."""
-        return session.full_since_s is None and self._send(session, message)
+        return session.full_since_s is None and self._outgoing.control(session, message)
 
     def close(self) -> None:
         """Close the sockets; what is not sent is dropped, parts of transfers stay."""
@@ -163,8 +165,9 @@ class Front:
             return self._answers.failure(number, error)
 
     def _serve(self, which: Which) -> None:
+        end_s = time.monotonic() + _ROUND_S
         for _ in range(_AT_ONCE[which]):
-            received = self.routers.receive(which)
+            received = self.routers.receive(which) if time.monotonic() < end_s else None
             if received is None:
                 return
             if received.descriptor == NO_DESCRIPTOR:  # not heard: it does not greet, and is closed
@@ -178,10 +181,12 @@ class Front:
             if answer is None:
                 continue
             session = self.sessions.at(which, received.peer)
-            if which == "control" and session is not None:
-                self._send(session, answer)
-            else:
+            if session is None:
                 self.routers.send(which, received.peer, self._answers.frames(which, answer))
+            elif which == "control":
+                self._outgoing.control(session, answer)
+            else:
+                self._outgoing.answer(session, answer)
 
     def _control(self, received: Received) -> Message:
         message = codec.decode_control(received.frames)
@@ -220,7 +225,7 @@ class Front:
         for session in self.desk.stalled():
             self._gone(session)
         self._answers.told.flush()
-        if self.connections.are_stuck:
+        if self.connections.are_stuck(is_idle=not len(self.sessions)) and not self._is_crowded:
             self._reopen()
         authorised = None if self._authorised is None else self._authorised()
         if authorised is None:
@@ -255,31 +260,6 @@ class Front:
             self.desk.forget(session)
             self.sessions.forget(session)
         self.connections.doom(received.descriptor)
-
-    def _send(self, session: Session, message: Message) -> bool:
-        sent = self.routers.send(
-            "control", session.control, self._answers.frames("control", message)
-        )
-        if sent:
-            session.full_since_s = None
-        elif sent is None:
-            self._gone(session)
-        elif session.full_since_s is None:
-            session.full_since_s = self._clock()
-        return bool(sent)
-
-    def _reply(self, session: Session, number: int, answer: Message | Exception) -> None:
-        """Answer a data message later."""
-        message = self._answers.failure(number, answer) if isinstance(answer, Exception) else answer
-        if session.data is not None:
-            self.routers.send("data", session.data, self._answers.frames("data", message))
-
-    def _send_piece(self, session: Session, piece: Piece) -> Callable[[], bool] | None:
-        header = codec.encode_data(piece.chunk, piece.payload)[0]
-        sent = self.routers.send_chunk(session.data or b"", header, piece.payload)
-        if sent is None:
-            self._gone(session)
-        return sent if callable(sent) else None
 
     def _gone_of(self, which: Which, received: Received) -> None:
         if (session := self.sessions.at(which, received.peer)) is not None:

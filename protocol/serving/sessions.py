@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from ..limits import INVALID_IN_A_ROW, MAJOR, MINOR
 from ..messages import Hello, Welcome
 
 if TYPE_CHECKING:
+    from ..codec import Buffer
     from .connections import Connection
     from .front_settings import FrontSettings
     from .routers import Received
@@ -33,6 +35,7 @@ class Session:
     data: bytes | None = None
     capabilities: frozenset[str] = field(default_factory=frozenset)
     by: dict[str, Connection] = field(default_factory=dict)  # control, data
+    unsent: deque[list[Buffer]] = field(default_factory=deque)  # answers on the data socket
     full_since_s: float | None = None  # when its control queue was found full, and has been since
 
 

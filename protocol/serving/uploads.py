@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Uploads"]
 
 _MOST_OPEN = 256  # in all; each has a descriptor
+_STEP_BYTES = 32 << 20  # that are hashed before another file has its turn
+_CHUNK_COST = 1024  # bytes of memory that a chunk takes beside its own
 
 
 @dataclass(eq=False)
@@ -37,6 +39,7 @@ class _Upload:
     window: Window
     moved_s: float  # when it brought a new byte last
     receiver: Receiver | None = None  # none: its file is being opened
+    is_finishing: bool = False  # it waits for our disk, and not for its client
     is_dropped: bool = False
 
     @property
@@ -98,11 +101,14 @@ class Uploads:
             )
         if other := self._open.get((user, blob.sha256)):
             silent_s = self._clock() - other.moved_s
-            if other.session.client_id != session.client_id and silent_s < self._stall_s:
+            is_same = other.session.client_id == session.client_id
+            if other.is_finishing or (not is_same and silent_s < self._stall_s):
                 raise Busy("Another client is sending this file just now.", sha256=blob.sha256)
             self._drop(other)
         window = Window(self._clock, most=min(self._limits.window_bytes, WINDOW_BYTES_MOST))
-        upload = _Upload(session, message.id, blob, window, self._clock())
+        # To begin again and again brings nothing, either (H15).
+        moved_s = other.moved_s if other and is_same else self._clock()
+        upload = _Upload(session, message.id, blob, window, moved_s)
         self._check_count(upload.holder)
         self._store.reserve(blob, user)
         self._open[user, blob.sha256] = upload
@@ -113,7 +119,8 @@ class Uploads:
     def chunk(self, session: Session, message: Chunk, payload: Buffer) -> None:
         """Have a piece written and acknowledged. Raises UnexpectedMessage."""
         upload, receiver = self._find(session, message.transfer)
-        self.waiting_bytes += message.size
+        cost = message.size + _CHUNK_COST
+        self.waiting_bytes += cost
 
         def write() -> tuple[bool, bool]:
             """Whether the bytes were undamaged, and whether any was new."""
@@ -122,7 +129,7 @@ class Uploads:
             return receiver.write(message, payload), receiver.n_verified > before
 
         def written(result: tuple[bool, bool] | Exception) -> None:
-            self.waiting_bytes -= message.size
+            self.waiting_bytes -= cost
             if isinstance(result, Exception):
                 self._fail(upload, message.transfer, result)
                 return
@@ -141,24 +148,37 @@ class Uploads:
     def finish(self, session: Session, message: FinishUpload) -> None:
         """Have the whole checked and put in its place. Raises UnexpectedMessage."""
         upload, receiver = self._find(session, message.transfer)
-        blob, user = upload.blob, session.user
+        if upload.is_finishing:
+            raise UnexpectedMessage("This upload is being finished.", transfer=message.transfer)
+        upload.is_finishing = True
+        self._finish(upload, receiver, message.id)
 
-        def check() -> None:
+    def _finish(self, upload: _Upload, receiver: Receiver, number: int) -> None:
+        """Hash a step of what is not hashed yet, or all of the rest is done: then the end."""
+        blob, user = upload.blob, upload.session.user
+
+        def check() -> bool:
             _check_open(upload)
+            if receiver.complete and not receiver.catch_up(_STEP_BYTES):
+                return False
             receiver.finish(self._store.final(blob, user))
+            return True
 
-        def checked(result: Exception | None) -> None:
+        def checked(result: bool | Exception) -> None:
+            if result is False:
+                self._finish(upload, receiver, number)
+                return
             try:
                 if isinstance(result, Exception):
                     raise result
                 self._store.stored(blob, user)
             except Exception as error:  # told to the client by `reply`, as every other
-                self._fail(upload, message.id, error)
+                upload.is_finishing = False
+                self._fail(upload, number, error)
                 return
             self._drop(upload)
-            self._reply(session, message.id, Stored(message.id, blob))
+            self._reply(upload.session, number, Stored(number, blob))
 
-        upload.moved_s = self._clock()
         self._disk.put(check, checked)
 
     def forget(self, session: Session) -> None:
@@ -170,7 +190,7 @@ class Uploads:
         """Close uploads that brought nothing new for so long (T8); parts stay."""
         now_s = self._clock()
         for upload in list(self._open.values()):
-            if now_s - upload.moved_s > after_s:
+            if now_s - upload.moved_s > after_s and not upload.is_finishing:
                 self._drop(upload)
 
     def close(self) -> None:
@@ -190,7 +210,7 @@ class Uploads:
         if isinstance(made, Exception):
             self._fail(upload, upload.number, made)
         elif upload.is_dropped:  # meanwhile
-            self._disk.put(made.close, _ignore)
+            self._disk.put_close(made.close)
         else:
             upload.receiver = made
             ready = UploadReady(upload.number, made.offset, upload.window.size)
@@ -215,14 +235,11 @@ class Uploads:
         upload.is_dropped = True
         del self._open[upload.session.user, upload.blob.sha256]
         self._store.left(upload.blob, upload.session.user)
-        if upload.receiver is not None:
-            self._disk.put(upload.receiver.close, _ignore)
+        if (receiver := upload.receiver) is not None:
+            # One without a byte is not worth keeping: anybody could leave any number (H6).
+            self._disk.put_close(receiver.close if receiver.n_verified else receiver.discard)
 
 
 def _check_open(upload: _Upload) -> None:
     if upload.is_dropped:
         raise UnexpectedMessage("There is no such upload.", transfer=upload.number)
-
-
-def _ignore(result: Exception | None) -> None:
-    """Of closing a file."""

@@ -69,6 +69,8 @@ class FolderStore:
     def known_good(self, blob: BlobId) -> None:
         """Nothing to note."""
 
-    def set_aside(self, blob: BlobId) -> None:
+    def set_aside(self, blob: BlobId, inode: int) -> None:
         """Remove it."""
-        self.final(blob).unlink(missing_ok=True)
+        path = self.final(blob)
+        if path.exists() and path.stat().st_ino == inode:
+            path.unlink()

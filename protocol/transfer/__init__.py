@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .hashing import blob_of, hash_descriptor
+from .hashing import blob_of
 from .plan import FetchPlan
 from .receiver import Receiver, verified_bytes
 from .sender import Sender, read_chunk
@@ -14,7 +14,6 @@ __all__ = [
     "Sender",
     "Window",
     "blob_of",
-    "hash_descriptor",
     "read_chunk",
     "verified_bytes",
 ]

@@ -12,7 +12,7 @@ from ..jobs import BlobId
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["blob_of", "hash_descriptor"]
+__all__ = ["blob_of"]
 
 _STEP = 1 << 22
 
@@ -34,15 +34,4 @@ def blob_of(path: str | os.PathLike[str], on_bytes: Callable[[int], None] | None
         after = os.fstat(file.fileno())
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise FileChanged("The file changed while it was read.", path=os.fspath(path))
-    return BlobId(digest.hexdigest(), size)
-
-
-def hash_descriptor(descriptor: int) -> BlobId:
-    """Read an open file from its beginning and return its address. Raises OSError."""
-    digest = hashlib.sha256()
-    size = 0
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    while data := os.read(descriptor, _STEP):
-        digest.update(data)
-        size += len(data)
     return BlobId(digest.hexdigest(), size)

@@ -143,6 +143,12 @@ class Receiver:
         self._catch_up(2 * _STEP)
         return True
 
+    def catch_up(self, most: int) -> bool:
+        """Hash at most so many bytes that were verified earlier or out of order; whether all that
+        are here are hashed now."""
+        self._catch_up(most)
+        return self._hashed == self.offset
+
     def finish(self, target: Path) -> None:
         """Check the whole, sync it and rename it to `target`.
 
