@@ -15,11 +15,12 @@ from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS, estimator_named
 from ex4d.depth.estimators.ready import ready_estimator
 from ex4d.depth.files import ClipDepth, Lens, read_depth
 from ex4d.depth.reading import VALUE_KINDS, DepthReading
-from ex4d.depth.sequence import PICTURE_SUFFIXES, find_pictures
+from ex4d.depth.sequence import find_pictures
 from ex4d.depth.stored import open_depth
 from ex4d.errors import UsageError
 from ex4d.models_folder import default_folder
 from ex4d.names import names_in_words
+from ex4d.picture_names import is_picture
 
 if TYPE_CHECKING:
     import argparse
@@ -164,7 +165,7 @@ def names_files(depth: str | None) -> bool:
     if depth is None or depth in ESTIMATORS:
         return False
     path = Path(depth)
-    if path.exists() or path.suffix.lower() in (".npz", *PICTURE_SUFFIXES):
+    if path.exists() or path.suffix.lower() == ".npz" or is_picture(path.name):
         return True
     raise UsageError(
         f"unknown depth {depth!r}: give a depth.npz, a folder of EXR or PNG pictures, "
