@@ -61,7 +61,7 @@ def add_depth_flags(parser: argparse.ArgumentParser) -> None:
     add("--depth_inverted", action="store_true", help="the range is stored the other way round")
     add("--depth_scale", type=float, default=1.0, help="times every value of the files")
     add("--depth_offset", type=float, default=0.0, help="added after that")
-    add("--depth_layer", help="layer or channel of EXR files; default: the one called depth or Z")
+    add("--depth_layer", help="channel, layer, part or view of EXR files; default: depth, else Z")
     add("--clean_holes", type=float, help="0..1: unknown depth is background (default 1), or any")
     add("--clean_edges", type=float, help="0..1: remove flying pixels (default: 1 if estimated)")
     add("--sky_distance", type=float, help="nothing is farther; 0: off (default for files)")
@@ -135,6 +135,8 @@ def _depth(arguments: argparse.Namespace, clip: Clip, lens: Lens) -> ClipDepth:
         )
         filled = f", {given.unknown_share:.1%} unknown pixels filled" if given.unknown_share else ""
         say("depth", f"{arguments.depth}: {_range(given)}{filled}")
+        if stored.said:
+            say("", stored.said)
         return given
     entry = estimator_named(arguments.depth or DEFAULT, only_commercial=arguments.commercial)
     say("depth", f"{entry.label}, {entry.licence}")

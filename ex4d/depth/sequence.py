@@ -8,12 +8,11 @@ from ex4d import picture_names
 from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.depth.exr import read_exr
 from ex4d.depth.integers import read_integers
+from ex4d.depth.picture import DepthPicture
 from ex4d.errors import DepthError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import numpy as np
 
 __all__ = ["find_pictures", "read_picture"]
 
@@ -27,10 +26,12 @@ def find_pictures(source: Path) -> list[Path] | None:
         raise DepthError(str(error)) from None
 
 
-def read_picture(path: Path, layer: str | None = None, budget: Budget = COMMAND_LINE) -> np.ndarray:
+def read_picture(
+    path: Path, layer: str | None = None, budget: Budget = COMMAND_LINE
+) -> DepthPicture:
     """Read the numbers of one picture [H, W]: of an EXR file its depth, of others their only
     channel, or the first of three that are equal. Raises DepthError.
     """
     if path.suffix.lower() == ".exr":
         return read_exr(path, layer, budget)
-    return read_integers(path, budget)
+    return DepthPicture(read_integers(path, budget))
