@@ -3,7 +3,8 @@
 A channel is called by the words of its part's name and of its own: `Z` of the part `depth.left` is
 depth, Z. The first of these that is there is taken:
 
-1. a channel or layer called depth or zdepth: `ViewLayer.Depth.Z`, `depth.Z`, the part `depth`;
+1. a channel or layer called depth, zdepth, depthz or vrayzdepth: `ViewLayer.Depth.Z`, `depth.Z`,
+   the part `depth`;
 2. `Z` in no layer, or a layer called Z;
 3. `Z` in a layer of another name;
 4. a channel or layer called distance;
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DepthChannels", "LayerError", "depth_channels", "window_size"]
 
-_DEPTH, _DISTANCE = ("depth", "zdepth"), ("distance",)
+_DEPTH, _DISTANCE = ("depth", "zdepth", "depthz", "vrayzdepth"), ("distance",)
 _ALPHA = {"a", "alpha"}
 _COLOURS = ("r", "g", "b")
 _NO_DEPTH = {"n", "p", "uv", "st", "fog", "pref", "world", "alpha"}
@@ -137,7 +138,9 @@ def _is_proxy(header: dict[str, Any], headers: list[dict[str, Any]]) -> bool:
     window, so its data window lies in the corner."""
     data, display = header["dataWindow"], header["displayWindow"]
     (width, height), (whole_width, whole_height) = window_size(data), window_size(display)
-    if tuple(data[0]) != tuple(display[0]) or not 0 < width < whole_width or height < 1:
+    if tuple(data[0]) != tuple(display[0]) or not (
+        0 < width < whole_width and 0 < height < whole_height
+    ):
         return False
     if not any(
         (other["dataWindow"][0] <= display[0]).all()

@@ -66,6 +66,10 @@ ONE_PART = {
     "depth before Z": ({"depth.Z": DEPTH, "Z": OTHER}, "depth.Z"),
     "Z before other layers' Z": ({"Z": DEPTH, "fog.Z": OTHER, "near.Z": OTHER}, "Z"),
     "z-depth": ({**RGB, "Z-Depth": DEPTH}, "Z-Depth"),
+    "V-Ray's": (
+        {**RGB, **{f"VRayZDepth.{letter}": DEPTH for letter in "RGBA"}},
+        "VRayZDepth.R = VRayZDepth.G = VRayZDepth.B",
+    ),
     "distance": ({**RGB, "distance.Y": DEPTH}, "distance.Y"),
     "equal colours": ({**dict.fromkeys("RGB", DEPTH), "A": OTHER}, "R = G = B"),
     "equal colours of a layer": (
