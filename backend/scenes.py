@@ -51,7 +51,6 @@ def read_scene(
     clip = read_clip_of(source, path, partial(context.progress, "read"), budget=budget)
     check_rate(clip.fps)  # before the work
     notes = tuple(note.replace(str(path), source.clip_name) for note in clip.notes)
-    clip = replace(clip, notes=notes)
     lens = lens_of(source, clip)
     if isinstance(source.depth, DepthFiles):
         paths = _link_depth(context, source.depth, inputs)
@@ -64,6 +63,7 @@ def read_scene(
             cleaning=library_cleaning(source.cleaning, FOR_ESTIMATES),
             report=context.progress,
         )
+    clip = replace(clip, notes=(*notes, *depth.notes))
     scene = Scene(clip.frames, depth.depth, depth.intrinsics, job.min_face_angle_deg)
     return clip, scene, depth
 

@@ -15,9 +15,9 @@ from ex4d.depth.cleaning import FOR_FILES
 from ex4d.depth.cleaning import DepthCleaning as LibraryCleaning
 from ex4d.depth.files import Lens, read_depth
 from ex4d.depth.reading import DepthReading as LibraryReading
-from ex4d.depth.sequence import PICTURE_SUFFIXES
 from ex4d.depth.stored import StoredDepth, open_pictures
 from ex4d.errors import CameraError
+from ex4d.picture_names import is_picture
 from ex4d.video.alignment import entries_for
 from ex4d.video.reader import Clip, FrameRange, VideoReading, read_clip
 from protocol.jobs import DepthReading
@@ -103,7 +103,7 @@ def read_files(
     """
     reading = _library_reading(depth.reading)
     source: Path | StoredDepth = paths[0]
-    if paths[0].suffix in PICTURE_SUFFIXES:
+    if is_picture(paths[0].name):
         source = open_pictures(paths, reading.layer, budget)
     cleaned = library_cleaning(cleaning, FOR_FILES)
     return read_depth(source, clip, lens, reading=reading, cleaning=cleaned, budget=budget)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .depth_pictures import is_picture
+from ..ex4d.picture_names import is_picture
 from .depth_properties import chosen_estimator
 from .panel_parts import SidebarPanel, draw_lines
 from .readiness import why_no_clip, why_no_depth

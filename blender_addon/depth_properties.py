@@ -108,7 +108,9 @@ class Ex4dDepth(bpy.types.PropertyGroup):
     )
     offset: bpy.props.FloatProperty(name="Offset", precision=4, description="Added after that")
     layer: bpy.props.StringProperty(
-        name="Layer", description="Of EXR files; empty: the one that is called depth or Z"
+        name="Layer",
+        description="Channel, layer, part or view of EXR files. Empty: what is called depth, else "
+        "Z, else the only channel, or equal R, G and B; of the first view",
     )
     cleaning: bpy.props.EnumProperty(name="Clean Up", items=CLEANINGS)
     holes: bpy.props.FloatProperty(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .depth_pictures import is_picture
+from ..ex4d.picture_names import is_picture
 from .depth_properties import chosen_estimator
 from .endpoint import why_offline
 from .errors import SettingsError

@@ -31,7 +31,7 @@ class DepthReading(Struct, frozen=True, forbid_unknown_fields=True):
     inverted: bool = False
     scale: float = 1.0
     offset: float = 0.0  # value * scale + offset
-    layer: Name | None = None  # of EXR files; none: the one called depth or Z
+    layer: Name | None = None  # of EXR files: channel, layer, part or view; none: the server's rule
 
 
 class DepthFiles(Struct, frozen=True, tag="files", tag_field="kind", forbid_unknown_fields=True):

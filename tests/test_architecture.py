@@ -17,6 +17,7 @@ FORBIDDEN = {
     "backend": {"bpy", "blender_addon"},
     "blender_addon": {"torch", "ex4d", "backend"},
 }
+SHARED = "ex4d.picture_names"  # of the library; the extension brings it along
 OPTIONAL = (
     "torch",
     "diffsynth",
@@ -58,17 +59,21 @@ def tree_of(module: str) -> ast.Module:
     return ast.parse((ROOT / module).read_text(encoding="utf-8"))
 
 
-def imported(tree: ast.AST) -> set[str]:
-    """The first part of the name of every module that is imported, anywhere."""
+def imported_modules(tree: ast.AST) -> set[str]:
+    """Every module that is imported, anywhere."""
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            module = (node.module or "").partition(".")[0]
             # `from ..protocol import x` and `from .. import protocol` lead out of the folder too
-            names |= {module} if module else {alias.name for alias in node.names}
+            names |= {node.module} if node.module else {alias.name for alias in node.names}
     return names
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """The first part of their names."""
+    return {name.partition(".")[0] for name in imported_modules(tree)}
 
 
 def public_names(tree: ast.Module) -> set[str]:
@@ -111,7 +116,16 @@ def test_arrows_go_one_way(folder):
     if not (ROOT / folder).is_dir():
         pytest.skip(f"the folder {folder} does not exist yet")
     for module in modules_in(folder):
-        assert not imported(tree_of(module)) & FORBIDDEN[folder], module
+        modules = imported_modules(tree_of(module))
+        allowed = {SHARED} if folder == "blender_addon" else set()
+        assert not {name.partition(".")[0] for name in modules - allowed} & FORBIDDEN[folder], (
+            module
+        )
+
+
+def test_what_the_extension_brings_of_the_library_needs_python_alone():
+    tree = tree_of(SHARED.replace(".", "/") + ".py")
+    assert imported(tree) <= set(sys.stdlib_module_names)
 
 
 def test_the_check_of_arrows_sees_every_way_to_import():

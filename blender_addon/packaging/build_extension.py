@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 MANIFEST = "blender_manifest.toml"
 FILES = ("__init__.py", "LICENSE")
 FOLDERS = ("blender_addon", "protocol")
+# what the client and the library have in common; it needs nothing else
+SHARED = ("ex4d/__init__.py", "ex4d/picture_names.py")
 # of protocol/: the server's half and the test doubles
 LEFT_OUT = ("__pycache__", ".*", "packaging", "serving", "testing", "*.md", "py.typed")
 _TIMEOUT_S = 120
@@ -81,6 +83,9 @@ def stage(root: Path, folder: Path, wheels: list[Wheel], wheel_folder: Path) -> 
         shutil.copy2(root / name, folder)
     for name in FOLDERS:
         shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    for name in SHARED:
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy2(root / name, folder / name)
     for wheel in wheels:
         shutil.copy2(wheel_folder / wheel.filename, folder / "wheels")
     manifest = (root / MANIFEST).read_text(encoding="utf-8")

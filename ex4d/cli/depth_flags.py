@@ -15,11 +15,12 @@ from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS, estimator_named
 from ex4d.depth.estimators.ready import ready_estimator
 from ex4d.depth.files import ClipDepth, Lens, read_depth
 from ex4d.depth.reading import VALUE_KINDS, DepthReading
-from ex4d.depth.sequence import PICTURE_SUFFIXES, find_pictures
+from ex4d.depth.sequence import find_pictures
 from ex4d.depth.stored import open_depth
 from ex4d.errors import UsageError
 from ex4d.models_folder import default_folder
 from ex4d.names import names_in_words
+from ex4d.picture_names import is_picture
 
 if TYPE_CHECKING:
     import argparse
@@ -60,7 +61,7 @@ def add_depth_flags(parser: argparse.ArgumentParser) -> None:
     add("--depth_inverted", action="store_true", help="the range is stored the other way round")
     add("--depth_scale", type=float, default=1.0, help="times every value of the files")
     add("--depth_offset", type=float, default=0.0, help="added after that")
-    add("--depth_layer", help="layer or channel of EXR files; default: the one called depth or Z")
+    add("--depth_layer", help="channel, layer, part or view of EXR files; default: depth, else Z")
     add("--clean_holes", type=float, help="0..1: unknown depth is background (default 1), or any")
     add("--clean_edges", type=float, help="0..1: remove flying pixels (default: 1 if estimated)")
     add("--sky_distance", type=float, help="nothing is farther; 0: off (default for files)")
@@ -134,6 +135,8 @@ def _depth(arguments: argparse.Namespace, clip: Clip, lens: Lens) -> ClipDepth:
         )
         filled = f", {given.unknown_share:.1%} unknown pixels filled" if given.unknown_share else ""
         say("depth", f"{arguments.depth}: {_range(given)}{filled}")
+        if stored.said:
+            say("", stored.said)
         return given
     entry = estimator_named(arguments.depth or DEFAULT, only_commercial=arguments.commercial)
     say("depth", f"{entry.label}, {entry.licence}")
@@ -164,7 +167,7 @@ def names_files(depth: str | None) -> bool:
     if depth is None or depth in ESTIMATORS:
         return False
     path = Path(depth)
-    if path.exists() or path.suffix.lower() in (".npz", *PICTURE_SUFFIXES):
+    if path.exists() or path.suffix.lower() == ".npz" or is_picture(path.name):
         return True
     raise UsageError(
         f"unknown depth {depth!r}: give a depth.npz, a folder of EXR or PNG pictures, "

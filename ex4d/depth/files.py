@@ -73,6 +73,7 @@ class ClipDepth:
     lens_from: LensFrom
     unknown_share: float = 0.0  # of the pixels that had to be filled
     world_to_camera: np.ndarray | None = None  # float64 [N, 4, 4], where the depth tells the path
+    notes: tuple[str, ...] = ()  # sentences: what was chosen in its files
 
 
 def read_depth(
@@ -115,9 +116,10 @@ def read_depth(
     ends.check(stored.path, reading)
     limit_sky(depth, cleaning)
     clean_edges(depth, clip.frames, cleaning)
-    _note_aspect(stored_size, (width, height))
+    _note_aspect(stored, (width, height))
     n_pixels = n_frames * stored_size[0] * stored_size[1]
-    return ClipDepth(depth, intrinsics, lens_from, n_unknown / n_pixels)
+    notes = (stored.said,) if stored.of_several else ()
+    return ClipDepth(depth, intrinsics, lens_from, n_unknown / n_pixels, notes=notes)
 
 
 def write_depth(path: Path, given: ClipDepth) -> None:
@@ -171,7 +173,9 @@ def _frame(
     return depth
 
 
-def _note_aspect(stored_size: tuple[int, int], size: tuple[int, int]) -> None:
-    if abs(stored_size[0] / stored_size[1] / (size[0] / size[1]) - 1) > _SAME_ASPECT:
-        given_size = f"{stored_size[0]}x{stored_size[1]}"
+def _note_aspect(stored: StoredDepth, size: tuple[int, int]) -> None:
+    """Tell when depth is stretched, unless its pixels say that they are oblong."""
+    ratio = stored.size[0] / stored.size[1] / (size[0] / size[1])
+    if all(abs(ratio * aspect - 1) > _SAME_ASPECT for aspect in (1, stored.pixel_aspect)):
+        given_size = f"{stored.size[0]}x{stored.size[1]}"
         _log.warning("depth of %s is stretched to %dx%d: another aspect", given_size, *size)

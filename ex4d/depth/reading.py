@@ -40,7 +40,7 @@ class DepthReading:
     inverted: bool = False
     scale: float = 1.0
     offset: float = 0.0
-    layer: str | None = None  # of an EXR file; none: the one that is called depth or Z
+    layer: str | None = None  # of an EXR file; none: as ex4d.depth.exr_layers chooses
 
     def __post_init__(self) -> None:
         if self.values not in VALUE_KINDS:

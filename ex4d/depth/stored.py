@@ -37,6 +37,9 @@ class StoredDepth:
     intrinsics: np.ndarray | None = None  # float64 [N, 3, 3]
     lens_size: tuple[int, int] | None = None  # (W, H) that they are for; None: not said
     others: tuple[str, ...] = ()  # names of arrays in the file that are not used
+    said: str = ""  # which channel of its pictures it is, where they have names
+    of_several: bool = False  # whether they have other channels
+    pixel_aspect: float = 1.0  # width over height of a pixel
     close: Callable[[], None] = lambda: None  # its file; a frame that is asked for opens it again
 
 
@@ -61,17 +64,24 @@ def open_depth(
 def open_pictures(
     pictures: list[Path], layer: str | None = None, budget: Budget = COMMAND_LINE
 ) -> StoredDepth:
-    """Open pictures that are given in frame order. Raises DepthError when sizes differ."""
-    size = read_picture(pictures[0], layer, budget).shape
+    """Open pictures that are given in frame order. Raises DepthError when their sizes differ, or
+    the channels that hold the depth."""
+    first = read_picture(pictures[0], layer, budget)
+    size, said = first.values.shape, first.said
 
     def frame(number: int) -> np.ndarray:
         picture = read_picture(pictures[number], layer, budget)
-        if picture.shape != size:
+        values = picture.values
+        if values.shape != size:
             raise DepthError(
-                f"{pictures[number]} has {picture.shape[1]}x{picture.shape[0]} pixels, "
+                f"{pictures[number]} has {values.shape[1]}x{values.shape[0]} pixels, "
                 f"{pictures[0]} has {size[1]}x{size[0]}"
             )
-        return picture
+        if picture.said != said:
+            raise DepthError(
+                f"{pictures[number]} gives {picture.said}, {pictures[0]} {said}: name the layer"
+            )
+        return values
 
     return StoredDepth(
         pictures[0].parent,
@@ -79,6 +89,9 @@ def open_pictures(
         (size[1], size[0]),
         frame,
         lambda number: str(pictures[number]),
+        said=said,
+        of_several=first.of_several,
+        pixel_aspect=first.pixel_aspect,
     )
 
 
@@ -116,5 +129,5 @@ def _open_npz(path: Path, budget: Budget) -> StoredDepth:
         intrinsics,
         lens_size,
         tuple(name for name in names if name not in ("depth", *used)),
-        frames.close,
+        close=frames.close,
     )

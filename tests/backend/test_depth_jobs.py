@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 import numpy as np
+import OpenEXR
 import pytest
 
 from backend.executors.local import TimeLimits
@@ -81,6 +82,26 @@ def test_pictures_give_what_the_same_depth_in_one_file_gives(service, shot, tmp_
     made = arrays_in(result(service, Reconstruct(source), tmp_path))
     for name, array in expected.items():
         np.testing.assert_array_equal(made[name], array, name)
+
+
+def test_the_channel_that_was_chosen_is_told(service, shot, tmp_path):
+    blobs = []
+    for depth in read_npz(shot / "depth.npz", InputError)["depth"]:
+        passes = {"V.Mist.Z": depth / 100, "V.Depth.Z": depth, "V.Normal.Z": depth * 0}
+        with OpenEXR.File({"type": OpenEXR.scanlineimage}, passes) as file:
+            file.write(str(tmp_path / "a.exr"))
+        blobs.append(service.blob((tmp_path / "a.exr").read_bytes()))
+    source = source_of(service, shot)
+    expected = arrays_in(result(service, Reconstruct(source), tmp_path))
+    source = Source(source.clip, source.clip_name, DepthFiles(blobs, "shot_1001_v02.exr"))
+    made = arrays_in(result(service, Reconstruct(source), tmp_path))
+    assert made.pop("notes").tobytes().decode() == "depth from V.Depth.Z"
+    for name, array in made.items():
+        np.testing.assert_array_equal(array, expected[name], name)
+    made = result(service, Conditions(source, arrays_of(path_of())), tmp_path)
+    assert json.loads((made / "summary.json").read_text("utf-8"))["notes"] == [
+        "depth from V.Depth.Z"
+    ]
 
 
 def test_reading_and_cleaning_are_the_jobs(service, shot, tmp_path):

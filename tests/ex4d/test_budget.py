@@ -99,7 +99,7 @@ def test_only_the_channel_that_is_needed_is_unpacked(tmp_path):
         "from pathlib import Path\n"
         "from ex4d.depth.exr import read_exr\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "assert (read_exr(Path(sys.argv[1])) == 3).all()\n"
+        "assert (read_exr(Path(sys.argv[1])).values == 3).all()\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
     command = [sys.executable, "-c", code, tmp_path / "depth.exr"]
@@ -121,7 +121,9 @@ def test_any_part_of_a_file_is_read_alone(tmp_path, kind, compression):
     with OpenEXR.File(parts) as file:
         file.write(str(tmp_path / "depth.exr"))
     for layer, number in (("A", 1), (None, 2), ("B", 3)):
-        np.testing.assert_array_equal(read_exr(tmp_path / "depth.exr", layer), wanted * number)
+        np.testing.assert_array_equal(
+            read_exr(tmp_path / "depth.exr", layer).values, wanted * number
+        )
 
 
 def test_a_multi_part_file_that_is_cut_is_refused(tmp_path):

@@ -67,7 +67,7 @@ def test_a_missing_picture_is_named(addon, server, pictures, tmp_path):
     addon.use(server)
     addon.choose_clip(SOME)
     addon.shot.depth.file = str(folder / "depth_0001.exr")
-    with pytest.raises(RuntimeError, match=r"Picture 3 of the depth depth_0001\.exr is missing"):
+    with pytest.raises(RuntimeError, match=r"frame 3 is missing before .*depth_0004\.exr"):
         addon.bpy.ops.ex4d.reconstruct(wait=True)
 
 

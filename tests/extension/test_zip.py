@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from blender_addon.packaging.build_extension import SHARED
+
 pytestmark = pytest.mark.blender
 
 ROOT = Path(__file__).parents[2]
@@ -32,9 +34,12 @@ def test_only_the_clients_half_is_inside(names):
         "__init__.py",
         "blender_addon",
         "blender_manifest.toml",
+        "ex4d",
         "protocol",
         "wheels",
     }
+    library = {name for name in names if name.startswith("ex4d/") and name != "ex4d/"}
+    assert library == set(SHARED)
     parts = {part for name in names for part in Path(name).parts}
     assert not parts & {"tests", "testing", "serving", "packaging", "__pycache__", "backend"}
 

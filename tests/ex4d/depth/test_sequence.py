@@ -63,12 +63,12 @@ def test_a_png_sequence_comes_back_to_half_a_step(pictures, clip):
 def test_the_usual_names_of_depth_are_found_beside_colours(tmp_path, name, dtype):
     colours = {letter: np.zeros((12, 20), np.float16) for letter in "RGBA"}
     path = write_channels(tmp_path / "a.exr", {**colours, name: DEPTH[0].astype(dtype)})
-    np.testing.assert_array_equal(read_exr(path), DEPTH[0].astype(dtype))
+    np.testing.assert_array_equal(read_exr(path).values, DEPTH[0].astype(dtype))
 
 
 def test_the_only_channel_is_depth_whatever_it_is_called(tmp_path):
     np.testing.assert_array_equal(
-        read_exr(write_channels(tmp_path / "a.exr", {"Y": DEPTH[0]})), DEPTH[0]
+        read_exr(write_channels(tmp_path / "a.exr", {"Y": DEPTH[0]})).values, DEPTH[0]
     )
 
 
@@ -76,7 +76,7 @@ def test_the_only_channel_is_depth_whatever_it_is_called(tmp_path):
 def test_a_layer_may_be_named(tmp_path, layer):
     channels = {"near.Z": DEPTH[0], "far.Z": DEPTH[1]}
     path = write_channels(tmp_path / "a.exr", channels)
-    np.testing.assert_array_equal(read_exr(path, layer), DEPTH[0])
+    np.testing.assert_array_equal(read_exr(path, layer).values, DEPTH[0])
 
 
 @pytest.mark.parametrize("layer", [None, "middle"])
@@ -91,7 +91,7 @@ def test_a_part_of_a_file_with_several_is_found(tmp_path):
     colour = OpenEXR.Part({**kind, "name": "rgba"}, {"R": DEPTH[1]})
     depth = OpenEXR.Part({**kind, "name": "depth"}, {"depth.Z": DEPTH[0]})
     OpenEXR.File([colour, depth]).write(str(tmp_path / "a.exr"))
-    np.testing.assert_array_equal(read_exr(tmp_path / "a.exr"), DEPTH[0])
+    np.testing.assert_array_equal(read_exr(tmp_path / "a.exr").values, DEPTH[0])
 
 
 def test_a_data_window_lies_where_it_belongs(tmp_path):
@@ -106,7 +106,7 @@ def test_a_data_window_lies_where_it_belongs(tmp_path):
         dataWindow=window(-3, 2, 16, 13),
         displayWindow=window(0, 0, 24, 9),
     )
-    picture = read_exr(path)
+    picture = read_exr(path).values
     assert picture.shape == (10, 25)
     np.testing.assert_array_equal(picture[2:, :17], DEPTH[0][:8, 3:])
     assert np.isnan(picture[:2]).all()
