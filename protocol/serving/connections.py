@@ -57,6 +57,7 @@ class Connections:
         self._doomed: dict[int, Connection] = {}
         self._looked_s = clock()
         self._is_paused = False
+        self.n_cut = 0  # connections closed by us, ever
 
     def __len__(self) -> int:
         return len(self._of)
@@ -108,6 +109,7 @@ class Connections:
     def cut(self, connection: Connection) -> None:
         """Close a connection, unless it is closed already."""
         connection.is_cut = True
+        self.n_cut += 1
         close_connection(connection.descriptor, connection.address)
 
     def are_stuck(self, *, is_idle: bool) -> bool:

@@ -69,7 +69,8 @@ class Front:
         self._clock = clock
         self._pong_s = settings.pong_s
         self._pong_at_s = self._look_at_s = 0.0
-        self._is_crowded = self._has_closed = False
+        self._is_crowded = False
+        self._n_cut = 0
         self._answers = Answers()
         context.set(zmq.IO_THREADS, IO_THREADS)  # before its first socket, or without effect
         keys = settings.keys
@@ -130,9 +131,9 @@ class Front:
             for session in self.sessions.all():
                 self._outgoing.control(session, Pong(0))
                 self._outgoing.rest(session)
-            if self._has_closed:
+            if self.connections.n_cut != self._n_cut:
                 give_back()  # libzmq has freed by now what they held
-            self._has_closed = False
+            self._n_cut = self.connections.n_cut
 
     def push(self, session: Session, message: Message) -> bool:
         """Send a control message that is no reply; False when the peer takes none now."""
@@ -271,4 +272,3 @@ class Front:
         self.sessions.forget(session)
         for connection in session.by.values():
             self.connections.cut(connection)
-        self._has_closed = True
