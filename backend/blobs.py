@@ -200,6 +200,8 @@ class BlobStore:
         self.used_bytes += blob.size - self._sizes.get(blob.sha256, 0)
         self._sizes[blob.sha256] = blob.size
         self._sizes.move_to_end(blob.sha256)
+        # H4: not gone any more; whose right was written meanwhile must not lose it.
+        self.gone = [each for each in self.gone if each[0] != blob.sha256]
         self.known_good(blob)
         return blob
 

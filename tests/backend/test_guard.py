@@ -92,6 +92,21 @@ def test_h8_a_locked_journal_is_busy_and_what_ends_meanwhile_is_written_later(
     harness.until(lambda: not harness.service.status().notices, "the end of the problem")
 
 
+def test_h4_what_is_sent_again_before_its_loss_is_written_down_stays(make_service, tmp_path):
+    harness = make_service()
+    blob = harness.blob(b"clip")
+    with closing(sqlite3.connect(tmp_path / "state" / JOURNAL_NAME, isolation_level=None)) as shell:
+        shell.execute("BEGIN IMMEDIATE")
+        harness.service.blobs.collect()
+        assert harness.service.blobs.gone
+        harness.service.step()
+        assert harness.blob(b"clip") == blob
+        shell.execute("ROLLBACK")
+    harness.until(lambda: not harness.service.status().notices, "the end of the problem")
+    assert harness.service.journal.holdings.may_use(OWNER, blob)
+    assert harness.service.blobs.is_whole(blob)
+
+
 @pytest.mark.parametrize("folder", ["scratch", "staging", "blobs"])
 def test_h8_a_folder_that_somebody_has_removed_is_made_again(harness, tmp_path, folder):
     harness.ended(harness.submit(OK))
