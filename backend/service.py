@@ -8,6 +8,7 @@ and `release`; what happens to jobs is told to the `on_event` function, after it
 
 from __future__ import annotations
 
+import math
 import select
 import time
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JobService"]
 
+_KEEPING = "housekeeping"
 _LONGEST_WAIT_S = 60.0
 _STOP_S = 5.0  # for what cannot be written down while the service stops; the next one redoes it
 
@@ -165,9 +167,12 @@ class JobService:
 
     def timeout_s(self) -> float:
         """How long `step` need not be called while nothing is readable."""
-        due = [executor.deadline_s() for executor in self._executors]
-        due += [self._housekeeping.deadline_s(), self.guard.deadline_s()]
-        earliest = min(time_s for time_s in due if time_s is not None)
+        # H8: a part that rests is due when it has rested, whatever time it gives itself.
+        awake = [each for each in self._executors if not self.guard.rests(_hearing(each))]
+        due = [self.guard.deadline_s(), *(executor.deadline_s() for executor in awake)]
+        if not self.guard.rests(_KEEPING):
+            due.append(self._housekeeping.deadline_s())
+        earliest = min((time_s for time_s in due if time_s is not None), default=math.inf)
         return min(max(0.0, earliest - self._clock()), _LONGEST_WAIT_S)
 
     def step(self, timeout_s: float = 0.0) -> None:
@@ -188,8 +193,8 @@ class JobService:
                 executor.show(job_id, wanted=job_id in self.shown)
         if self._dispatcher.running:
             self._stop_by_s = self._clock() + _STOP_S
-        if not self.guard.rests("housekeeping"):
-            with self.guard("housekeeping"):
+        if not self.guard.rests(_KEEPING):
+            with self.guard(_KEEPING):
                 self._housekeeping.step()
         self._housekeeping.check_folder()
 
@@ -259,7 +264,7 @@ class JobService:
                 if isinstance(report, Previewed):
                     self.on_preview(report)
                 else:
-                    with self.guard("taking a report"):
+                    with self.guard("taking a report", is_tried_again=False):
                         self._dispatcher.take(report)
 
     def _free_bytes(self) -> int:

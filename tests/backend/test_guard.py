@@ -147,6 +147,36 @@ def test_h8_a_stop_does_not_wait_for_ever_for_what_cannot_be_written(make_servic
     harness.until(lambda: harness.service.has_stopped, "the stop")
 
 
+@pytest.mark.parametrize("what", ["housekeeping", "hearing the worker on cpu"])
+def test_h8_who_waits_for_the_service_sleeps_while_a_part_of_it_rests(make_service, what):
+    clock = FakeClock()
+    harness = make_service(clock=clock)
+    service = harness.service
+    harness.executors[0].deadline_s = lambda: clock.now_s if "worker" in what else None
+    clock.now_s += 3600  # the deadline of housekeeping is past
+    assert service.timeout_s() == 0
+    for part in ("housekeeping", "hearing the worker on cpu"):
+        with service.guard(part):
+            raise Busy("not now")
+    assert service.timeout_s() == pytest.approx(1)
+    clock.now_s += 0.4
+    assert service.timeout_s() == pytest.approx(0.6)
+    service.guard.forget(what)
+    assert service.timeout_s() == 0
+
+
+def test_h8_what_is_not_tried_again_wakes_nobody_and_is_no_lasting_problem(lines):
+    clock = FakeClock()
+    guard = Guard(clock)
+    for _ in range(3):
+        with guard("taking a report", is_tried_again=False):
+            raise Busy("not now")
+    [line] = lines()
+    assert line.startswith("taking a report failed: not now")
+    assert guard.problems() == []
+    assert guard.deadline_s() is None
+
+
 def test_the_log_hears_of_the_same_trouble_once_a_minute(lines):
     clock = FakeClock()
     guard = Guard(clock)
