@@ -18,14 +18,14 @@ from backend.checkpoints import Checkpoint, no_checkpoint
 from backend.dispatcher import Dispatcher, Outcome
 from backend.guard import Guard
 from backend.housekeeping import Housekeeping
-from backend.inputs import check_size, inputs_of
+from backend.inputs import check_held, check_size, inputs_of
 from backend.journal import Change, Journal
 from backend.log import JobLog
 from backend.retention import Retention
 from backend.settings import ServiceSettings
 from backend.status import ServiceStatus, WorkerStatus
 from backend.worker_messages import Previewed
-from protocol.errors import Busy, UnexpectedMessage, UnknownBlob
+from protocol.errors import Busy, UnexpectedMessage
 from protocol.jobs import FINAL_STATES, JobState
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from backend.executors.base import Executor
-    from protocol.jobs import BlobId, Job, JobInfo
+    from protocol.jobs import Job, JobInfo
 
 __all__ = ["JobService"]
 
@@ -103,7 +103,7 @@ class JobService:
         if self.journal.entry_of_key(owner, key) is None:
             self._check_room(owner)
             check_size(job, self.settings.job_pixels)
-            self._check_inputs(owner, inputs_of(job))
+            check_held(inputs_of(job), owner, self.blobs, self.journal.holdings)
         info, is_new = self.journal.add(key, owner, job, label)
         if is_new:
             self.blobs.pins.pin(info.job_id, inputs_of(job))
@@ -288,13 +288,6 @@ class JobService:
                 text = f"the queue is full: {queued} {jobs} wait, the limit is {limit}"
                 raise Busy(text, queued=queued, limit=limit)
         self._retention.check_room(owner)
-
-    def _check_inputs(self, owner: str, blobs: Sequence[BlobId]) -> None:
-        """Raise UnknownBlob for a file that is not here, or that another has sent."""
-        for blob in self.journal.holdings.strange(owner, blobs):
-            raise UnknownBlob(f"there is no blob {blob.sha256}", sha256=blob.sha256)
-        for blob in blobs:
-            self.blobs.path_of(blob)
 
     def _tell(self, job_id: str) -> None:
         entry = self.journal.entry(job_id)

@@ -37,9 +37,12 @@ class UploadStore:
 
     def find(self, blob: BlobId, user: str) -> Path | None:
         """The complete file, or None; also None when somebody else has sent it."""
-        if not self._holdings.may_use(owner_of(user), blob) or not self._blobs.is_whole(blob):
+        # What is known without asking the journal or the disk comes first (H7).
+        if not self._blobs.has(blob) or not self._holdings.may_use(owner_of(user), blob):
             return None
-        return self._blobs.path_of(blob)
+        with suppress(UnknownBlob):
+            return self._blobs.path_of(blob)
+        return None
 
     def part(self, blob: BlobId, user: str) -> Path:
         """Where it is collected: every user has its own, which nobody else can spoil."""
