@@ -142,8 +142,7 @@ class BlobStore:
         room = self._room_in_quota if is_written else self._room
         if size_bytes > room(holder):
             candidates = self._candidates(holder)
-            have = room(holder) + sum(candidate.size for candidate in candidates)
-            if size_bytes > have:
+            if size_bytes > (have := room(holder) + sum(each.size for each in candidates)):
                 raise disk_full(size_bytes, max(0, have), "a file")
             self._evict(candidates, lambda: size_bytes <= room(holder))
             if size_bytes > room(holder):
@@ -254,13 +253,14 @@ class BlobStore:
         return used
 
     def _evict(self, candidates: Iterable[Candidate], is_enough: Callable[[], bool]) -> None:
-        for candidate in eviction_order(candidates, self._used_by()):
-            if is_enough():
-                return
-            if candidate.is_part:
-                (self.staging / candidate.name).unlink(missing_ok=True)
-            elif self._remove(candidate.name):
-                self.gone.append((candidate.name, self.pins.holders_of(candidate.name)))
+        with self.staged.held():
+            for candidate in eviction_order(candidates, self._used_by()):
+                if is_enough():
+                    return
+                if candidate.is_part:
+                    self.staged.remove(candidate.name)
+                elif self._remove(candidate.name):
+                    self.gone.append((candidate.name, self.pins.holders_of(candidate.name)))
 
     def _whole_status(self, blob: BlobId) -> os.stat_result | None:
         if not self.has(blob):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from protocol.jobs import BlobId
 
 __all__ = ["UploadStore"]
+
+_MOST_PARTS = 256  # of one client's interrupted transfers
+_RESUMED_S = 3600.0  # a part that was not written for so long makes room for a new one
 
 
 class UploadStore:
@@ -51,15 +55,19 @@ class UploadStore:
     def reserve(self, blob: BlobId, user: str) -> None:
         """Promise room for its part until it is `stored` or `left`, within the user's share.
 
-        Raises DiskFull with need and have; nothing was removed for it then.
+        Raises DiskFull with need and have, and Busy for one part too many; nothing was removed
+        for it then.
         """
         name, owner = self.part(blob, user).name, owner_of(user)
+        crowded = self._crowded(name, tag_of(owner))
         have = self._share(name, owner, self._blobs.room_bytes(name))
         if blob.size > have:
             have = self._share(name, owner, self._blobs.room_to_make(name))
         if blob.size > have:
             raise disk_full(blob.size, have, "this file within your share")
         self._blobs.reserve(name, blob.size, owner=tag_of(owner))
+        for part in crowded:
+            self._blobs.staged.remove(part)
 
     def left(self, blob: BlobId, user: str) -> None:
         """Take the promise back; what is there of the part stays, and counts until it is old."""
@@ -104,6 +112,21 @@ class UploadStore:
     def set_aside(self, blob: BlobId) -> None:
         """Take a damaged file out of the store: it is lacking then, and can be sent again."""
         self._blobs.set_aside(blob)
+
+    def _crowded(self, name: str, tag: str) -> list[str]:
+        """Parts of a client that must go before it may begin one more (H6): its oldest, when
+        nobody has gone on with them for long. Raises Busy."""
+        if self._blobs.staged.taken_bytes(name):  # it goes on with one
+            return []
+        parts = self._blobs.staged.parts_of(tag, except_for=name)
+        surplus = parts[: max(0, len(parts) + 1 - _MOST_PARTS)]
+        if any(time.time() - written_s < _RESUMED_S for _, written_s in surplus):
+            raise Busy(
+                f"{len(parts)} files of yours were begun and are not whole, the limit is "
+                f"{_MOST_PARTS}: go on with some of them, or wait",
+                limit=_MOST_PARTS,
+            )
+        return [part for part, _ in surplus]
 
     def _share(self, name: str, owner: str, room_bytes: int) -> int:
         """What one more file of a client may have of the room, so that others have some, too."""
