@@ -24,6 +24,7 @@ from backend.log import JobLog
 from backend.retention import Retention
 from backend.settings import ServiceSettings
 from backend.status import ServiceStatus, WorkerStatus
+from backend.text import hide_folder, without_folders
 from backend.worker_messages import Previewed
 from protocol.errors import Busy, UnexpectedMessage
 from protocol.jobs import FINAL_STATES, JobState
@@ -54,6 +55,7 @@ class JobService:
         clock: Callable[[], float] = time.monotonic,
         checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
+        hide_folder(root)
         self.settings = settings or ServiceSettings()
         self.on_event: Callable[[str, JobInfo], None] = lambda owner, info: None
         self.on_preview: Callable[[Previewed], None] = lambda preview: None
@@ -158,18 +160,12 @@ class JobService:
 
     def filenos(self) -> list[int]:
         """Descriptors that are readable when `step` has something to do; ask anew each time."""
-        return [
-            number
-            for executor in self._executors
-            if not self.guard.rests(_hearing(executor))
-            for number in executor.filenos()
-        ]
+        return [number for executor in self._awake() for number in executor.filenos()]
 
     def timeout_s(self) -> float:
         """How long `step` need not be called while nothing is readable."""
         # H8: a part that rests is due when it has rested, whatever time it gives itself.
-        awake = [each for each in self._executors if not self.guard.rests(_hearing(each))]
-        due = [self.guard.deadline_s(), *(executor.deadline_s() for executor in awake)]
+        due = [self.guard.deadline_s(), *(each.deadline_s() for each in self._awake())]
         if not self.guard.rests(_KEEPING):
             due.append(self._housekeeping.deadline_s())
         earliest = min((time_s for time_s in due if time_s is not None), default=math.inf)
@@ -208,9 +204,11 @@ class JobService:
             stored_bytes=self.blobs.used_bytes,
             free_bytes=self._free_bytes(),
             kept=self.journal.count(*FINAL_STATES),
-            notices=(*self.journal.notices, *self.guard.problems()),
+            notices=(*map(without_folders, self.journal.notices), *self.guard.problems()),
             workers=tuple(
-                WorkerStatus(e.device, e.state, e.pid, job_of.get(e, ""), e.problem)
+                WorkerStatus(
+                    e.device, e.state, e.pid, job_of.get(e, ""), without_folders(e.problem)
+                )
                 for e in self._executors
             ),
         )
@@ -253,6 +251,9 @@ class JobService:
         for info in self.journal.recover(self.settings.max_attempts):
             self._log.warning("ran when the last server ended", info.job_id, now=info.state)
         self._housekeeping.begin()
+
+    def _awake(self) -> list[Executor]:
+        return [each for each in self._executors if not self.guard.rests(_hearing(each))]
 
     def _hear(self, executor: Executor) -> None:
         """Take in what a worker reports."""

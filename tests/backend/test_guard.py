@@ -165,6 +165,13 @@ def test_h8_who_waits_for_the_service_sleeps_while_a_part_of_it_rests(make_servi
     assert service.timeout_s() == 0
 
 
+def test_h16_a_worker_that_cannot_be_started_is_told_without_the_servers_folders(make_service):
+    harness = make_service()
+    harness.executors[0].problem = "it cannot be started: no such file: '/opt/ex 4d/bin/python'"
+    [worker] = harness.service.status().workers
+    assert worker.problem == "it cannot be started: no such file: 'python'"
+
+
 def test_h8_what_is_not_tried_again_wakes_nobody_and_is_no_lasting_problem(lines):
     clock = FakeClock()
     guard = Guard(clock)
