@@ -122,8 +122,8 @@ class UploadStore:
         surplus = parts[: max(0, len(parts) + 1 - _MOST_PARTS)]
         if any(time.time() - written_s < _RESUMED_S for _, written_s in surplus):
             raise Busy(
-                f"{len(parts)} files of yours were begun and are not whole, the limit is "
-                f"{_MOST_PARTS}: go on with some of them, or wait",
+                f"{_MOST_PARTS} files of yours were begun and are not whole: go on with some of "
+                "them, or try again later",
                 limit=_MOST_PARTS,
             )
         return [part for part, _ in surplus]
