@@ -144,7 +144,7 @@ class Staging:
         """Remove what was left and not been written for so long. Returns it. `now_s`: the time of
         the files'."""
         now_s = time.time() if now_s is None else now_s
-        self._listed_ns = 0  # by the times of the files, which the folder does not tell
+        self._listed, self._listed_ns = {}, 0  # the folder does not tell the times of its files
         left = self._left("")
         old = [name for name, status in left if now_s - status.st_mtime > older_than_s]
         for name in old:
@@ -153,13 +153,12 @@ class Staging:
 
     def _left(self, except_for: str) -> list[tuple[str, os.stat_result]]:
         """Files that nobody was promised room for."""
+        taken = {except_for, *self._promises}
+        # What a transfer has made whole has its part's name, with another suffix.
         return [
             (name, status)
             for name, status in self._list().items()
-            # What a transfer has made whole has its part's name, with another suffix.
-            if (part := f"{name.rpartition('.')[0]}.part") not in self._promises
-            and name not in self._promises
-            and except_for not in {name, part}
+            if name not in taken and f"{name.rpartition('.')[0]}.part" not in taken
         ]
 
     def _list(self) -> dict[str, os.stat_result]:
@@ -169,11 +168,14 @@ class Staging:
         self.make_folder()
         changed_ns, now_ns = self.folder.stat().st_mtime_ns, time.time_ns()
         if changed_ns != self._listed_ns:
-            self._listed = {}
+            before, self._listed = self._listed, {}
             with os.scandir(self.folder) as entries:
                 for entry in entries:
+                    status = before.get(entry.name)
                     with suppress(FileNotFoundError):
-                        self._listed[entry.name] = entry.stat()
+                        if status is None or not status.st_size:  # it may be just being made
+                            status = entry.stat()
+                        self._listed[entry.name] = status
             self._listed_ns = changed_ns if now_ns - changed_ns > _TICK_NS else 0
         return self._listed
 
