@@ -64,6 +64,7 @@ class BlobStore:
         self.used_bytes = 0  # of all blobs
         self.pins = Pins()
         self._health = BlobHealth(root / "damaged", clock=clock)
+        self._folder = str(root / "blobs")
         (root / "blobs").mkdir(parents=True, exist_ok=True, mode=0o700)
         self.staged = Staging(root / "staging")
         self.staging = self.staged.folder
@@ -100,27 +101,17 @@ class BlobStore:
     def is_whole(self, blob: BlobId) -> bool:
         """The same, and the file is there and has that size; one of another size is set aside.
         Raises Busy while the folder is not there."""
-        if not self.has(blob):
-            return False
-        try:
-            size = self._path(blob.sha256).stat().st_size
-        except FileNotFoundError:
-            if not self._root.exists():  # which does not mean that this file is lost
-                raise Busy("the data folder of this server is gone") from None
-            self._note_removed(blob.sha256)
-            return False
-        if size != blob.size:
-            self.set_aside(blob)
-        return size == blob.size
+        return self._whole_status(blob) is not None
 
     def path_of(self, blob: BlobId) -> Path:
         """Where a blob lies; it counts as used now. Raises UnknownBlob."""
-        if not self.is_whole(blob):
+        status = self._whole_status(blob)
+        if status is None:
             raise UnknownBlob(f"there is no blob {blob.sha256}", sha256=blob.sha256)
         path = self._path(blob.sha256)
         self._sizes.move_to_end(blob.sha256)
         with suppress(OSError):  # the time of the last change tells whether the file is the same
-            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+            os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))
         return path
 
     def is_doubtful(self, blob: BlobId) -> bool:
@@ -140,10 +131,9 @@ class BlobStore:
     def reserve(
         self, holder: str, size_bytes: int, *, is_written: bool = False, owner: str = ""
     ) -> None:
-        """Promise room for a staged file until `release`, and remove what may go to make it; not
-        before it is sure that this is enough. `holder` is the file's name in the staging folder,
-        `owner` the tag of whose it is; `is_written`: its bytes lie on this disk already, and only
-        the quota is asked.
+        """Promise room for a staged file until `release`, and remove what may go to make it, once
+        it is sure that this is enough. `holder`: its name in the staging folder, `owner`: the tag
+        of whose it is; `is_written`: its bytes lie on this disk already, only the quota is asked.
 
         Raises DiskFull with need and have; what is pinned stays. Again for the same holder, the
         new size counts.
@@ -152,8 +142,7 @@ class BlobStore:
         room = self._room_in_quota if is_written else self._room
         if size_bytes > room(holder):
             candidates = self._candidates(holder)
-            have = room(holder) + sum(candidate.size for candidate in candidates)
-            if size_bytes > have:
+            if size_bytes > (have := room(holder) + sum(each.size for each in candidates)):
                 raise disk_full(size_bytes, max(0, have), "a file")
             self._evict(candidates, lambda: size_bytes <= room(holder))
             if size_bytes > room(holder):
@@ -200,6 +189,8 @@ class BlobStore:
         self.used_bytes += blob.size - self._sizes.get(blob.sha256, 0)
         self._sizes[blob.sha256] = blob.size
         self._sizes.move_to_end(blob.sha256)
+        # H4: not gone any more; whose right was written meanwhile must not lose it.
+        self.gone = [each for each in self.gone if each[0] != blob.sha256]
         self.known_good(blob)
         return blob
 
@@ -213,7 +204,7 @@ class BlobStore:
         """Remove blobs that may go until at most `target_bytes` are left. Returns the bytes that
         were freed."""
         before = self.used_bytes
-        blobs = [candidate for candidate in self._candidates("") if not candidate.is_part]
+        blobs = [each for each in self._candidates("") if not each.is_part]
         self._evict(blobs, lambda: self.used_bytes <= target_bytes)
         return before - self.used_bytes
 
@@ -248,8 +239,7 @@ class BlobStore:
         tags = self._tags()
         found = []
         for number, (sha256, size) in enumerate(self._sizes.items()):
-            hold = self.pins.hold_of(sha256)
-            if hold < Hold.FIRM:
+            if (hold := self.pins.hold_of(sha256)) < Hold.FIRM:
                 owners = frozenset(tags.get(sha256, ()))
                 found.append(Candidate(sha256, hold, False, number, size, owners))
         return found + self.staged.candidates(except_for=holder)
@@ -263,13 +253,28 @@ class BlobStore:
         return used
 
     def _evict(self, candidates: Iterable[Candidate], is_enough: Callable[[], bool]) -> None:
-        for candidate in eviction_order(candidates, self._used_by()):
-            if is_enough():
-                return
-            if candidate.is_part:
-                (self.staging / candidate.name).unlink(missing_ok=True)
-            elif self._remove(candidate.name):
-                self.gone.append((candidate.name, self.pins.holders_of(candidate.name)))
+        with self.staged.held():
+            for candidate in eviction_order(candidates, self._used_by()):
+                if is_enough():
+                    return
+                if candidate.is_part:
+                    self.staged.remove(candidate.name)
+                elif self._remove(candidate.name):
+                    self.gone.append((candidate.name, self.pins.holders_of(candidate.name)))
+
+    def _whole_status(self, blob: BlobId) -> os.stat_result | None:
+        if not self.has(blob):
+            return None
+        try:
+            status = os.stat(f"{self._folder}/{blob.sha256[:2]}/{blob.sha256[2:]}")
+        except FileNotFoundError:
+            if not self._root.exists():  # which does not mean that this file is lost
+                raise Busy("the data folder of this server is gone") from None
+            self._note_removed(blob.sha256)
+            return None
+        if status.st_size != blob.size:
+            self.set_aside(blob)
+        return status if status.st_size == blob.size else None
 
     def _path(self, sha256: str) -> Path:
         return self._root / "blobs" / sha256[:2] / sha256[2:]

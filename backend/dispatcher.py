@@ -141,7 +141,7 @@ class Dispatcher:
             is_its_own = isinstance(error, OSError) and self._tries >= _TRIES
             if is_its_own or not isinstance(error, PASSING):
                 self._tries = 0
-                with self._guard("failing a job", job_id):
+                with self._guard("failing a job", job_id, is_tried_again=False):
                     state = self._journal.entry(job_id).info.state
                     self.end(_fault(job_id), state)
 

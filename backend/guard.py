@@ -26,7 +26,8 @@ _SAY_AGAIN_S = 60.0
 class _Trouble:
     """Something that goes wrong again and again."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_tried_again: bool) -> None:
+        self.is_tried_again = is_tried_again
         self.again_at_s = float("-inf")
         self.said_at_s = float("-inf")
         self.times = 0
@@ -50,33 +51,39 @@ class Guard:
         return trouble is not None and self._clock() < trouble.again_at_s
 
     @contextmanager
-    def __call__(self, what: str, job: str = "-") -> Iterator[list[Exception]]:
-        """Run the block; what it raises is in the list that it gets, afterwards."""
+    def __call__(
+        self, what: str, job: str = "-", *, is_tried_again: bool = True
+    ) -> Iterator[list[Exception]]:
+        """Run the block; what it raises is in the list that it gets, afterwards. What is not
+        tried again has no deadline and is no problem that lasts: only the log hears of it."""
         raised: list[Exception] = []
         try:
             yield raised
         except Exception as error:  # the one handler
             raised.append(error)
-            self._note(what, job, error)
+            trouble = self._troubles.setdefault(what, _Trouble(is_tried_again=is_tried_again))
+            self._note(trouble, what, job, error)
         else:
             if self._troubles.pop(what, None) is not None:
                 self._log.info(f"{what} works again", job)
 
     def deadline_s(self) -> float | None:
         """When a part that has failed is to be tried again."""
-        return min((trouble.again_at_s for trouble in self._troubles.values()), default=None)
+        return min((trouble.again_at_s for trouble in self._lasting()), default=None)
 
     def problems(self) -> list[str]:
         """What is wrong now, in words without the server's paths."""
-        return [trouble.text for trouble in self._troubles.values()]
+        return [trouble.text for trouble in self._lasting()]
 
     def forget(self, what: str) -> None:
         """Take note that a part is not tried again."""
         self._troubles.pop(what, None)
 
-    def _note(self, what: str, job: str, error: Exception) -> None:
+    def _lasting(self) -> list[_Trouble]:
+        return [trouble for trouble in self._troubles.values() if trouble.is_tried_again]
+
+    def _note(self, trouble: _Trouble, what: str, job: str, error: Exception) -> None:
         now_s = self._clock()
-        trouble = self._troubles.setdefault(what, _Trouble())
         trouble.again_at_s = now_s + _RETRY_S
         trouble.times += 1
         text = error.text if isinstance(error, Busy | DiskFull) else str(error)
@@ -86,6 +93,7 @@ class Guard:
         trouble.said_at_s = now_s
         facts = {"kind": type(error).__name__, "times": trouble.times}
         if isinstance(error, PASSING):
-            self._log.warning(f"{what} failed and is tried again: {text}", job, **facts)
+            again = " and is tried again" if trouble.is_tried_again else ""
+            self._log.warning(f"{what} failed{again}: {text}", job, **facts)
         else:
             self._log.fault(f"{what} failed: {text}", job, error=error, **facts)

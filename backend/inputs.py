@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from protocol.errors import InvalidArgument
+from protocol.errors import InvalidArgument, UnknownBlob
 from protocol.jobs import DepthFiles, Generate, Reconstruct, Shot
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from backend.blobs import BlobStore
+    from backend.holdings import Holdings
     from protocol.jobs import BlobId, Job
 
-__all__ = ["check_size", "inputs_of"]
+__all__ = ["check_held", "check_size", "inputs_of"]
 
 
 def inputs_of(job: Job) -> tuple[BlobId, ...]:
-    """The blobs that a job reads."""
+    """The blobs that a job reads, each once."""
     if isinstance(job, Generate):
         given = (job.color, job.mask, job.backdrop)
-        return tuple(blob for blob in given if blob is not None)
+        return tuple(dict.fromkeys(blob for blob in given if blob is not None))
     depth = job.source.depth
-    return job.source.clip, *(depth.blobs if isinstance(depth, DepthFiles) else ())
+    files = depth.blobs if isinstance(depth, DepthFiles) else ()
+    return tuple(dict.fromkeys((job.source.clip, *files)))
+
+
+def check_held(inputs: Sequence[BlobId], owner: str, blobs: BlobStore, holdings: Holdings) -> None:
+    """Raise UnknownBlob for a file that is not here, or that only others have sent."""
+    lacking = [blob for blob in inputs if not blobs.has(blob)]
+    lacking = lacking or holdings.strange(owner, inputs)
+    # H7: the disk is asked last; a job may name thousands of files.
+    for blob in lacking or (blob for blob in inputs if not blobs.is_whole(blob)):
+        raise UnknownBlob(f"there is no blob {blob.sha256}", sha256=blob.sha256)
 
 
 def check_size(job: Job, most_pixels: int) -> None:

@@ -8,6 +8,7 @@ and `release`; what happens to jobs is told to the `on_event` function, after it
 
 from __future__ import annotations
 
+import math
 import select
 import time
 from typing import TYPE_CHECKING
@@ -17,14 +18,15 @@ from backend.checkpoints import Checkpoint, no_checkpoint
 from backend.dispatcher import Dispatcher, Outcome
 from backend.guard import Guard
 from backend.housekeeping import Housekeeping
-from backend.inputs import check_size, inputs_of
+from backend.inputs import check_held, check_size, inputs_of
 from backend.journal import Change, Journal
 from backend.log import JobLog
 from backend.retention import Retention
 from backend.settings import ServiceSettings
 from backend.status import ServiceStatus, WorkerStatus
+from backend.text import hide_folder, without_folders
 from backend.worker_messages import Previewed
-from protocol.errors import Busy, UnexpectedMessage, UnknownBlob
+from protocol.errors import Busy, UnexpectedMessage
 from protocol.jobs import FINAL_STATES, JobState
 
 if TYPE_CHECKING:
@@ -32,10 +34,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from backend.executors.base import Executor
-    from protocol.jobs import BlobId, Job, JobInfo
+    from protocol.jobs import Job, JobInfo
 
 __all__ = ["JobService"]
 
+_KEEPING = "housekeeping"
 _LONGEST_WAIT_S = 60.0
 _STOP_S = 5.0  # for what cannot be written down while the service stops; the next one redoes it
 
@@ -52,6 +55,7 @@ class JobService:
         clock: Callable[[], float] = time.monotonic,
         checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
+        hide_folder(root)
         self.settings = settings or ServiceSettings()
         self.on_event: Callable[[str, JobInfo], None] = lambda owner, info: None
         self.on_preview: Callable[[Previewed], None] = lambda preview: None
@@ -101,7 +105,7 @@ class JobService:
         if self.journal.entry_of_key(owner, key) is None:
             self._check_room(owner)
             check_size(job, self.settings.job_pixels)
-            self._check_inputs(owner, inputs_of(job))
+            check_held(inputs_of(job), owner, self.blobs, self.journal.holdings)
         info, is_new = self.journal.add(key, owner, job, label)
         if is_new:
             self.blobs.pins.pin(info.job_id, inputs_of(job))
@@ -156,18 +160,15 @@ class JobService:
 
     def filenos(self) -> list[int]:
         """Descriptors that are readable when `step` has something to do; ask anew each time."""
-        return [
-            number
-            for executor in self._executors
-            if not self.guard.rests(_hearing(executor))
-            for number in executor.filenos()
-        ]
+        return [number for executor in self._awake() for number in executor.filenos()]
 
     def timeout_s(self) -> float:
         """How long `step` need not be called while nothing is readable."""
-        due = [executor.deadline_s() for executor in self._executors]
-        due += [self._housekeeping.deadline_s(), self.guard.deadline_s()]
-        earliest = min(time_s for time_s in due if time_s is not None)
+        # H8: a part that rests is due when it has rested, whatever time it gives itself.
+        due = [self.guard.deadline_s(), *(each.deadline_s() for each in self._awake())]
+        if not self.guard.rests(_KEEPING):
+            due.append(self._housekeeping.deadline_s())
+        earliest = min((time_s for time_s in due if time_s is not None), default=math.inf)
         return min(max(0.0, earliest - self._clock()), _LONGEST_WAIT_S)
 
     def step(self, timeout_s: float = 0.0) -> None:
@@ -188,8 +189,8 @@ class JobService:
                 executor.show(job_id, wanted=job_id in self.shown)
         if self._dispatcher.running:
             self._stop_by_s = self._clock() + _STOP_S
-        if not self.guard.rests("housekeeping"):
-            with self.guard("housekeeping"):
+        if not self.guard.rests(_KEEPING):
+            with self.guard(_KEEPING):
                 self._housekeeping.step()
         self._housekeeping.check_folder()
 
@@ -203,9 +204,11 @@ class JobService:
             stored_bytes=self.blobs.used_bytes,
             free_bytes=self._free_bytes(),
             kept=self.journal.count(*FINAL_STATES),
-            notices=(*self.journal.notices, *self.guard.problems()),
+            notices=(*map(without_folders, self.journal.notices), *self.guard.problems()),
             workers=tuple(
-                WorkerStatus(e.device, e.state, e.pid, job_of.get(e, ""), e.problem)
+                WorkerStatus(
+                    e.device, e.state, e.pid, job_of.get(e, ""), without_folders(e.problem)
+                )
                 for e in self._executors
             ),
         )
@@ -249,6 +252,9 @@ class JobService:
             self._log.warning("ran when the last server ended", info.job_id, now=info.state)
         self._housekeeping.begin()
 
+    def _awake(self) -> list[Executor]:
+        return [each for each in self._executors if not self.guard.rests(_hearing(each))]
+
     def _hear(self, executor: Executor) -> None:
         """Take in what a worker reports."""
         what = _hearing(executor)
@@ -259,7 +265,7 @@ class JobService:
                 if isinstance(report, Previewed):
                     self.on_preview(report)
                 else:
-                    with self.guard("taking a report"):
+                    with self.guard("taking a report", is_tried_again=False):
                         self._dispatcher.take(report)
 
     def _free_bytes(self) -> int:
@@ -283,13 +289,6 @@ class JobService:
                 text = f"the queue is full: {queued} {jobs} wait, the limit is {limit}"
                 raise Busy(text, queued=queued, limit=limit)
         self._retention.check_room(owner)
-
-    def _check_inputs(self, owner: str, blobs: Sequence[BlobId]) -> None:
-        """Raise UnknownBlob for a file that is not here, or that another has sent."""
-        for blob in self.journal.holdings.strange(owner, blobs):
-            raise UnknownBlob(f"there is no blob {blob.sha256}", sha256=blob.sha256)
-        for blob in blobs:
-            self.blobs.path_of(blob)
 
     def _tell(self, job_id: str) -> None:
         entry = self.journal.entry(job_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["UploadStore"]
 
+_MOST_PARTS = 256  # of one client's interrupted transfers
+_RESUMED_S = 3600.0  # a part that was not written for so long makes room for a new one
+
 
 class UploadStore:
     """Gives transfers their places in a BlobStore, and takes in what is whole.
@@ -37,9 +41,12 @@ class UploadStore:
 
     def find(self, blob: BlobId, user: str) -> Path | None:
         """The complete file, or None; also None when somebody else has sent it."""
-        if not self._holdings.may_use(owner_of(user), blob) or not self._blobs.is_whole(blob):
+        # What is known without asking the journal or the disk comes first (H7).
+        if not self._blobs.has(blob) or not self._holdings.may_use(owner_of(user), blob):
             return None
-        return self._blobs.path_of(blob)
+        with suppress(UnknownBlob):
+            return self._blobs.path_of(blob)
+        return None
 
     def part(self, blob: BlobId, user: str) -> Path:
         """Where it is collected: every user has its own, which nobody else can spoil."""
@@ -48,15 +55,19 @@ class UploadStore:
     def reserve(self, blob: BlobId, user: str) -> None:
         """Promise room for its part until it is `stored` or `left`, within the user's share.
 
-        Raises DiskFull with need and have; nothing was removed for it then.
+        Raises DiskFull with need and have, and Busy for one part too many; nothing was removed
+        for it then.
         """
         name, owner = self.part(blob, user).name, owner_of(user)
+        crowded = self._crowded(name, tag_of(owner))
         have = self._share(name, owner, self._blobs.room_bytes(name))
         if blob.size > have:
             have = self._share(name, owner, self._blobs.room_to_make(name))
         if blob.size > have:
             raise disk_full(blob.size, have, "this file within your share")
         self._blobs.reserve(name, blob.size, owner=tag_of(owner))
+        for part in crowded:
+            self._blobs.staged.remove(part)
 
     def left(self, blob: BlobId, user: str) -> None:
         """Take the promise back; what is there of the part stays, and counts until it is old."""
@@ -104,6 +115,21 @@ class UploadStore:
         with suppress(UnknownBlob):
             if self._blobs.path_of(blob).stat().st_ino == inode:
                 self._blobs.set_aside(blob)
+
+    def _crowded(self, name: str, tag: str) -> list[str]:
+        """Parts of a client that must go before it may begin one more (H6): its oldest, when
+        nobody has gone on with them for long. Raises Busy."""
+        if self._blobs.staged.taken_bytes(name):  # it goes on with one
+            return []
+        parts = self._blobs.staged.parts_of(tag, except_for=name)
+        surplus = parts[: max(0, len(parts) + 1 - _MOST_PARTS)]
+        if any(time.time() - written_s < _RESUMED_S for _, written_s in surplus):
+            raise Busy(
+                f"{_MOST_PARTS} files of yours were begun and are not whole: go on with some of "
+                "them, or try again later",
+                limit=_MOST_PARTS,
+            )
+        return [part for part, _ in surplus]
 
     def _share(self, name: str, owner: str, room_bytes: int) -> int:
         """What one more file of a client may have of the room, so that others have some, too."""

@@ -28,7 +28,7 @@ from msgspec import msgpack
 from backend.disk import hash_file
 from backend.executors.memory import limit_memory
 from backend.failures import DAMAGED, POISONED, code_of, text_of
-from backend.text import trimmed, without_folders
+from backend.text import hide_folder, trimmed, without_folders
 from backend.worker_messages import (
     Cancel,
     Cancelled,
@@ -68,6 +68,7 @@ class JobContext:
         self.job = run.job
         self.inputs = {sha256: Path(path) for sha256, path in run.inputs.items()}
         self.scratch = Path(run.scratch)
+        hide_folder(self.scratch.parents[1])  # of the server's data
         self._job_id = run.job_id
         self._link = link
 

@@ -22,6 +22,7 @@ from backend.log import log_to
 from backend.server import Server
 from backend.service import JobService
 from backend.settings import ServiceSettings
+from backend.text import without_folders
 from ex4d import __version__
 from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS
 from ex4d.depth.estimators.ready import missing_packages, missing_weights
@@ -189,7 +190,8 @@ def _engines() -> list[EngineInfo]:
             engine, _ = choose_engine(name)
             engines.append(EngineInfo(name, engine.label))
         except Ex4dError as error:
-            engines.append(EngineInfo(name, name, available=False, reason=str(error)))
+            reason = without_folders(str(error))
+            engines.append(EngineInfo(name, name, available=False, reason=reason))
     return engines
 
 
@@ -204,7 +206,7 @@ def _estimators() -> list[EstimatorInfo]:
             size_gib = sum(part.size_gib for part in entry.parts)
             note = f"fetched at its first use, {size_gib:g} GiB"
         else:
-            note = problem
+            note = without_folders(problem)
         found.append(
             EstimatorInfo(
                 entry.name,

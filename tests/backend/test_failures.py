@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backend.failures import FAILURES, code_of, text_of
-from backend.text import without_folders
+from backend.text import hide_folder, without_folders
 from ex4d.errors import Ex4dError, OutputError
 
 
@@ -52,6 +52,13 @@ def test_an_exception_becomes_a_failure_that_clients_know(error, code):
         ("see https://example.org/a/b and 24000/1001 and and/or", None),
         ('  File "/usr/lib/python3.11/json.py", line 3', '  File "json.py", line 3'),
         ("/data/a, /data/b", "a, b"),
+        ("no such folder: /data", "no such folder: data"),
+        ("no such folder: '/srv/EX 4D data'", "no such folder: 'EX 4D data'"),
+        ("error:/srv/a/b and file:///srv/a/c", "error:b and c"),
+        (r"cannot open C:\Users\Jane Doe\x.exr: no", "cannot open x.exr: no"),
+        (r"[Errno 2] No: 'C:\\Users\\Jane Doe\\x.exr'", "[Errno 2] No: 'x.exr'"),
+        (r"\\server\share\x.exr and D:/jobs/y.exr", "x.exr and y.exr"),
+        ("8 MB/s, 3 / 4, a:b, 'it' and ./a/b and ~/.cache/x", None),
     ],
 )
 def test_h16_a_text_for_a_client_names_no_folder_of_the_server(text, shown):
@@ -62,6 +69,23 @@ def test_h16_a_text_for_a_client_names_no_folder_of_the_server(text, shown):
         assert "/srv" not in found
     else:
         assert found == text
+
+
+@pytest.mark.parametrize("rest", ["/blobs/ab/cd", "/scratch/job 1/cd", "/cd"])
+def test_h16_a_known_folder_with_spaces_is_not_named(tmp_path, rest):
+    folder = tmp_path / "EX 4D data"
+    hide_folder(folder)
+    found = without_folders(f"cannot open {folder}{rest}: no; nor {folder}, nor {folder}/")
+    assert "EX 4D" not in found
+    assert str(tmp_path) not in found
+    assert found.endswith("cd: no; nor [folder], nor [folder]")
+
+
+def test_h16_neither_are_the_home_and_the_folder_of_models(monkeypatch):
+    monkeypatch.setenv("EX4D_MODELS", "/big disk/models")
+    monkeypatch.setenv("HOME", "/home/jane doe")
+    found = without_folders("no wan in /big disk/models; put it to /home/jane doe/wan/x.ckpt")
+    assert found == "no wan in [folder]; put it to x.ckpt"
 
 
 def test_h16_neither_does_a_failure_of_a_job():

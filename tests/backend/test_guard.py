@@ -92,6 +92,21 @@ def test_h8_a_locked_journal_is_busy_and_what_ends_meanwhile_is_written_later(
     harness.until(lambda: not harness.service.status().notices, "the end of the problem")
 
 
+def test_h4_what_is_sent_again_before_its_loss_is_written_down_stays(make_service, tmp_path):
+    harness = make_service()
+    blob = harness.blob(b"clip")
+    with closing(sqlite3.connect(tmp_path / "state" / JOURNAL_NAME, isolation_level=None)) as shell:
+        shell.execute("BEGIN IMMEDIATE")
+        harness.service.blobs.collect()
+        assert harness.service.blobs.gone
+        harness.service.step()
+        assert harness.blob(b"clip") == blob
+        shell.execute("ROLLBACK")
+    harness.until(lambda: not harness.service.status().notices, "the end of the problem")
+    assert harness.service.journal.holdings.may_use(OWNER, blob)
+    assert harness.service.blobs.is_whole(blob)
+
+
 @pytest.mark.parametrize("folder", ["scratch", "staging", "blobs"])
 def test_h8_a_folder_that_somebody_has_removed_is_made_again(harness, tmp_path, folder):
     harness.ended(harness.submit(OK))
@@ -130,6 +145,43 @@ def test_h8_a_stop_does_not_wait_for_ever_for_what_cannot_be_written(make_servic
     harness.until(lambda: harness.service.status().notices, "the problem")
     harness.service.stop(drain=False)
     harness.until(lambda: harness.service.has_stopped, "the stop")
+
+
+@pytest.mark.parametrize("what", ["housekeeping", "hearing the worker on cpu"])
+def test_h8_who_waits_for_the_service_sleeps_while_a_part_of_it_rests(make_service, what):
+    clock = FakeClock()
+    harness = make_service(clock=clock)
+    service = harness.service
+    harness.executors[0].deadline_s = lambda: clock.now_s if "worker" in what else None
+    clock.now_s += 3600  # the deadline of housekeeping is past
+    assert service.timeout_s() == 0
+    for part in ("housekeeping", "hearing the worker on cpu"):
+        with service.guard(part):
+            raise Busy("not now")
+    assert service.timeout_s() == pytest.approx(1)
+    clock.now_s += 0.4
+    assert service.timeout_s() == pytest.approx(0.6)
+    service.guard.forget(what)
+    assert service.timeout_s() == 0
+
+
+def test_h16_a_worker_that_cannot_be_started_is_told_without_the_servers_folders(make_service):
+    harness = make_service()
+    harness.executors[0].problem = "it cannot be started: no such file: '/opt/ex 4d/bin/python'"
+    [worker] = harness.service.status().workers
+    assert worker.problem == "it cannot be started: no such file: 'python'"
+
+
+def test_h8_what_is_not_tried_again_wakes_nobody_and_is_no_lasting_problem(lines):
+    clock = FakeClock()
+    guard = Guard(clock)
+    for _ in range(3):
+        with guard("taking a report", is_tried_again=False):
+            raise Busy("not now")
+    [line] = lines()
+    assert line.startswith("taking a report failed: not now")
+    assert guard.problems() == []
+    assert guard.deadline_s() is None
 
 
 def test_the_log_hears_of_the_same_trouble_once_a_minute(lines):

@@ -13,7 +13,7 @@ from backend.errors import FolderInUse
 from backend.executors.base import WorkerState
 from backend.settings import ServiceSettings
 from protocol.errors import Busy, IdempotencyConflict, UnexpectedMessage, UnknownBlob, UnknownJob
-from protocol.jobs import BlobId, Generate, JobState
+from protocol.jobs import BlobId, DepthFiles, Generate, JobState, Reconstruct, Source
 
 from .conftest import OWNER, FakeClock, count_lines
 
@@ -227,3 +227,26 @@ def test_j22_a_damaged_journal_is_told_in_the_status(make_service, tmp_path):
     harness = make_service()
     assert "is damaged" in harness.service.status().notices[0]
     assert harness.ended(harness.submit(OK))[0].state is JobState.DONE
+
+
+def test_h7_the_files_of_a_job_are_looked_at_once_and_the_disk_is_asked_last(harness, monkeypatch):
+    frames = [harness.blob(str(number).encode()) for number in range(20)]
+    clip, looked_at = harness.blob(b"clip"), []
+    is_whole = harness.service.blobs.is_whole
+    monkeypatch.setattr(
+        harness.service.blobs, "is_whole", lambda blob: looked_at.append(blob) or is_whole(blob)
+    )
+
+    def job(*depth) -> Reconstruct:
+        source = Source(clip, "clip.mp4", DepthFiles(list(depth)), 0, 1, 2, 64, 64)
+        return Reconstruct(source)
+
+    wrong_size, lost = BlobId(frames[0].sha256, 99), frames[-1]
+    for strange in (wrong_size, BlobId("0" * 64, 1), harness.blob(b"another's", "ben")):
+        with pytest.raises(UnknownBlob):
+            harness.service.submit(OWNER, "key", job(*frames * 50, strange))
+    assert looked_at == []
+    harness.service.blobs.path_of(lost).unlink()
+    with pytest.raises(UnknownBlob):
+        harness.service.submit(OWNER, "key", job(*frames * 50))
+    assert len(looked_at) == 1 + len(frames)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import time
 from contextlib import closing
 
 import pytest
@@ -15,7 +16,7 @@ from backend.journal import Journal
 from backend.journal_file import JOURNAL_NAME
 from backend.settings import ServiceSettings
 from backend.upload_store import UploadStore
-from protocol.errors import DiskFull, UnknownBlob
+from protocol.errors import Busy, DiskFull, UnknownBlob
 from protocol.jobs import BlobId
 
 SPARE = 64 << 20  # of the disk, which the store leaves alone
@@ -186,6 +187,51 @@ def test_h14_an_upload_that_ends_while_the_journal_is_locked_is_not_lost(make_up
         shell.execute("ROLLBACK")
     uploads.holdings.settle()
     assert make_uploads().find(blob, "anna") is not None
+
+
+def begin(uploads, number: int, user: str, *, age_s: float = 0.0) -> BlobId:
+    """Begin a file and lose the connection."""
+    blob = BlobId(f"{number:064x}", 1)
+    uploads.reserve(blob, user)
+    part = uploads.part(blob, user)
+    part.write_bytes(b"part")
+    written_s = time.time() - age_s
+    os.utime(part, (written_s, written_s))
+    uploads.left(blob, user)
+    return blob
+
+
+def test_h6_a_client_leaves_a_bounded_number_of_parts(make_uploads):
+    uploads = make_uploads()
+    blobs = [begin(uploads, number, "mallory") for number in range(256)]
+    with pytest.raises(Busy, match=r"256 files of yours were begun"):
+        begin(uploads, 256, "mallory")
+    begin(uploads, 256, "anna")
+    begin(uploads, 0, "mallory")  # goes on
+    uploads.part(blobs[7], "mallory").unlink()
+    begin(uploads, 257, "mallory")
+
+
+def test_h6_a_part_that_nobody_goes_on_with_makes_room_for_its_clients_next(make_uploads):
+    uploads = make_uploads()
+    blobs = [begin(uploads, number, "anna", age_s=7200 - number) for number in range(256)]
+    begin(uploads, 256, "anna")
+    are_there = [uploads.part(blob, "anna").exists() for blob in blobs]
+    assert are_there == [False] + [True] * 255
+
+
+def test_h6_the_parts_are_listed_again_only_when_one_has_come_or_gone(make_uploads, monkeypatch):
+    uploads = make_uploads()
+    for number in range(20):
+        begin(uploads, number, "anna")
+    staged, looks, scandir = uploads.blobs.staged, [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looks.append(path) or scandir(path))
+    os.utime(staged.folder, (1000, 1000))  # long ago
+    for _ in range(100):
+        assert staged.left_bytes() == 80
+    assert len(looks) == 1
+    uploads.part(BlobId(f"{3:064x}", 1), "anna").unlink()
+    assert staged.left_bytes() == 76
 
 
 def test_the_tag_of_an_owner_is_no_path():
