@@ -165,14 +165,17 @@ def test_h9_a_file_is_doubtful_after_a_restart_when_it_was_written_and_when_it_i
     assert uploads.is_doubtful(blob)
     uploads = make_uploads()
     assert uploads.is_doubtful(blob)
-    uploads.set_aside(blob)
+    uploads.set_aside(blob, uploads.find(blob, "anna").stat().st_ino + 1)  # of the file before
+    assert uploads.find(blob, "anna") is not None
+    uploads.set_aside(blob, uploads.find(blob, "anna").stat().st_ino)
     assert uploads.find(blob, "anna") is None
 
 
 def test_h9_what_is_set_aside_is_bounded(make_uploads, tmp_path):
     uploads = make_uploads()
     for number in range(20):
-        uploads.set_aside(send(uploads, bytes([number]), "anna"))
+        blob = send(uploads, bytes([number]), "anna")
+        uploads.set_aside(blob, uploads.find(blob, "anna").stat().st_ino)
     assert len(list((tmp_path / "state" / "damaged").iterdir())) == 16
 
 
