@@ -75,7 +75,10 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with as_command_errors():
             server = _make_server(arguments, settings, limits)
-        server.run(_signals())
+        signals = _signals()
+        server.run(signals)
+        for number in signals:  # it has ended well: another one changes nothing
+            signal.signal(number, signal.SIG_IGN)
     except FolderLost as error:
         raise Ex4dError(f"the server has ended: {error} ({arguments.data_dir})") from None
     finally:
