@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from blender_addon.packaging.build_extension import FOLDERS, stage, with_wheels
+from blender_addon.packaging.build_extension import FOLDERS, SHARED, stage, with_wheels
 from blender_addon.packaging.wheels import Wheel
 
 ROOT = Path(__file__).parents[3]
@@ -54,6 +54,7 @@ def test_every_source_but_the_left_out_ones_is_laid_out(staged):
     }
     assert {path.relative_to(staged) for path in staged.rglob("*.py")} == {
         *sources,
+        *map(Path, SHARED),
         Path("__init__.py"),
     }
 
