@@ -23,6 +23,7 @@ __all__ = ["Connection", "Connections"]
 _YOUNG_S = 1.0  # an honest client has greeted by then, also over a slow link
 _CLOSING_S = 0.05  # until closed connections have given their descriptors back
 _MOST_STUCK = 64  # connections that libzmq keeps after their end
+_FREE_EVERY_S = 600.0
 _STUCK_S = 10.0  # the same, of one
 _LATE_S = 1.0  # a look that comes so long after the last accuses nobody
 
@@ -57,6 +58,7 @@ class Connections:
         self._doomed: dict[int, Connection] = {}
         self._looked_s = clock()
         self._is_paused = False
+        self._free_again_s = float("-inf")  # when few that are stuck are worth it
         self.n_cut = 0  # connections closed by us, ever
 
     def __len__(self) -> int:
@@ -115,11 +117,17 @@ class Connections:
     def are_stuck(self, *, is_idle: bool) -> bool:
         """Whether libzmq keeps the descriptors of too many closed connections, which it does until
         the socket is closed: of peers that let another take their routing id over, sent on and
-        left (H1). Where nobody is connected (`is_idle`), one that lasts is too many."""
+        left (H1). One that lasts is too many where nobody is connected (`is_idle`), and now and
+        then; for who is connected then it is a lost connection, and none to be had often."""
         now_s = self._clock()
         ages = [now_s - since_s for since_s in self._remnants.values()]
-        lasting = sum(age_s > 1 for age_s in ages)
-        return lasting >= _MOST_STUCK or (is_idle and max(ages, default=0.0) > _STUCK_S)
+        is_due = is_idle or now_s >= self._free_again_s
+        if sum(age_s > 1 for age_s in ages) < _MOST_STUCK and not (
+            is_due and max(ages, default=0.0) > _STUCK_S
+        ):
+            return False
+        self._free_again_s = now_s + _FREE_EVERY_S
+        return True
 
     def look(self, *, has_read_all: bool) -> bool:
         """Take in which connections there are, and close those that did not greet in time and
