@@ -129,7 +129,9 @@ class Journal(JournalReader):
         """
         if to_state not in MOVES[from_state]:
             raise ValueError(f"no job may go from {from_state} to {to_state}")
-        with self.database.transaction(to_state.value):
+        # A start that a power cut takes back is made again.
+        is_durable = to_state is not JobState.RUNNING
+        with self.database.transaction(to_state.value, is_durable=is_durable):
             moved = self._move(job_id, from_state, to_state, change)
             if moved:
                 self._note_event(job_id, is_progress=False)
