@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["BlobDesk"]
 
 _MOST_WAITING_BYTES = 64 << 20  # of chunks, for the disk; then no data messages are taken
-_FORGET_S = 3 * STALL_S  # T8: a peer that is connected and silent keeps nothing open for longer
+_FORGET_STALLS = 3  # T8: a peer that is connected and silent keeps nothing open for longer
 
 
 class BlobDesk:
@@ -44,7 +44,7 @@ class BlobDesk:
         limits: Limits,
         stall_s: float = STALL_S,
     ) -> None:
-        self._forget_s = stall_s * _FORGET_S / STALL_S
+        self._forget_s = _FORGET_STALLS * stall_s
         self._disks = DiskThread("EX-4D uploads"), DiskThread("EX-4D downloads")
         self.uploads = Uploads(
             store, self._disks[0], reply, clock=clock, limits=limits, stall_s=stall_s
