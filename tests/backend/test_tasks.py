@@ -112,11 +112,11 @@ def recon(shot, tmp_path, trajectory, *flags):
 
 
 def assert_same_clip(path, other):
-    """Equal but for the encoder: of equal frames x264 makes, one time in 150, another file
-    that is a few levels off (measured; its rate control on several threads)."""
+    """Equal but for the encoder: of equal frames x264 makes, one time in 150, another file, by up
+    to one level in the mean (measured; see `encode`)."""
     shown, wanted = (read_clip(p, FrameRange()).frames.astype(int) for p in (path, other))
     assert shown.shape == wanted.shape
-    assert np.abs(shown - wanted).mean() < 1
+    assert np.abs(shown - wanted).mean() < 2
 
 
 @pytest.mark.parametrize(
