@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 from backend.blob_health import BlobHealth
 from backend.blob_writer import BlobWriter
 from backend.checkpoints import Checkpoint, no_checkpoint
-from backend.disk import allocate, as_disk_full, disk_full, free_bytes, hash_file, sync_folder
+from backend.disk import allocate, as_disk_full, disk_full, free_bytes, hash_file
 from backend.eviction import Candidate, Hold, eviction_order
 from backend.pins import Pins
 from backend.staging import Staging
 from protocol.errors import Busy, ChecksumMismatch, UnknownBlob
+from protocol.transfer import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +38,8 @@ class BlobStore:
     """The blobs of one folder, at most `quota_bytes` of them.
 
     `allocate_file` takes room from the disk and `free_space` tells what is left; tests give their
-    own. `tags` gives the tags of the owners of each file. The files' times of use tell which blob
+    own. `tags` gives the tags of the owners of each file; `sync_names` makes a folder safe, or
+    sees to it that it will be. The files' times of use tell which blob
     was used last, also after a restart. `gone` collects what was removed to make room, with the
     jobs that it was a result of: the service takes it out.
     """
@@ -51,6 +53,7 @@ class BlobStore:
         allocate_file: Callable[[int, int], None] = allocate,
         free_space: Callable[[Path], int] = free_bytes,
         tags: Callable[[], Mapping[str, set[str]]] = dict,
+        sync_names: Callable[[Path], None] = sync_folder,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.quota_bytes = quota_bytes
@@ -60,6 +63,7 @@ class BlobStore:
         self.allocate_file = allocate_file
         self._free_space = free_space
         self._tags = tags
+        self._sync_names = sync_names
         self._sizes: OrderedDict[str, int] = OrderedDict()  # of each hash, last used last
         self.used_bytes = 0  # of all blobs
         self.pins = Pins()
@@ -69,11 +73,6 @@ class BlobStore:
         self.staged = Staging(root / "staging")
         self.staging = self.staged.folder
         self._find_blobs()
-
-    @property
-    def reserved_bytes(self) -> int:
-        """Bytes promised to what is still being written."""
-        return self.staged.promised_bytes
 
     @property
     def capacity_bytes(self) -> int:
@@ -185,7 +184,7 @@ class BlobStore:
             self._checkpoint("before_rename")
             os.replace(path, target)
             self._checkpoint("after_rename")
-            sync_folder(target.parent)
+            self._sync_names(target.parent)
         self.used_bytes += blob.size - self._sizes.get(blob.sha256, 0)
         self._sizes[blob.sha256] = blob.size
         self._sizes.move_to_end(blob.sha256)

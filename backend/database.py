@@ -19,20 +19,29 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from backend.checkpoints import Checkpoint
+    from backend.disk_sync import DiskSync
 
 __all__ = ["Database"]
 
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
-_SYNC = {True: "FULL", False: "NORMAL"}
 _SHUT = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
 
 
 class Database:
-    """One connection that threads may share. Reading and writing raise Busy and DiskFull."""
+    """One connection that threads may share. Reading and writing raise Busy and DiskFull.
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, checkpoint: Checkpoint) -> None:
+    What was written survives the process at once, and a power cut when `sync` has it.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, checkpoint: Checkpoint, sync: DiskSync
+    ) -> None:
         connection.row_factory = sqlite3.Row
+        # `sync` does both, in its thread: here every client would wait for the disk (H7).
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
+        self._sync = sync
         self.mutex = threading.RLock()
         self.connection = connection
         self._path = path
@@ -74,17 +83,15 @@ class Database:
 
     @contextmanager
     def transaction(self, name: str = "", *, is_durable: bool = True) -> Iterator[None]:
-        """All of the block is on disk at its end, or nothing. Raises Busy, DiskFull.
+        """All of the block is written at its end, or nothing. Raises Busy, DiskFull.
 
         `name`: of the checkpoints before and after the commit, if it has any. What is not durable
-        survives the process, and is synced with the next that is: a disk may take 100 ms for that
-        while every client waits (H7), and there is more progress than anything else.
+        gets safe with the next that is: there is more progress than anything else.
         """
         with self.mutex, _in_words():
             if not self.is_in_place:
                 raise Busy("the journal of this server is gone from its folder")
             try:
-                self.connection.execute(f"PRAGMA synchronous = {_SYNC[is_durable]}")
                 self.connection.execute("BEGIN IMMEDIATE")
                 yield
                 if name:
@@ -93,6 +100,8 @@ class Database:
             finally:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
+            if is_durable:
+                self._sync.note()
             if name:
                 self._checkpoint(f"after_{name}")
 
@@ -103,7 +112,7 @@ class Database:
             self.connection.executescript(f"PRAGMA incremental_vacuum({n_pages:d})")
             left = int(self.connection.execute("PRAGMA freelist_count").fetchone()[0])
             if not left:
-                self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                self._sync.checkpoint()
             return left > 0
 
 

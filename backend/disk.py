@@ -23,7 +23,6 @@ __all__ = [
     "disk_full",
     "free_bytes",
     "hash_file",
-    "sync_folder",
 ]
 
 _BLOCK = 1 << 20
@@ -59,17 +58,6 @@ def hash_file(path: Path, on_bytes: Callable[[int], None] | None = None) -> Blob
             if on_bytes is not None:
                 on_bytes(len(block))
     return BlobId(digest.hexdigest(), size)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    if os.name == "nt":  # which has no such call, and needs none
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def disk_full(need_bytes: int, have_bytes: int, what: str) -> DiskFull:

@@ -72,6 +72,8 @@ class Dispatcher:
         self.running: dict[str, Executor] = {}
         self._ended: deque[_Ended] = deque()
         self._outcomes: deque[Outcome] = deque()
+        self._n_unsafe = 0  # outcomes whose files are not safe on disk yet
+        self._litter: set[Path] = set()  # scratch folders that could not be removed
         self._checked: dict[str, list[BlobId]] = {}  # inputs that the worker hashes, of each run
         self._journal = journal
         self._blobs = blobs
@@ -89,7 +91,7 @@ class Dispatcher:
     @property
     def is_idle(self) -> bool:
         """Whether nothing runs and nothing waits to be written down."""
-        return not self.running and not self._ended and not self._outcomes
+        return not (self.running or self._ended or self._n_unsafe or self._outcomes)
 
     def take(self, report: Report) -> None:
         """Pass progress on; keep the end of a run for `step`."""
@@ -104,6 +106,8 @@ class Dispatcher:
 
     def step(self, executors: Sequence[Executor]) -> None:
         """Write down how runs have ended and give every worker that is ready the next job."""
+        if self._litter:
+            self._tidy()
         for _ in range(len(self._ended)):
             self._take_end(self._ended.popleft())
         for _ in range(len(self._outcomes)):
@@ -118,12 +122,24 @@ class Dispatcher:
         inputs = self._journal.holdings.inputs_of(job_id)
         has_moved = self._journal.advance(job_id, from_state, to_state, change)
         if to_state in FINAL_STATES:
-            self._blobs.pins.pin(job_id, change.results.values() if has_moved else ())
-            self._let_go(inputs)
+            results = change.results.values() if has_moved else ()
+
+            def let_go() -> None:
+                self._blobs.pins.pin(job_id, results)
+                self._let_go(inputs)
+
+            self._journal.sync.then(let_go)  # or a job that a power cut brings back lacked them
         if has_moved:
-            shutil.rmtree(self._scratch / job_id, ignore_errors=True)
+            self._litter.add(self._scratch / job_id)
+            self._tidy()
             self._log.info(to_state, job_id, **({"code": c} if (c := change.error_code) else {}))
             self._tell(job_id)
+
+    def _tidy(self) -> None:
+        """Remove the scratch folders of jobs that have ended; without a free descriptor, later."""
+        for folder in self._litter:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._litter = {folder for folder in self._litter if folder.exists()}
 
     def _dispatch(self, executors: Sequence[Executor]) -> None:
         entry: Entry | None = None
@@ -152,7 +168,7 @@ class Dispatcher:
             self._ended.append(ended)
             return
         with self._guard(what, report.job_id) as raised:
-            self._outcomes.append(self._outcome_of(report))
+            self._keep(self._outcome_of(report))
         if not raised:
             return
         is_late = self._clock() - ended.at_s > self._results_retry_s
@@ -160,7 +176,17 @@ class Dispatcher:
             self._ended.append(ended)
             return
         self._guard.forget(what)
-        self._outcomes.append(_fault(report.job_id))
+        self._keep(_fault(report.job_id))
+
+    def _keep(self, outcome: Outcome) -> None:
+        """Have it written down as soon as the files that it names are safe."""
+        self._n_unsafe += 1
+
+        def write_down() -> None:
+            self._n_unsafe -= 1
+            self._outcomes.append(outcome)
+
+        self._journal.sync.then(write_down)
 
     def _outcome_of(self, report: Finished | Failed | Cancelled) -> Outcome:
         job_id = report.job_id

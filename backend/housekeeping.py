@@ -106,8 +106,12 @@ class Housekeeping:
         results = self._journal.info(job_id).results.values()
         if self._journal.forget(job_id):
             self._softened.pop(job_id, None)
-            self._blobs.pins.unpin(job_id)
-            self.let_go(results)
+
+            def let_go() -> None:
+                self._blobs.pins.unpin(job_id)
+                self.let_go(results)
+
+            self._journal.sync.then(let_go)
 
     def let_go(self, blobs: Iterable[BlobId]) -> None:
         """Remove those of some files that nobody may use and no job needs."""

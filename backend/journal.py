@@ -1,7 +1,8 @@
 """The journal: every job and what became of it, safe on disk before anybody is told.
 
-A SQLite file in write-ahead mode with `synchronous=FULL`: what a method has returned survives a
-killed process and a power cut. One process at a time has it (`<root>/lock`); threads may share it.
+A SQLite file in write-ahead mode: what a method has returned survives a killed process, and a
+power cut as soon as `sync` says so. One process at a time has it (`<root>/lock`); threads may
+share it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 
 from backend.checkpoints import Checkpoint, no_checkpoint
 from backend.database import Database
+from backend.disk_sync import DiskSync
 from backend.holdings import Holdings
 from backend.inputs import inputs_of
 from backend.journal_entry import Change, Entry, info_of
@@ -57,7 +59,8 @@ class Journal(JournalReader):
         self._lock = FolderLock(root)
         try:
             connection, self.notices = open_database(root, was_killed=self._lock.was_killed)
-            super().__init__(Database(connection, root / JOURNAL_NAME, checkpoint))
+            self.sync = DiskSync(root / JOURNAL_NAME)
+            super().__init__(Database(connection, root / JOURNAL_NAME, checkpoint, self.sync))
         except BaseException:
             self._lock.release()
             raise
@@ -82,6 +85,7 @@ class Journal(JournalReader):
 
     def close(self) -> None:
         """Let go of the folder. May be called twice."""
+        self.sync.close()
         self.database.close()
         self._lock.release()
 
@@ -124,8 +128,8 @@ class Journal(JournalReader):
         The only way that a state changes. Who may race: a cancel with the start or the end of the
         same job, and the end with a second report of it. The UPDATE names the state it starts from
         and runs in one transaction with its event, so SQLite lets one racer win; for the others
-        nothing changes, no event is written, and False says so: they look again or let it be. When
-        True is returned the move is on disk. Raises ValueError for a move that MOVES lacks.
+        nothing changes, no event is written, and False says so: they look again or let it be.
+        Raises ValueError for a move that MOVES lacks.
         """
         if to_state not in MOVES[from_state]:
             raise ValueError(f"no job may go from {from_state} to {to_state}")

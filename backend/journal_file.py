@@ -31,7 +31,7 @@ _PASSING = frozenset(
         sqlite3.SQLITE_NOMEM,
     }
 )
-_LOG_BYTES = 4 << 20  # that the write-ahead log keeps when it begins anew
+_LOG_BYTES = 256 << 10  # that the write-ahead log keeps when it begins anew
 
 
 def open_database(root: Path, *, was_killed: bool) -> tuple[sqlite3.Connection, list[str]]:

@@ -64,7 +64,9 @@ class Server:
         self._context: zmq.Context[Any] = zmq.Context()
         try:
             store = UploadStore(service.blobs, service.journal.holdings, service.settings)
-            self._front = Front(self._context, settings, store, self._answer)
+            self._front = Front(
+                self._context, settings, store, self._answer, durability=service.journal.sync
+            )
         except BaseException:
             self._close()
             raise

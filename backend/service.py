@@ -3,7 +3,8 @@
 One thread owns a JobService and calls `step` whenever one of `filenos()` is readable, `timeout_s()`
 has passed, or it has itself changed something. No method waits, except `step` with a time limit
 and `close`. Clients' requests become calls of `submit`, `cancel`, `get`, `jobs`, `events_since`
-and `release`; what happens to jobs is told to the `on_event` function, after it is on disk.
+and `release`; what happens to jobs is told to the `on_event` function. What clients are told must
+be on disk: `journal.sync` knows when it is.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import select
 import time
 from typing import TYPE_CHECKING
 
+from backend.admission import Admission
 from backend.blobs import BlobStore
 from backend.checkpoints import Checkpoint, no_checkpoint
 from backend.dispatcher import Dispatcher, Outcome
 from backend.guard import Guard
 from backend.housekeeping import Housekeeping
-from backend.inputs import check_held, check_size, inputs_of
+from backend.inputs import inputs_of
 from backend.journal import Change, Journal
 from backend.log import JobLog
 from backend.retention import Retention
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["JobService"]
 
 _KEEPING = "housekeeping"
+_SYNCING = "syncing the data folder"
 _LONGEST_WAIT_S = 60.0
 _STOP_S = 5.0  # for what cannot be written down while the service stops; the next one redoes it
 
@@ -73,11 +76,13 @@ class JobService:
                 quota_bytes=self.settings.quota_bytes,
                 checkpoint=checkpoint,
                 tags=self.journal.holdings.tags,
+                sync_names=self.journal.sync.note,
                 clock=clock,
             )
-            self._retention = Retention(self.journal, self.settings)
+            retention = Retention(self.journal, self.settings)
+            self._admission = Admission(self.journal, self.blobs, retention, self.settings)
             self._housekeeping = Housekeeping(
-                self.journal, self.blobs, self._retention, self.settings, clock=clock
+                self.journal, self.blobs, retention, self.settings, clock=clock
             )
             self._dispatcher = Dispatcher(
                 self.journal,
@@ -97,15 +102,16 @@ class JobService:
             executor.start()
 
     def submit(self, owner: str, key: str, job: Job, label: str = "") -> tuple[JobInfo, bool]:
-        """Queue a job; return it, and whether it is new. When this returns it is on disk.
+        """Queue a job; return it, and whether it is new. Tell nobody before it is on disk:
+        `journal.sync` knows.
 
         Raises IdempotencyConflict, InvalidArgument, Busy, UnknownBlob, DiskFull. A key that is
         known is answered also when the queue is full.
         """
         if self.journal.entry_of_key(owner, key) is None:
-            self._check_room(owner)
-            check_size(job, self.settings.job_pixels)
-            check_held(inputs_of(job), owner, self.blobs, self.journal.holdings)
+            if not self._dispatcher.starts_jobs:
+                raise Busy("the server is stopping and takes no more jobs")
+            self._admission.check(owner, job)
         info, is_new = self.journal.add(key, owner, job, label)
         if is_new:
             self.blobs.pins.pin(info.job_id, inputs_of(job))
@@ -160,7 +166,8 @@ class JobService:
 
     def filenos(self) -> list[int]:
         """Descriptors that are readable when `step` has something to do; ask anew each time."""
-        return [number for executor in self._awake() for number in executor.filenos()]
+        workers = [number for executor in self._awake() for number in executor.filenos()]
+        return [*workers, self.journal.sync.fileno()]
 
     def timeout_s(self) -> float:
         """How long `step` need not be called while nothing is readable."""
@@ -181,6 +188,9 @@ class JobService:
             for number in self.filenos():
                 poller.register(number, select.POLLIN)
             poller.poll(min(timeout_s, self.timeout_s()) * 1000)
+        if not self.guard.rests(_SYNCING):
+            with self.guard(_SYNCING):
+                self.journal.sync.step()
         for executor in self._executors:
             self._hear(executor)
         self._dispatcher.step(self._executors)
@@ -232,7 +242,8 @@ class JobService:
         """Whether nothing runs any more after `stop`."""
         if self._dispatcher.starts_jobs or self._dispatcher.running:
             return False
-        return self._dispatcher.is_idle or self._clock() >= self._stop_by_s
+        is_idle = self._dispatcher.is_idle and self.journal.sync.safe == self.journal.sync.mark
+        return is_idle or self._clock() >= self._stop_by_s
 
     def close(self, timeout_s: float = 2.0) -> None:
         """End the workers, each within this time, and let the folder go. What ran is recovered by
@@ -273,22 +284,6 @@ class JobService:
             return self.blobs.room_bytes()
         except OSError:  # the folder is gone, or the disk does not answer
             return 0
-
-    def _check_room(self, owner: str) -> None:
-        if not self._dispatcher.starts_jobs:
-            raise Busy("the server is stopping and takes no more jobs")
-        if not self.journal.is_in_place:
-            raise Busy("the data folder of this server is gone")
-        for limit, whose in (
-            (self.settings.queued_jobs, owner),
-            (self.settings.queue_limit, None),
-        ):
-            queued = self.journal.count(JobState.QUEUED, owner=whose)
-            if queued >= limit:
-                jobs = "jobs of yours" if whose else "jobs"
-                text = f"the queue is full: {queued} {jobs} wait, the limit is {limit}"
-                raise Busy(text, queued=queued, limit=limit)
-        self._retention.check_room(owner)
 
     def _tell(self, job_id: str) -> None:
         entry = self.journal.entry(job_id)

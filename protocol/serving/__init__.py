@@ -5,6 +5,7 @@ from __future__ import annotations
 from .authorised import AuthorisedClients
 from .blob_desk import BlobDesk
 from .blob_store import BlobStore
+from .disk_thread import DiskThread
 from .front import Front
 from .front_settings import FrontSettings
 from .rare_log import RareLog
@@ -16,6 +17,7 @@ __all__ = [
     "AuthorisedClients",
     "BlobDesk",
     "BlobStore",
+    "DiskThread",
     "Front",
     "FrontSettings",
     "RareLog",

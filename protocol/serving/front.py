@@ -2,7 +2,8 @@
 
 It greets, decodes, leaves files to the blob desk, turns errors into failures, closes connections
 that are dead, silent, greedy or no longer authorised, and forgets peers that are gone. What
-control messages mean is the server's own: it gives a function that answers them.
+control messages mean is the server's own: it gives a function that answers them. What must be on
+disk before a peer hears of it, `durability` knows.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..messages import Hello, Ping, Pong
 from .answers import Answers, Which
 from .blob_desk import BlobDesk
 from .connections import Connections
+from .durability import AtOnce
 from .front_settings import MOST_SESSIONS
 from .memory import give_back
 from .outgoing import Outgoing
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from ..messages import ControlMessage, Message
     from .blob_store import BlobStore
+    from .durability import Durability
     from .front_settings import FrontSettings
     from .routers import Received
     from .sessions import Session
@@ -63,6 +66,7 @@ class Front:
         store: BlobStore,
         answer: Callable[[Session, ControlMessage], Message],
         *,
+        durability: Durability | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._answer_control = answer
@@ -82,7 +86,9 @@ class Front:
             if self._zap is not None:
                 self._zap.close()
             raise
-        self._outgoing = Outgoing(self.routers, self._answers, self._gone, clock)
+        self._outgoing = Outgoing(
+            self.routers, self._answers, self._gone, clock, durability or AtOnce()
+        )
         self.sessions = Sessions(settings, self.routers.data_port)
         largest = CONTROL_BYTES, CHUNK_BYTES_MOST + DATA_HEADER_BYTES
         self._ports = {"control": self.routers.port, "data": self.routers.data_port}
@@ -93,9 +99,7 @@ class Front:
 
     def sockets(self) -> list[zmq.Socket[Any]]:
         """What to poll for reading."""
-        sockets: list[zmq.Socket[Any]] = [self.routers.control]
-        if self.desk.takes_more:
-            sockets.append(self.routers.data)
+        sockets = [getattr(self.routers, which) for which in self._taken()]
         return sockets if self._zap is None else [*sockets, self._zap.socket]
 
     def filenos(self) -> list[int]:
@@ -114,9 +118,8 @@ class Front:
         self._is_crowded = self.connections.make_room()
         if self._zap is not None and self._zap.socket.poll(0):
             self._zap.handle()
-        self._serve("control")
-        if self.desk.takes_more:
-            self._serve("data")
+        for which in self._taken():
+            self._serve(which)
         with self._answers.surviving("files"):
             self.desk.step()
         now_s = self._clock()
@@ -164,6 +167,11 @@ class Front:
             if isinstance(error, Busy) and is_stranger:
                 self._doom(which, received)
             return self._answers.failure(number, error)
+
+    def _taken(self) -> list[Which]:
+        """The sockets whose messages are taken now: the disk must keep up."""
+        taken: list[Which] = ["control"] if self._outgoing.takes_more else []
+        return [*taken, "data"] if self.desk.takes_more else taken
 
     def _serve(self, which: Which) -> None:
         end_s = time.monotonic() + _ROUND_S

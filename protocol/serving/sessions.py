@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import Busy, NotAuthorised, UnexpectedMessage, VersionMismatch
 from ..limits import INVALID_IN_A_ROW, MAJOR, MINOR
-from ..messages import Hello, Welcome
+from ..messages import Hello, Message, Welcome
 
 if TYPE_CHECKING:
     from ..codec import Buffer
@@ -36,6 +36,8 @@ class Session:
     capabilities: frozenset[str] = field(default_factory=frozenset)
     by: dict[str, Connection] = field(default_factory=dict)  # control, data
     unsent: deque[list[Buffer]] = field(default_factory=deque)  # answers on the data socket
+    is_open: bool = True
+    late: deque[Message] = field(default_factory=deque)  # were held, and found its queue full
     full_since_s: float | None = None  # when its control queue was found full, and has been since
 
 
@@ -104,6 +106,7 @@ class Sessions:
 
     def forget(self, session: Session) -> None:
         """Close a session, on both sockets."""
+        session.is_open = False
         self._connections.pop(session.connection, None)
         for which, peer in (("control", session.control), ("data", session.data)):
             if peer is not None and self._of[which].get(peer) is session:

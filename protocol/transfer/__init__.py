@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .hashing import blob_of
 from .plan import FetchPlan
-from .receiver import Receiver, verified_bytes
+from .receiver import Receiver, sync_folder, verified_bytes
 from .sender import Sender, read_chunk
 from .window import Window
 
@@ -15,5 +15,6 @@ __all__ = [
     "Window",
     "blob_of",
     "read_chunk",
+    "sync_folder",
     "verified_bytes",
 ]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..jobs import BlobId
     from ..messages import Chunk
 
-__all__ = ["Receiver", "reserve_space", "verified_bytes"]
+__all__ = ["Receiver", "reserve_space", "sync_folder", "verified_bytes"]
 
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _TRAILER = struct.Struct("<Q8s")  # bytes verified so far; lies past the end until it is finished
@@ -173,7 +173,7 @@ class Receiver:
             self.close()
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(self.part, target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
 
     def _damaged(self, chunk: Chunk) -> None:
         self._tries[chunk.offset] = self._tries.get(chunk.offset, 0) + 1
@@ -227,8 +227,9 @@ class Receiver:
             ) from error
 
 
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # a folder cannot be opened there
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut. Raises OSError."""
+    if os.name == "nt":  # a folder cannot be opened there, and needs not
         return
     fd = os.open(folder, os.O_RDONLY)
     try:

@@ -119,7 +119,13 @@ class Harness:
         """Drive the service until all of these jobs have ended, and return them."""
         finals = {"done", "failed", "cancelled", "interrupted"}
         self.until(lambda: all(self.info(j).state in finals for j in job_ids), "the end of jobs")
+        self.synced()
         return [self.info(job_id) for job_id in job_ids]
+
+    def synced(self) -> None:
+        """Drive the service until all that was written is safe, and what waited for it is done."""
+        sync = self.service.journal.sync
+        self.until(lambda: sync.safe == sync.mark, "a sync")
 
     def reaches(self, job_id: str, stage: str) -> None:
         self.until(lambda: self.info(job_id).stage == stage, f"stage {stage}")

@@ -60,18 +60,20 @@ class FakeRunner:
         """Offer preview pictures, until nobody looks any more; add a line for each one drawn."""
         watcher, pictures = _JobWatcher(context), np.full((13, 64, 48, 3), (200, 40, 90), np.uint8)
 
+        was_wanted = False
+
         def draw() -> np.ndarray:
+            nonlocal was_wanted
+            was_wanted = True
             with open(path, "a") as file:
                 file.write(f"{time.monotonic()}\n")
             return pictures
 
-        was_wanted = False
         for number in range(times):
             watcher.progress("denoise", number, times)
             watcher.preview(draw)
             if was_wanted and not context.wants_previews:
                 return
-            was_wanted = was_wanted or context.wants_previews
             time.sleep(0.001)
 
     def gate(self, context, path, stage="gate") -> None:

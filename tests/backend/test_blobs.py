@@ -49,7 +49,7 @@ def test_nothing_is_visible_before_commit_or_without_it(make_store):
         writer.write(b"half")
         assert not store.has(BlobId(hashlib.sha256(b"half").hexdigest(), 4))
     assert files_of(store) == []
-    assert store.reserved_bytes == 0
+    assert store.staged.promised_bytes == 0
 
 
 def test_another_size_is_another_blob(make_store):
@@ -106,7 +106,7 @@ def test_t9_a_disk_that_is_full_while_room_is_taken_leaves_nothing(make_store, n
     with pytest.raises(DiskFull):
         store.writer(1000)
     assert files_of(store) == []
-    assert store.reserved_bytes == 0
+    assert store.staged.promised_bytes == 0
 
 
 def test_t9_more_bytes_than_announced_are_refused(make_store):
@@ -126,7 +126,7 @@ def test_t9_full_at_the_rename_leaves_no_blob(make_store, monkeypatch):
     with pytest.raises(DiskFull):
         put(store, b"data")
     assert files_of(store) == []
-    assert store.used_bytes == store.reserved_bytes == 0
+    assert store.used_bytes == store.staged.promised_bytes == 0
 
 
 def test_t13_the_oldest_unpinned_blobs_make_room(make_store):

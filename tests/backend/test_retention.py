@@ -45,6 +45,7 @@ def settle(harness, clock, seconds=0.0) -> None:
     for _ in range(5):
         clock.now_s += 61
         harness.service.step()
+        harness.synced()
 
 
 def result(harness, number, size=100):
@@ -214,9 +215,11 @@ def test_h14_a_release_removes_results_that_nobody_else_may_use(harness):
     harness.ended(mine, hers)
     shared, own = (harness.info(hers).results[name] for name in ("out.txt", "b"))
     harness.service.release("mallory", hers)
+    harness.synced()
     assert not harness.service.blobs.has(own)
     assert harness.text_of(shared) == "fine"
     harness.service.release(OWNER, mine)
+    harness.synced()
     assert not harness.service.blobs.has(shared)
     with pytest.raises(UnknownJob):
         harness.service.get(OWNER, mine)

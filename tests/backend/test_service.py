@@ -102,6 +102,7 @@ def test_t13_a_job_keeps_its_files_and_its_results_until_it_is_released(harness,
     assert not harness.service.blobs.has(job.color)
     assert harness.text_of(info.results["out.txt"]) == "fine"
     assert harness.service.release(OWNER, job_id) == info
+    harness.synced()
     harness.service.blobs.collect()
     assert harness.service.blobs.used_bytes == 0
 

@@ -138,7 +138,10 @@ def test_j5_jobs_survive_a_killed_server_in_their_order(rig):
 
 def test_j5_a_job_that_kills_its_server_twice_is_left_to_the_user(rig):
     with rig.client() as client:
-        info = rig.submit(client, ("kill_server_unless", str(rig.gate)), OK)
+        go = rig.root / "go"  # else it might be killed before it answers
+        steps = ("gate", str(go)), ("kill_server_unless", str(rig.gate)), OK
+        info = rig.submit(client, *steps)
+        go.touch()
         for _ in range(2):
             until_killed(rig.server)
             rig.start(warm=False)
