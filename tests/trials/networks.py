@@ -2,7 +2,7 @@
 
     client 10.79.1.2 --- 10.79.1.1 router 10.79.2.1 --- 10.79.2.2 server
 
-Needs Linux and root; `why_not` says what is missing. Delay and loss need the kernel's netem.
+Needs Linux and root; `why_not` says what is missing.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import ctypes
 import os
 import shutil
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+from tests.faults.server_process import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +42,8 @@ def why_not() -> str:
         return "the command ip is not installed"
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return "only root can make network namespaces"
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        return "there is no TUN device"
     try:
         with Networks():
             return ""
@@ -71,8 +76,10 @@ class Networks:
                 self.inside(which, "ip link set lo up")
             self._join("client", "10.79.1.2", "10.79.1.1")
             self._join("server", SERVER_HOST, "10.79.2.1")
-            forward = "echo 1 > /proc/sys/net/ipv4/ip_forward"
-            _run("ip", "netns", "exec", self.name("router"), "sh", "-c", forward)
+            # It forwards, also what comes back from a slow link with another's address.
+            for setting in ("ip_forward", "conf/all/rp_filter", "conf/default/rp_filter"):
+                value = f"echo {int(setting == 'ip_forward')} > /proc/sys/net/ipv4/{setting}"
+                _run("ip", "netns", "exec", self.name("router"), "sh", "-c", value)
             self.client = self._thread("client")
             self.server = self._thread("server")
             self._endings = self._endings.pop_all()
@@ -93,15 +100,21 @@ class Networks:
         """Put it in again."""
         self.inside("router", "ip link set server up")
 
-    def delay_and_lose(self, milliseconds: int, percent: float) -> str:
-        """Delay every packet, half of it each way, and lose some. Why it cannot be, or nothing."""
-        for leg in ("client", "server"):
-            netem = f"delay {milliseconds / 2}ms loss {percent / 2}%"
-            try:
-                self.inside("router", f"tc qdisc add dev {leg} root netem {netem}")
-            except subprocess.CalledProcessError as error:
-                return error.stderr.strip()
-        return ""
+    def delay_and_lose(self, seconds: float, share: float) -> None:
+        """Delay every packet, half of it each way, and lose this share of the round trips'."""
+        command = ["ip", "netns", "exec", self.name("router"), sys.executable]
+        link = subprocess.Popen(
+            [*command, "-m", "tests.trials.slow_link", "slow", str(seconds / 2), str(share / 2)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._endings.callback(_end, link)
+        assert link.stdout is not None
+        assert link.stdout.readline() == "ready\n", "the slow link could not be made"
+        for leg in ("client", "server"):  # all goes through it, and from it as before
+            self.inside("router", f"ip rule add iif {leg} lookup 10")
+        self.inside("router", "ip route add default dev slow table 10")
 
     def forget(self, server_pid: int, ports: tuple[int, int]) -> int:
         """Drop all packets of the connections that there are, in silence, as a NAT does whose table
@@ -135,6 +148,11 @@ def _enter(path: str) -> None:
     with open(path, "rb") as file:
         if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), _CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "setns")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with process:
+        process.kill()
 
 
 def _run(*command: str) -> str:
