@@ -7,6 +7,7 @@ removal of a file, the end of a job whose results have just got their names.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections import deque
@@ -35,6 +36,7 @@ class DiskSync:
 
     def __init__(self, journal: Path) -> None:
         self.mark = self.safe = 0
+        self.is_lost = False  # the disk has not kept something that was written
         self._disk = _Disk(journal)
         self._thread = DiskThread("EX-4D journal")
         self._folders: set[Path] = set()  # written in, and not given to the thread yet
@@ -83,7 +85,7 @@ class DiskSync:
         self._disk.close()
 
     def _begin(self) -> None:
-        if self._is_under_way or self.safe == self.mark:
+        if self._is_under_way or self.is_lost or self.safe == self.mark:
             return
         self._is_under_way = True
         mark, folders = self.mark, self._folders
@@ -93,6 +95,8 @@ class DiskSync:
             self._is_under_way = False
             if isinstance(result, Exception):
                 self._folders |= folders
+                # After this error Linux takes the pages for written: a second try would lie.
+                self.is_lost = isinstance(result, OSError) and result.errno == errno.EIO
                 raise result
             self.safe = mark
 

@@ -88,7 +88,10 @@ class Housekeeping:
                 self._log.info("removed a file that nobody uses", file=path.name)
 
     def check_folder(self) -> None:
-        """Raise FolderLost when the journal has been gone from the data folder for some time."""
+        """Raise FolderLost when the journal has been gone from the data folder for some time, or
+        the disk has lost something."""
+        if self._journal.sync.is_lost:
+            raise FolderLost("the disk of the data folder has lost what was written to it")
         if self._clock() < self._look_at_s:
             return
         self._look_at_s = self._clock() + _LOOK_S

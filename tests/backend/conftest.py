@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import queue
 import tempfile
 import threading
 import time
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,9 +18,13 @@ import pytest
 import zmq
 
 from backend.executors.local import LocalExecutor, TimeLimits
+from backend.server import Server
 from backend.service import JobService
 from backend.settings import ServiceSettings
+from protocol.client import Client
 from protocol.jobs import Generate, JobInfo
+from protocol.serving import FrontSettings
+from protocol.wire import Address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,6 +172,40 @@ def make_service(tmp_path, no_leaks):
 @pytest.fixture
 def harness(make_service) -> Harness:
     return make_service()
+
+
+@pytest.fixture
+def address(tmp_path, no_leaks):
+    """A server with one worker, in a thread of its own."""
+    ready = queue.Queue()
+
+    def serve() -> None:
+        service = JobService(tmp_path / "state", [LocalExecutor(runner=FAKE, limits=QUICK)])
+        server = Server(service, FrontSettings("tcp://127.0.0.1:0", "test", "1", ["generate"]))
+        ready.put(server)
+        server.run()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    server = ready.get(timeout=PATIENCE_S)
+    yield Address(server.endpoint)
+    server.stop()
+    thread.join(PATIENCE_S)
+
+
+@pytest.fixture
+def submit(address, tmp_path):
+    """A function that hands in a job with these steps."""
+
+    def submit(*steps) -> str:
+        files = {"color": json.dumps(steps).encode(), "mask": b"mask"}
+        for name, data in files.items():
+            (tmp_path / name).write_bytes(data)
+        with Client(address) as client:
+            job = Generate(*(client.upload(tmp_path / name) for name in files))
+            return client.submit(job, key=uuid.uuid4().hex).job_id
+
+    return submit
 
 
 @pytest.fixture

@@ -2,77 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import queue
-import threading
 import time
-import uuid
 
 import cv2
 import numpy as np
 import pytest
 
-from backend.executors.local import LocalExecutor
 from backend.previews import make_strip
-from backend.server import Server
-from backend.service import JobService
 from protocol.background import BackgroundClient
 from protocol.client import Client
-from protocol.jobs import Generate, JobState
+from protocol.jobs import JobState
 from protocol.limits import PREVIEW_BYTES
 from protocol.news import Happened, Previewed
-from protocol.serving import FrontSettings
-from protocol.wire import Address
 
-from .conftest import FAKE, QUICK, count_lines
+from .conftest import PATIENCE_S, count_lines
 
 FOR_EVER = 10**6
-TIMEOUT_S = 20
 
 
 def decoded(data: bytes) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 
-@pytest.fixture
-def address(tmp_path, no_leaks):
-    """A server with one worker, in a thread of its own."""
-    ready = queue.Queue()
-
-    def serve() -> None:
-        service = JobService(tmp_path / "state", [LocalExecutor(runner=FAKE, limits=QUICK)])
-        server = Server(service, FrontSettings("tcp://127.0.0.1:0", "test", "1", ["generate"]))
-        ready.put(server)
-        server.run()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    server = ready.get(timeout=TIMEOUT_S)
-    yield Address(server.endpoint)
-    server.stop()
-    thread.join(TIMEOUT_S)
-
-
-@pytest.fixture
-def submit(address, tmp_path):
-    """A function that hands in a job with these steps."""
-
-    def submit(*steps) -> str:
-        files = {"color": json.dumps(steps).encode(), "mask": b"mask"}
-        for name, data in files.items():
-            (tmp_path / name).write_bytes(data)
-        with Client(address) as client:
-            job = Generate(*(client.upload(tmp_path / name) for name in files))
-            return client.submit(job, key=uuid.uuid4().hex).job_id
-
-    return submit
-
-
 def test_a_watched_job_sends_at_most_two_pictures_a_second(address, submit, tmp_path):
     drawn = tmp_path / "drawn"
     job_id = submit(["offer", str(drawn), FOR_EVER])
     pictures, steps = [], 0
-    deadline_s = time.monotonic() + TIMEOUT_S
+    deadline_s = time.monotonic() + PATIENCE_S
     with BackgroundClient(address) as background:
         background.watch(job_id)
         while len(pictures) < 4:
@@ -96,7 +52,7 @@ def test_a_job_that_nobody_looks_at_draws_nothing(address, submit, tmp_path):
     drawn = tmp_path / "drawn"
     job_id = submit(["offer", str(drawn), 500])
     with Client(address) as client:
-        events = list(client.attach(job_id, timeout_s=TIMEOUT_S))
+        events = list(client.attach(job_id, timeout_s=PATIENCE_S))
         assert client.take_preview(job_id) is None
     assert events[-1].state is JobState.DONE
     assert not drawn.exists()
@@ -107,10 +63,10 @@ def test_drawing_ends_when_the_last_one_stops_looking(address, submit, tmp_path)
     job_id = submit(["offer", str(drawn), FOR_EVER])
     with BackgroundClient(address) as background:
         background.watch(job_id)
-        while not isinstance(background.news.get(timeout=TIMEOUT_S), Previewed):
+        while not isinstance(background.news.get(timeout=PATIENCE_S), Previewed):
             pass
     with Client(address) as client:  # the engine of this test ends its job when nobody looks
-        assert list(client.attach(job_id, timeout_s=TIMEOUT_S))[-1].state is JobState.DONE
+        assert list(client.attach(job_id, timeout_s=PATIENCE_S))[-1].state is JobState.DONE
     assert count_lines(drawn) >= 1
 
 
@@ -119,12 +75,12 @@ def test_who_comes_again_without_asking_gets_no_more(address, submit, tmp_path):
     with Client(address) as client:
         client.subscribe(job_id, previews=True)
         link = client.conversation.current
-        deadline_s = time.monotonic() + TIMEOUT_S
+        deadline_s = time.monotonic() + PATIENCE_S
         while not (preview := client.take_preview(job_id)):
             assert time.monotonic() < deadline_s
             client.conversation.pump(0.05, link)
         assert decoded(preview.data).shape == (preview.height, preview.width, 3)
-        assert list(client.attach(job_id, timeout_s=TIMEOUT_S))[-1].state is JobState.DONE
+        assert list(client.attach(job_id, timeout_s=PATIENCE_S))[-1].state is JobState.DONE
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (2, 4, 6), (13, 64, 64), (300, 90, 160), (5, 900, 9)])
