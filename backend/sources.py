@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,9 @@ from ex4d.errors import CameraError
 from ex4d.picture_names import is_picture
 from ex4d.video.alignment import entries_for
 from ex4d.video.reader import Clip, FrameRange, VideoReading, read_clip
+from protocol.errors import InvalidArgument
 from protocol.jobs import DepthReading
+from protocol.trajectory import unpack_intrinsics, unpack_trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +83,10 @@ def lens_of(source: Source, clip: Clip) -> Lens:
     if source.lens is None:
         return lens
     n_entries = len(source.lens.intrinsics) // (4 * 8)
-    given = _matrices(_array("lens", source.lens.intrinsics, "<f8", (n_entries, 4)))
+    try:
+        given = unpack_intrinsics(source.lens.intrinsics, n_entries, "lens")
+    except InvalidArgument as error:
+        raise CameraError(error.text) from None
     given = given[_chosen(clip, n_entries, "the lens has {} frames")]
     given = check_intrinsics(given, len(clip.frames))
     return lens.or_solved(given, (source.lens.width, source.lens.height), clip)
@@ -125,32 +129,22 @@ def trajectory_of(arrays: TrajectoryArrays, clip: Clip) -> Trajectory:
 
     Raises CameraError, naming the frame and the value, for everything that is wrong with it.
     """
-    n_frames = arrays.n_frames
-    extrinsics = _array("extrinsics", arrays.extrinsics, "<f8", (n_frames, 4, 4))
-    intrinsics = _matrices(_array("intrinsics", arrays.intrinsics, "<f8", (n_frames, 4)))
-    source_frames = np.array([], np.int64)
-    if arrays.source_frames is not None:
-        source_frames = _array("source_frames", arrays.source_frames, "<i8", (n_frames,))
-    else:
-        chosen = _chosen(clip, n_frames, "the camera path has {} frames")
+    try:
+        sent = unpack_trajectory(arrays)
+    except InvalidArgument as error:
+        raise CameraError(error.text) from None
+    extrinsics, intrinsics, source_frames = sent.extrinsics, sent.intrinsics, sent.source_frames
+    if source_frames is None:
+        chosen = _chosen(clip, len(extrinsics), "the camera path has {} frames")
         extrinsics, intrinsics = extrinsics[chosen], intrinsics[chosen]
-    source = None
-    if arrays.source_extrinsics is not None:
-        n_poses = len(arrays.source_extrinsics) // (16 * 8)
-        poses = _array("source_extrinsics", arrays.source_extrinsics, "<f8", (n_poses, 4, 4))
-        source = poses[_chosen(clip, n_poses, "source_extrinsics hold {} poses")]
-    size = arrays.width, arrays.height
+        source_frames = np.array([], np.int64)
+    source = sent.source_extrinsics
+    if source is not None:
+        source = source[_chosen(clip, len(source), "source_extrinsics hold {} poses")]
+    size = sent.width, sent.height
     trajectory = Trajectory(extrinsics, intrinsics, size, source_frames, source)
     trajectory.check_sources(len(clip.frames))
     return trajectory
-
-
-def _matrices(fx_fy_cx_cy: np.ndarray) -> np.ndarray:
-    """Intrinsics [N, 3, 3] from [N, 4]."""
-    matrices = np.zeros((len(fx_fy_cx_cy), 3, 3))
-    matrices[:, [0, 1, 0, 1], [0, 1, 2, 2]] = fx_fy_cx_cy
-    matrices[:, 2, 2] = 1
-    return matrices
 
 
 def _chosen(clip: Clip, count: int, what: str) -> np.ndarray:
@@ -158,10 +152,3 @@ def _chosen(clip: Clip, count: int, what: str) -> np.ndarray:
     if chosen is None:
         raise CameraError(f"{what.format(count)}, the clip has {len(clip.frames)} frames")
     return chosen
-
-
-def _array(name: str, data: bytes, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
-    expected = math.prod(shape) * 8
-    if len(data) != expected:
-        raise CameraError(f"{name} have {len(data)} bytes; {list(shape)} needs {expected}")
-    return np.frombuffer(data, dtype).reshape(shape)

@@ -13,11 +13,18 @@ from .jobs import DepthFiles, Generate, Job, Reconstruct, Source, TrajectoryArra
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Trajectory", "check_job", "pack_trajectory", "unpack_trajectory"]
+__all__ = [
+    "Trajectory",
+    "check_job",
+    "pack_trajectory",
+    "unpack_intrinsics",
+    "unpack_trajectory",
+]
 
 _FARTHEST = 1e8  # scene units; float32 on the way to the GPU has nothing left beyond
 _LARGEST_PX = 1e6  # focal lengths and principal points
-_ORTHONORMAL = 1e-4
+_ORTHONORMAL = 1e-3  # the library's, too: people round to four digits
+_SKEW_PX = 1e-6
 
 
 @dataclass(frozen=True)
@@ -33,8 +40,14 @@ class Trajectory:
 
 
 def pack_trajectory(trajectory: Trajectory) -> TrajectoryArrays:
-    """Turn a camera path into what is sent; nothing is checked (`check_job` does)."""
+    """Turn a camera path into what is sent.
+
+    Raises InvalidArgument for intrinsics that it cannot carry; the rest is checked by `check_job`.
+    """
     matrices = np.asarray(trajectory.intrinsics, dtype=np.float64)
+    _refuse_where(
+        "intrinsics", matrices[:, 0, 1], np.abs(matrices[:, 0, 1]) > _SKEW_PX, "is skewed by"
+    )
     focal_and_centre = matrices[:, [0, 1, 0, 1], [0, 1, 2, 2]]
     return TrajectoryArrays(
         n_frames=len(trajectory.extrinsics),
@@ -56,11 +69,7 @@ def unpack_trajectory(arrays: TrajectoryArrays, n_source: int | None = None) -> 
     n_frames = arrays.n_frames
     extrinsics = _floats("extrinsics", arrays.extrinsics, n_frames, (4, 4))
     _check_extrinsics("extrinsics", extrinsics)
-    fx_fy_cx_cy = _floats("intrinsics", arrays.intrinsics, n_frames, (4,))
-    _check_intrinsics(fx_fy_cx_cy)
-    intrinsics = np.zeros((n_frames, 3, 3))
-    intrinsics[:, [0, 1, 0, 1], [0, 1, 2, 2]] = fx_fy_cx_cy
-    intrinsics[:, 2, 2] = 1
+    intrinsics = unpack_intrinsics(arrays.intrinsics, n_frames)
     source_frames = source_extrinsics = None
     if arrays.source_frames is not None:
         _check_length("source_frames", arrays.source_frames, n_frames * 8)
@@ -75,6 +84,18 @@ def unpack_trajectory(arrays: TrajectoryArrays, n_source: int | None = None) -> 
         _check_extrinsics("source_extrinsics", source_extrinsics)
     size = arrays.width, arrays.height
     return Trajectory(*size, extrinsics, intrinsics, source_frames, source_extrinsics)
+
+
+def unpack_intrinsics(
+    data: bytes, n_frames: int, name: str = "intrinsics"
+) -> NDArray[np.float64]:  # [T, 3, 3], pixels
+    """Read the lenses of a camera path or of a clip. Raises InvalidArgument."""
+    fx_fy_cx_cy = _floats(name, data, n_frames, (4,))
+    _check_intrinsics(fx_fy_cx_cy, name)
+    intrinsics = np.zeros((n_frames, 3, 3))
+    intrinsics[:, [0, 1, 0, 1], [0, 1, 2, 2]] = fx_fy_cx_cy
+    intrinsics[:, 2, 2] = 1
+    return intrinsics
 
 
 def check_job(job: Job) -> None:
@@ -98,7 +119,7 @@ def _check_source(source: Source) -> None:
             _check_blob("depth", blob.size)
     if source.lens is not None:
         count = len(source.lens.intrinsics) // 32
-        _check_intrinsics(_floats("lens", source.lens.intrinsics, max(count, 1), (4,)), "lens")
+        unpack_intrinsics(source.lens.intrinsics, max(count, 1), "lens")
 
 
 def _check_blob(name: str, size: int) -> None:
@@ -145,7 +166,7 @@ def _check_extrinsics(name: str, matrices: NDArray[np.float64]) -> None:
     _refuse_where(name, determinant, determinant < 0, "mirrors: its determinant is")
 
 
-def _check_intrinsics(fx_fy_cx_cy: NDArray[np.float64], name: str = "intrinsics") -> None:
+def _check_intrinsics(fx_fy_cx_cy: NDArray[np.float64], name: str) -> None:
     focal = fx_fy_cx_cy[:, :2]
     _refuse_where(name, focal, (focal <= 0) | (focal > _LARGEST_PX), "has the focal length")
     centre = fx_fy_cx_cy[:, 2:]

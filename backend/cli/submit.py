@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from msgspec import structs
 
 from backend.cli.get import fetch
@@ -46,6 +45,8 @@ from protocol.jobs import (
     Source,
     TrajectoryArrays,
 )
+from protocol.trajectory import Trajectory as SentTrajectory
+from protocol.trajectory import pack_trajectory
 
 if TYPE_CHECKING:
     import argparse
@@ -121,16 +122,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def arrays_of(trajectory: Trajectory) -> TrajectoryArrays:
     """A camera path as a job carries it."""
-    lens = trajectory.intrinsics[:, [0, 1, 0, 1], [0, 1, 2, 2]]
-    source = trajectory.source_extrinsics
-    return TrajectoryArrays(
-        n_frames=len(trajectory),
-        width=trajectory.size[0],
-        height=trajectory.size[1],
-        extrinsics=np.ascontiguousarray(trajectory.world_to_camera, "<f8").tobytes(),
-        intrinsics=np.ascontiguousarray(lens, "<f8").tobytes(),
-        source_frames=np.ascontiguousarray(trajectory.source_frames, "<i8").tobytes(),
-        source_extrinsics=None if source is None else np.ascontiguousarray(source, "<f8").tobytes(),
+    return pack_trajectory(
+        SentTrajectory(
+            *trajectory.size,
+            trajectory.world_to_camera,
+            trajectory.intrinsics,
+            trajectory.source_frames,
+            trajectory.source_extrinsics,
+        )
     )
 
 

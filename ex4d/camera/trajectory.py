@@ -22,6 +22,7 @@ __all__ = [
 
 _ROTATION_TOLERANCE = 1e-3  # float32 files stay below 1e-5; people round to 4 digits
 _LARGEST_SIDE_PX = 8192
+_SKEW_PX = 1e-6
 _LEAST_FOCAL_PX = 5.0  # below it and with a centre below 1, intrinsics are in another unit
 _LAST_SOURCE_FRAME = 1 << 31  # years of film; more would not fit in an integer
 
@@ -90,9 +91,17 @@ def check_intrinsics(intrinsics: np.ndarray, n_frames: int) -> np.ndarray:
             )
         if not np.allclose([*matrix[2], matrix[1, 0]], [0, 0, 1, 0], atol=1e-6):
             raise CameraError(
-                f"intrinsics of frame {frame} are not [[f, s, c], [0, f, c], [0, 0, 1]]"
+                f"intrinsics of frame {frame} are not [[f, 0, c], [0, f, c], [0, 0, 1]]"
             )
-    return intrinsics
+        if abs(matrix[0, 1]) > _SKEW_PX:
+            raise CameraError(
+                f"intrinsics of frame {frame} are skewed by {matrix[0, 1]:g} px: lenses have no "
+                "skew here"
+            )
+    exact = np.zeros_like(intrinsics)
+    exact[:, [0, 1, 0, 1, 2], [0, 1, 2, 2, 2]] = intrinsics[:, [0, 1, 0, 1, 2], [0, 1, 2, 2, 2]]
+    exact[:, 2, 2] = 1
+    return exact
 
 
 def check_size(size: np.ndarray | tuple[int, int]) -> tuple[int, int]:

@@ -65,7 +65,7 @@ def path_of(n_frames=6, *, is_moving=False) -> Trajectory:
     """An orbit with a lens that changes; `is_moving`: the source moves, and time is remapped."""
     intrinsics = np.tile(np.array([[60.0, 0, 32], [0, 60, 24], [0, 0, 1]]), (n_frames, 1, 1))
     intrinsics[:, 0, 0] += np.arange(n_frames)
-    poses = preset_path("30", n_frames, 4.0)
+    poses = preset_path("30", n_frames, 4.0).round(4)  # as people write them
     if not is_moving:
         return Trajectory(poses, intrinsics, SIZE)
     source = np.tile(np.eye(4), (6, 1, 1))
@@ -247,7 +247,7 @@ def broken_jobs(harness, shot):
     )
     yield Conditions(source, arrays_of(path_of(4))), "invalid_camera", "4 frames"
     short = TrajectoryArrays(6, *SIZE, b"\0" * 8, arrays.intrinsics)
-    yield Conditions(source, short), "invalid_camera", "extrinsics have 8 bytes"
+    yield Conditions(source, short), "invalid_camera", "extrinsics has 8 bytes"
     yield Shot(source, arrays, engine="magic"), "invalid_usage", "unknown engine 'magic'"
     yield Generate(text, text, engine="wan"), "missing_part", "wan"
     yield Generate(text, text), "invalid_video", "color.mp4"

@@ -56,6 +56,20 @@ def test_m6_a_wrong_value_is_refused_with_frame_and_value(name, index, value, sa
     assert said in caught.value.text
 
 
+def test_m6_a_skewed_lens_is_refused_when_it_is_packed():
+    with pytest.raises(InvalidArgument, match=r"Frame 2 .* is skewed by 0\.5"):
+        changed("intrinsics", (2, 0, 1), 0.5)
+
+
+def test_poses_that_were_rounded_to_four_digits_are_taken():
+    turn, tilt = np.cos([1.234, 0.4]), np.sin([1.234, 0.4])
+    about_y = np.array([[turn[0], 0, tilt[0]], [0, 1, 0], [-tilt[0], 0, turn[0]]])
+    about_x = np.array([[1, 0, 0], [0, turn[1], -tilt[1]], [0, tilt[1], turn[1]]])
+    path = trajectory()
+    path.extrinsics[:, :3, :3] = (about_y @ about_x).round(4)
+    unpack_trajectory(pack_trajectory(path), 4)
+
+
 @pytest.mark.parametrize("name", ["extrinsics", "intrinsics", "source_frames"])
 @pytest.mark.parametrize("surplus", [-1, 1, 8])
 def test_m6_an_array_of_another_length_is_refused(name, surplus):

@@ -124,9 +124,17 @@ def test_a_focal_length_that_is_not_positive_names_frame_and_value(focal_px, axi
 def test_a_matrix_that_is_no_camera_names_its_frame(place):
     lenses = np.tile(LENS, (4, 1, 1))
     lenses[1][place] = 2
-    assert "frame 1 are not [[f, s, c], [0, f, c], [0, 0, 1]]" in refusal(
+    assert "frame 1 are not [[f, 0, c], [0, f, c], [0, 0, 1]]" in refusal(
         check_intrinsics, lenses, 4
     )
+
+
+def test_a_skewed_lens_is_refused_as_it_is_on_the_wire():
+    lenses = np.tile(LENS, (4, 1, 1))
+    lenses[1, 0, 1] = 1e-9  # what a product of matrices leaves
+    assert check_intrinsics(lenses, 4)[1, 0, 1] == 0
+    lenses[1, 0, 1] = 2.5
+    assert "frame 1 are skewed by 2.5 px" in refusal(check_intrinsics, lenses, 4)
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 3), (4, 4), (4, 3, 4), (5, 3, 3)])
