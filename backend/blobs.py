@@ -14,9 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from backend.blob_health import BlobHealth
-from backend.blob_writer import BlobWriter
 from backend.checkpoints import Checkpoint, no_checkpoint
-from backend.disk import allocate, as_disk_full, disk_full, free_bytes, hash_file
+from backend.disk import as_disk_full, disk_full, free_bytes
 from backend.eviction import Candidate, Hold, eviction_order
 from backend.pins import Pins
 from backend.staging import Staging
@@ -37,11 +36,10 @@ _SPARE_BYTES = 64 << 20  # of the disk, left to the journal and to everybody els
 class BlobStore:
     """The blobs of one folder, at most `quota_bytes` of them.
 
-    `allocate_file` takes room from the disk and `free_space` tells what is left; tests give their
-    own. `tags` gives the tags of the owners of each file; `sync_names` makes a folder safe, or
-    sees to it that it will be. The files' times of use tell which blob
-    was used last, also after a restart. `gone` collects what was removed to make room, with the
-    jobs that it was a result of: the service takes it out.
+    `free_space` tells how much room the disk has left; `tags` gives the tags of the owners of each
+    file; `sync_names` makes a folder safe, or sees to it that it will be. The files' times of use
+    tell which blob was used last, also after a restart. `gone` collects what was removed to make
+    room, with the jobs that it was a result of: the service takes it out.
     """
 
     def __init__(
@@ -50,7 +48,6 @@ class BlobStore:
         *,
         quota_bytes: int = 200 << 30,
         checkpoint: Checkpoint = no_checkpoint,
-        allocate_file: Callable[[int, int], None] = allocate,
         free_space: Callable[[Path], int] = free_bytes,
         tags: Callable[[], Mapping[str, set[str]]] = dict,
         sync_names: Callable[[Path], None] = sync_folder,
@@ -60,7 +57,6 @@ class BlobStore:
         self.gone: list[tuple[str, frozenset[str]]] = []
         self._root = root
         self._checkpoint = checkpoint
-        self.allocate_file = allocate_file
         self._free_space = free_space
         self._tags = tags
         self._sync_names = sync_names
@@ -157,21 +153,13 @@ class BlobStore:
         `owner`: the tag of who sends it, so that nobody else's bytes get into it."""
         return self.staged.part(blob, owner)
 
-    def writer(self, size_bytes: int) -> BlobWriter:
-        """Begin a blob of at most so many bytes. Raises DiskFull before the first of them."""
-        return BlobWriter(self, size_bytes)
+    def adopt(self, path: Path, blob: BlobId) -> None:
+        """Move a file on the same disk into the store.
 
-    def adopt(self, path: Path, blob: BlobId | None = None) -> BlobId:
-        """Move a file on the same disk into the store and return its name there.
-
-        With `blob` given the caller has hashed the file and synced it to disk; only the size is
-        looked at again. What the store has already is not stored twice: this one takes its place,
-        for it was looked at later. Raises ChecksumMismatch when the size differs; DiskFull.
+        The caller has hashed the file and synced it; only the size is looked at again. What the
+        store has already is not stored twice: this one takes its place, for it was looked at later.
+        Raises ChecksumMismatch when the size differs; DiskFull.
         """
-        if blob is None:
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
-            blob = hash_file(path)
         if path.stat().st_size != blob.size:
             raise ChecksumMismatch(
                 f"a file has {path.stat().st_size} bytes, {blob.size} were announced",
@@ -191,7 +179,6 @@ class BlobStore:
         # H4: not gone any more; whose right was written meanwhile must not lose it.
         self.gone = [each for each in self.gone if each[0] != blob.sha256]
         self.known_good(blob)
-        return blob
 
     def discard(self, blob: BlobId) -> bool:
         """Remove a blob that nobody has pinned; returns whether it is gone."""

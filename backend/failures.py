@@ -5,10 +5,10 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
-from backend.disk import FULL
 from backend.text import trimmed, without_folders
 from ex4d.errors import Ex4dError
 from ex4d.lack_of_memory import is_lack_of_memory
+from protocol.transfer import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import msgpack
 
-from backend.disk import hash_file
 from backend.executors.memory import limit_memory
 from backend.failures import DAMAGED, POISONED, code_of, text_of
 from backend.text import hide_folder, trimmed, without_folders
@@ -46,6 +45,7 @@ from backend.worker_messages import (
     Unfit,
     encode,
 )
+from protocol.transfer import blob_of
 
 if TYPE_CHECKING:
     from backend.previews import Strip
@@ -174,7 +174,7 @@ def _damaged(run: Run, context: JobContext) -> tuple[BlobId, ...]:
             context.progress("check", number, len(run.doubtful))
 
         try:
-            is_right = hash_file(context.inputs[blob.sha256], report) == blob
+            is_right = blob_of(context.inputs[blob.sha256], report) == blob
         except FileNotFoundError:
             is_right = False
         if not is_right:
@@ -185,7 +185,7 @@ def _damaged(run: Run, context: JobContext) -> tuple[BlobId, ...]:
 def _synced(path: Path) -> Any:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
-    return hash_file(path)
+    return blob_of(path)
 
 
 def _die_with(parent: int) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from backend.blob_health import BlobHealth
-from backend.disk import hash_file
 from backend.errors import StartError
 from backend.journal import Journal
 from backend.journal_file import JOURNAL_NAME, open_read_only, problem_of
@@ -17,6 +16,7 @@ from backend.lock import FolderLock
 from backend.write_ahead_log import lost_commits
 from ex4d.errors import InputError
 from protocol.jobs import BlobId
+from protocol.transfer import blob_of
 
 if TYPE_CHECKING:
     import argparse
@@ -93,7 +93,7 @@ def _damaged(root: Path) -> Iterator[tuple[Path, BlobId]]:
     for path in sorted((root / "blobs").glob("??/" + "?" * 62)):
         n_files += 1
         sha256 = path.parent.name + path.name
-        found = hash_file(path)
+        found = blob_of(path)
         if found.sha256 != sha256:
             yield path, BlobId(sha256, found.size)
     print(f"{n_files} files were read")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from .hashing import blob_of
 from .plan import FetchPlan
-from .receiver import Receiver, sync_folder, verified_bytes
+from .receiver import FULL, Receiver, sync_folder, verified_bytes
 from .sender import Sender, read_chunk
 from .window import Window
 
 __all__ = [
+    "FULL",
     "FetchPlan",
     "Receiver",
     "Sender",

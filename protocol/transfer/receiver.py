@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from ..jobs import BlobId
     from ..messages import Chunk
 
-__all__ = ["Receiver", "reserve_space", "sync_folder", "verified_bytes"]
+__all__ = ["FULL", "Receiver", "reserve_space", "sync_folder", "verified_bytes"]
 
-_FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # a full disk, three ways to say it
 _TRAILER = struct.Struct("<Q8s")  # bytes verified so far; lies past the end until it is finished
 _MAGIC = b"EX4Dpart"
 _STEP = 1 << 22
@@ -38,8 +38,12 @@ def reserve_space(fd: int, size: int, path: Path) -> None:
         raise DiskFull(
             f"{size} bytes are needed and {have} are free.", need_bytes=size, have_bytes=have
         )
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(fd, 0, size)
+    if size and hasattr(os, "posix_fallocate"):  # not on macOS and Windows
+        try:
+            os.posix_fallocate(fd, 0, size)
+        except OSError as error:
+            if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP}:  # the file system cannot
+                raise
     os.ftruncate(fd, size)
 
 
@@ -214,7 +218,7 @@ class Receiver:
             self.discard()
             raise
         except OSError as error:
-            if error.errno not in _FULL:
+            if error.errno not in FULL:
                 self.close()
                 raise
             self.discard()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -22,12 +23,14 @@ from backend.server import Server
 from backend.service import JobService
 from backend.settings import ServiceSettings
 from protocol.client import Client
-from protocol.jobs import Generate, JobInfo
+from protocol.jobs import BlobId, Generate, JobInfo
 from protocol.serving import FrontSettings
 from protocol.wire import Address
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from backend.blobs import BlobStore
 
 FAKE = "tests.backend.fake_engine:FakeRunner"
 QUICK = TimeLimits(cancel_s=0.3, terminate_s=0.3, stage_s=20, start_s=20)
@@ -73,6 +76,19 @@ def no_leaks(tmp_path, monkeypatch):
     assert list(temporary.iterdir()) == []
 
 
+def put_blob(store: BlobStore, data: bytes) -> BlobId:
+    """A file in the store, as a transfer brings it."""
+    blob, path = BlobId(hashlib.sha256(data).hexdigest(), len(data)), store.staging / "sent"
+    store.reserve(path.name, blob.size)
+    try:
+        path.write_bytes(data)
+        store.adopt(path, blob)
+    finally:
+        path.unlink(missing_ok=True)
+        store.release(path.name)
+    return blob
+
+
 class FakeClock:
     """Goes when it is told to."""
 
@@ -96,9 +112,7 @@ class Harness:
 
     def blob(self, data: bytes, owner=OWNER):
         """A file that an owner has sent."""
-        with self.service.blobs.writer(len(data)) as writer:
-            writer.write(data)
-            blob = writer.commit()
+        blob = put_blob(self.service.blobs, data)
         self.service.journal.holdings.grant(owner, blob)
         return blob
 

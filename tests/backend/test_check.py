@@ -12,7 +12,9 @@ from backend.cli import check
 from backend.journal import Change, Journal
 from backend.journal_file import JOURNAL_NAME
 from ex4d.errors import InputError
-from protocol.jobs import BlobId, Generate, JobState
+from protocol.jobs import Generate, JobState
+
+from .conftest import put_blob
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def state(tmp_path):
     """A data folder with a queued job and one that is done."""
     root = tmp_path / "state"
     journal, store = Journal(root), BlobStore(root)
-    clip, result = (put(store, data) for data in (b"clip" * 100, b"result" * 100))
+    clip, result = (put_blob(store, data) for data in (b"clip" * 100, b"result" * 100))
     job = Generate(clip, clip)
     done = journal.add("done", "anna", job)[0].job_id
     journal.add("queued", "anna", job)
@@ -28,12 +30,6 @@ def state(tmp_path):
     journal.advance(done, JobState.RUNNING, JobState.DONE, Change(results={"a": result}))
     journal.close()
     return root
-
-
-def put(store, data: bytes) -> BlobId:
-    with store.writer(len(data)) as writer:
-        writer.write(data)
-        return writer.commit()
 
 
 def checked(root, *flags, capsys=None) -> tuple[int, str]:

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from backend.disk import hash_file
 from backend.failures import FAILURES
 from backend.journal_file import JOURNAL_NAME
 from protocol.background import BackgroundClient
 from protocol.client import Client, Timeouts
 from protocol.jobs import FINAL_STATES, Generate, JobInfo, JobState
 from protocol.keys import authorise, make_key_pair, save_key_pair
+from protocol.transfer import blob_of
 from protocol.wire import Address
 
 from .ports import free_ports
@@ -232,7 +232,7 @@ class Rig:
                 continue
             top, *rest = path.relative_to(self.data).parts
             if top == "blobs":
-                assert hash_file(path).sha256 == "".join(rest), f"I3: {path} is not what it says"
+                assert blob_of(path).sha256 == "".join(rest), f"I3: {path} is not what it says"
             elif top == "staging":
                 assert path.stat().st_mtime >= self.began_s - 1, f"I3: {path} is old"
             else:
