@@ -119,7 +119,8 @@ def test_j8_cancels_at_any_moment_leave_one_end_and_one_result_for_each_job(make
     job_ids = [harness.submit(("progress", "a", 0, 2), OK, key=f"key {n}") for n in range(30)]
     while any(harness.info(job_id).state not in FINAL_STATES for job_id in job_ids):
         harness.service.step(choose.choice([0, 0.001, 0.02]))
-        harness.service.cancel(OWNER, choose.choice(job_ids))
+        if choose.random() < 0.3:  # else a slow disk lets none come to its end
+            harness.service.cancel(OWNER, choose.choice(job_ids))
     for job_id in job_ids:
         states = [event.state for event in harness.service.events_since(OWNER, job_id, 0)]
         assert sum(state in FINAL_STATES for state in states) == 1
