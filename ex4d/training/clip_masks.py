@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ex4d.conditions.scene import Scene
     from ex4d.raster.base import Rasterizer
     from ex4d.training.dataset import DatasetSettings, MaskKind
-    from ex4d.training.tracking import Tracker
+    from ex4d.training.tracks import Tracker
 
 __all__ = ["MaskTools", "clip_masks", "mask_seed"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ex4d.errors import MissingPartError
-from ex4d.training.tracking import Tracks
+from ex4d.training.tracks import Tracks
 
 __all__ = ["CoTracker3"]
 

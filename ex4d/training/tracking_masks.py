@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from ex4d.training.tracking import Tracker, Tracks
+    from ex4d.training.tracks import Tracker, Tracks
 
 __all__ = ["HidingOrder", "draw_order", "tracking_mask"]
 

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ex4d.errors import MissingPartError, UsageError
-from ex4d.training.tracking import FlowTracker, Tracks, make_tracker
+from ex4d.training.flow_tracker import FlowTracker
+from ex4d.training.tracking import make_tracker
 from ex4d.training.tracking_masks import HidingOrder, draw_order, tracking_mask
+from ex4d.training.tracks import Tracks
 
 from .scenes import MovingClip, moving_clip, texture
 

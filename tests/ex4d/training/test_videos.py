@@ -12,8 +12,8 @@ from ex4d.errors import InputError
 from ex4d.raster.cpu import CpuRasterizer
 from ex4d.training.clip_masks import MaskTools, clip_masks
 from ex4d.training.dataset import read_dataset
+from ex4d.training.flow_tracker import FlowTracker
 from ex4d.training.paths import draw_path
-from ex4d.training.tracking import FlowTracker
 from ex4d.training.video_files import find_videos
 from ex4d.training.videos import MasksJob, clip_name
 from ex4d.video.writer import read_color, read_mask
