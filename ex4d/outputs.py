@@ -28,6 +28,7 @@ __all__ = [
     "atomic_path",
     "check_names",
     "make_folder",
+    "staged_beside",
     "staged_file",
     "staged_folder",
 ]
@@ -126,10 +127,17 @@ def staged_folder(folder: Path, run: Run, planned: Iterable[str] = ()) -> Iterat
 def staged_file(target: Path, run: Run) -> Iterator[Path]:
     """Give a path in a hidden folder beside `target`, and move what was written there to `target`
     when the block ends well: as staged_folder does. Raises OutputError as it does."""
+    with staged_beside(target, run, (target.name,)) as staging:
+        yield staging / target.name
+
+
+@contextmanager
+def staged_beside(target: Path, run: Run, planned: Iterable[str]) -> Iterator[Path]:
+    """The same for several files beside `target`, whose folder must exist: gives the hidden one."""
     with _as_output_error(target, target):
         target.parent.stat()
-    with staged_folder(target.parent, run, (target.name,)) as staging:
-        yield staging / target.name
+    with staged_folder(target.parent, run, planned) as staging:
+        yield staging
 
 
 def check_names(folder: Path, run: Run, names: Iterable[str]) -> None:

@@ -4,7 +4,8 @@ Standard library only: the Blender extension brings this very file.
 
 The frame number of `shot_1001_v02.exr` is
 
-1. where the pattern says: `shot_####_v02.exr`, `shot_%04d_v02.exr`;
+1. where the pattern says: `shot_####_v02.exr`, `shot_%04d_v02.exr`, and of `shot_1001-1049.exr`,
+   where no file is called so, just these frames;
 2. else, of the numbers in the name, the one that changes from picture to picture. Of several that
    change, one behind a v (`_v02`) is the version; then it is the one with the most pictures, of
    equally many the one with the fewest gaps, then the last;
@@ -23,12 +24,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
-__all__ = ["PICTURE_SUFFIXES", "PictureNamesError", "find_pictures", "is_picture"]
+__all__ = [
+    "CLIP_SUFFIXES",
+    "PICTURE_SUFFIXES",
+    "PictureNamesError",
+    "find_numbered",
+    "find_pictures",
+    "is_picture",
+    "pattern_of",
+]
 
-PICTURE_SUFFIXES = (".exr", ".png", ".tif", ".tiff")
+PICTURE_SUFFIXES = (".exr", ".png", ".tif", ".tiff")  # of depth
+CLIP_SUFFIXES = (*PICTURE_SUFFIXES, ".jpg", ".jpeg", ".dpx")
 _PATTERN = re.compile(r"#+|%0?[0-9]*d")
+_RANGE = re.compile(r"(?<![0-9])([0-9]{1,9})-([0-9]{1,9})(?![0-9])")
 _NUMBER = re.compile(r"(?:(?<![^._])-)?[0-9]+")
 _VERSION = re.compile(r"(?<![A-Za-z])[vV]\Z")  # what stands before the number of a version
 
@@ -46,31 +58,52 @@ class _Name:
     between: tuple[str, ...]  # one more: what stands before, between and behind them
 
 
-def is_picture(name: str) -> bool:
+def is_picture(name: str, suffixes: tuple[str, ...] = PICTURE_SUFFIXES) -> bool:
     """Whether a file is one picture of a sequence, by its suffix in any case."""
-    return name.lower().endswith(PICTURE_SUFFIXES)
+    return name.lower().endswith(suffixes)
 
 
-def find_pictures(source: Path) -> list[Path] | None:
+def find_pictures(source: Path, suffixes: tuple[str, ...] = PICTURE_SUFFIXES) -> list[Path] | None:
     """The pictures of a sequence in frame order; None when `source` names none.
 
     `source` is their folder, a pattern, or the name of any one of them. Raises PictureNamesError:
     none there, several sequences in the folder, a name without a number, a frame that is missing
     or there twice.
     """
+    numbered = find_numbered(source, suffixes)
+    return None if numbered is None else [path for _, path in numbered]
+
+
+def find_numbered(
+    source: Path, suffixes: tuple[str, ...] = PICTURE_SUFFIXES
+) -> list[tuple[int, Path]] | None:
+    """The same, each with its frame number; they rise by 1."""
     if source.is_dir():
-        return _of_folder(source)
-    if not is_picture(source.name):
+        return _of_folder(source, suffixes)
+    if not is_picture(source.name, suffixes):
         return None
     if source.exists():
-        return _of_file(source)
-    return _of_pattern(source)
+        return _of_file(source, suffixes)
+    return _of_pattern(source, suffixes)
 
 
-def _of_folder(folder: Path) -> list[Path]:
-    found = [_parsed(path) for path in _pictures_in(folder)]
+def pattern_of(name: str) -> tuple[str, int, str] | None:
+    """What stands before and behind the frame number in a pattern, and with how many digits it is
+    written at least; None for a name without one place for it."""
+    places = sorted(_PATTERN.finditer(name), key=lambda match: len(match[0]))
+    if not places or (len(places) > 1 and len(places[-2][0]) == len(places[-1][0])):
+        return None
+    place = places[-1]
+    width = len(place[0]) if place[0][0] == "#" else int(place[0][1:-1] or 0)
+    return name[: place.start()], width, name[place.end() :]
+
+
+def _of_folder(folder: Path, suffixes: tuple[str, ...]) -> list[tuple[int, Path]]:
+    found = [_parsed(path) for path in _pictures_in(folder, suffixes)]
     if not found:
-        raise PictureNamesError(f"there are no pictures {folder}, of {', '.join(PICTURE_SUFFIXES)}")
+        raise PictureNamesError(
+            f"there are no pictures {folder}: it is a folder without {', '.join(suffixes)}"
+        )
     kinds = sorted({_numbered(name).between for name in found})
     alike = [[name for name in found if name.between == kind] for kind in kinds]
     pairs = [pair for names in alike for pair in _framed(names)]
@@ -79,8 +112,8 @@ def _of_folder(folder: Path) -> list[Path]:
     return _in_order(pairs)
 
 
-def _of_file(source: Path) -> list[Path]:
-    siblings = _pictures_in(source.parent)
+def _of_file(source: Path, suffixes: tuple[str, ...]) -> list[tuple[int, Path]]:
+    siblings = _pictures_in(source.parent, suffixes)
     same = [path for path in siblings if path.name.lower() == source.name.lower()]
     chosen = _numbered(_parsed(source if source in siblings or not same else same[0]))
     kin = [_parsed(path) for path in siblings if path != chosen.path]
@@ -98,22 +131,31 @@ def _of_file(source: Path) -> list[Path]:
     return _in_order(best)
 
 
-def _of_pattern(source: Path) -> list[Path]:
-    places = sorted(_PATTERN.finditer(source.name), key=lambda match: len(match[0]))
-    if not places or not source.parent.is_dir():
+def _of_pattern(source: Path, suffixes: tuple[str, ...]) -> list[tuple[int, Path]]:
+    is_marked = _PATTERN.search(source.name) is not None
+    ranges = [] if is_marked else list(_RANGE.finditer(source.name))
+    if not source.parent.is_dir() or not (is_marked or ranges):
         raise PictureNamesError(f"there is no file {source}")
-    if len(places) > 1 and len(places[-2][0]) == len(places[-1][0]):
-        raise PictureNamesError(f"{source} has two places for the frame number: mark only one")
-    place = places[-1]
-    before, after = source.name[: place.start()], source.name[place.end() :]
+    wanted: tuple[int, int] | None = None
+    if is_marked:
+        pattern = pattern_of(source.name)
+        if pattern is None:
+            raise PictureNamesError(f"{source} has two places for the frame number: mark only one")
+        before, width, after = pattern
+    else:
+        place, width = ranges[-1], 0
+        wanted = int(place[1]), int(place[2])
+        before, after = source.name[: place.start()], source.name[place.end() :]
     name = re.compile(re.escape(before) + "(-?[0-9]+)" + re.escape(after))
     numbered: dict[int, list[Path]] = {}
-    for path in _pictures_in(source.parent, hidden=before.startswith(".")):
-        if match := name.fullmatch(path.name):
+    for path in _pictures_in(source.parent, suffixes, hidden=before.startswith(".")):
+        match = name.fullmatch(path.name)
+        if match and (wanted is None or wanted[0] <= int(match[1]) <= wanted[1]):
             numbered.setdefault(int(match[1]), []).append(path)
     if not numbered:
         raise PictureNamesError(f"there are no pictures {source}")
-    width = len(place[0]) if place[0][0] == "#" else int(place[0][1:-1] or 0)
+    if wanted is not None:
+        _check_ends(source, wanted, numbered)
     pairs = []
     for number, paths in numbered.items():
         exact = source.parent / f"{before}{number:0{width}d}{after}"
@@ -121,11 +163,20 @@ def _of_pattern(source: Path) -> list[Path]:
     return _in_order(pairs)
 
 
-def _pictures_in(folder: Path, *, hidden: bool = False) -> list[Path]:
+def _check_ends(source: Path, wanted: tuple[int, int], numbered: Collection[int]) -> None:
+    """Raise PictureNamesError when the first or the last frames of a range are missing."""
+    ends = (wanted[0], min(numbered) - 1), (max(numbered) + 1, wanted[1])
+    for first, last in ends:
+        if first <= last:
+            missing = f"frame {first} is" if first == last else f"frames {first} to {last} are"
+            raise PictureNamesError(f"{missing} missing from {source}")
+
+
+def _pictures_in(folder: Path, suffixes: tuple[str, ...], *, hidden: bool = False) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if is_picture(path.name) and (hidden or path.name[0] != ".") and not path.is_dir()
+        if is_picture(path.name, suffixes) and (hidden or path.name[0] != ".") and not path.is_dir()
     )
 
 
@@ -201,7 +252,7 @@ def _double(ordered: list[tuple[int, Path]]) -> PictureNamesError | None:
     return None
 
 
-def _in_order(numbered: list[tuple[int, Path]]) -> list[Path]:
+def _in_order(numbered: list[tuple[int, Path]]) -> list[tuple[int, Path]]:
     """Pictures in the order of their frames. Raises PictureNamesError."""
     ordered = sorted(numbered)
     double = _double(ordered)
@@ -218,4 +269,4 @@ def _in_order(numbered: list[tuple[int, Path]]) -> list[Path]:
         more = sum(last - first + 1 for first, last, _ in gaps[1:])
         also = f", and {more} more after it" if more else ""
         raise PictureNamesError(f"{missing} missing before {path}{also}")
-    return [path for _, path in ordered]
+    return ordered

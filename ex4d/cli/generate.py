@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ex4d.cli.clip_flags import add_rate_flag, files_of, rate_of
 from ex4d.cli.console import progress_bar, say
 from ex4d.conditions.backdrop import Backdrop
 from ex4d.conditions.files import backdrop_beside, read_conditions
@@ -21,13 +22,17 @@ from ex4d.engines.base import (
 from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.errors import UsageError
 from ex4d.manifest import Run
-from ex4d.outputs import staged_file
+from ex4d.outputs import staged_beside
+from ex4d.video.clip import VideoReading
+from ex4d.video.frame_numbers import first_number_of, numbered_metadata
+from ex4d.video.picture_writer import PicturePattern
 from ex4d.video.size import working_size
 from ex4d.video.writer import write_video
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from fractions import Fraction
 
     import numpy as np
@@ -43,9 +48,17 @@ _DEFAULTS = GenerateSettings()
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     add = parser.add_argument
-    add("--color_video", required=True, type=Path, help="color_<cam>.mp4 of recon")
-    add("--mask_video", required=True, type=Path, help="mask_<cam>.mp4 of recon")
-    add("--output_video", required=True, type=Path, help="the finished clip")
+    add("--color_video", required=True, type=Path, help="color_<cam>.mp4 of recon, or pictures")
+    add("--mask_video", required=True, type=Path, help="mask_<cam>.mp4 of recon, or pictures")
+    add(
+        "--output_video",
+        required=True,
+        type=Path,
+        help="the finished clip: .mp4, .mov, or pictures, out.####.png of 16 bits or .exr of half "
+        "floats",
+    )
+    add("--first_frame", type=int, help="number of the first; default: the conditions', else 0")
+    add_rate_flag(parser)
     add("--engine", choices=ENGINES, default="auto", help="preview: a draft without a GPU")
     add("--seed", type=int, default=0, help="the same seed gives the same clip")
     add("--num_frames", type=int, help="at most so many frames; default: all")
@@ -76,9 +89,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--seed is {arguments.seed}; give 0 to {(1 << 32) - 1}")
     settings = _settings(arguments)
     engine, reason = choose_engine(arguments.engine, options)
-    with staged_file(arguments.output_video, _run_of(arguments)) as path:
-        conditions, fps = read_conditions(arguments.color_video, arguments.mask_video)
-        conditions = _cut(conditions, arguments.num_frames)
+    pattern = PicturePattern.of(arguments.output_video)
+    reading = VideoReading(fps=rate_of(arguments))
+    conditions, fps = read_conditions(arguments.color_video, arguments.mask_video, reading=reading)
+    conditions = _cut(conditions, arguments.num_frames)
+    number = arguments.first_frame
+    if number is None:
+        number = first_number_of(arguments.color_video)
+    with _target(arguments, pattern, number, len(conditions.color)) as folder:
         size = _size(conditions, arguments)
         if engine.name == "preview" and size is not None:
             conditions = resize_conditions(conditions, size)
@@ -87,14 +105,51 @@ def run(arguments: argparse.Namespace) -> int:
         _say_what(engine, reason, conditions, arguments)
         started = time.monotonic()
         with progress_bar("generate") as progress:
-            _write(path, engine, conditions, fps, settings, _Bar(progress), arguments.seed)
-    say("wrote", f"{arguments.output_video} ({time.monotonic() - started:.1f} s)")
+            frames = _made(engine, conditions, settings, _Bar(progress), arguments.seed)
+            if pattern is not None:
+                pattern.write(folder, frames, number or 0)
+            else:
+                used = None if engine.name == "preview" else settings
+                metadata = result_metadata(engine, arguments.seed, used)
+                metadata = numbered_metadata(metadata, number)
+                target = folder / arguments.output_video.name
+                write_video(target, frames, fps, metadata=metadata)
+    _say_wrote(arguments.output_video, pattern, number, conditions, fps)
+    say("", f"{time.monotonic() - started:.1f} s")
     return 0
+
+
+def _say_wrote(
+    target: Path,
+    pattern: PicturePattern | None,
+    number: int | None,
+    conditions: Conditions,
+    fps: Fraction,
+) -> None:
+    those = ""
+    if pattern is not None:
+        first = number or 0
+        last = first + len(conditions.color) - 1
+        those = f": frames {first} to {last}, for {float(fps):.6g} frames a second"
+    say("wrote", f"{target}{those}")
+
+
+def _target(
+    arguments: argparse.Namespace, pattern: PicturePattern | None, number: int | None, count: int
+) -> AbstractContextManager[Path]:
+    """A folder for the results, which come to the place that was asked for; see staged_folder."""
+    target = arguments.output_video
+    names = [target.name]
+    if pattern is not None:
+        names = pattern.names(number or 0, count)
+        names += pattern.others_in(target.parent, names)  # they would be read with the new ones
+    return staged_beside(target, _run_of(arguments), names)
 
 
 def _run_of(arguments: argparse.Namespace) -> Run:
     color = arguments.color_video
-    reads = [color, arguments.mask_video, backdrop_beside(color), arguments.checkpoint]
+    reads = [*files_of(color), *files_of(arguments.mask_video), backdrop_beside(color)]
+    reads.append(arguments.checkpoint)
     return Run("generate", arguments.output_video.name, reads=tuple(path for path in reads if path))
 
 
@@ -122,22 +177,15 @@ def _settings(
     )
 
 
-def _write(
-    path: Path,
+def _made(
     engine: Engine,
     conditions: Conditions,
-    fps: Fraction,
     settings: GenerateSettings,
     watcher: Watcher,
     seed: int,
-) -> None:
-    used = None if engine.name == "preview" else settings
-    metadata = result_metadata(engine, seed, used)
-
-    def frames() -> Iterator[np.ndarray]:  # the writer asks when its place has proved good
-        yield from engine.generate(conditions, seed=seed, settings=settings, watcher=watcher)
-
-    write_video(path, frames(), fps, metadata=metadata)
+) -> Iterator[np.ndarray]:
+    """The finished frames; the writer asks when its place has proved good."""
+    yield from engine.generate(conditions, seed=seed, settings=settings, watcher=watcher)
 
 
 def _say_what(

@@ -13,6 +13,7 @@ import numpy as np
 from ex4d.camera.files import read_source_camera, read_trajectory, write_trajectory
 from ex4d.camera.presets import PRESETS, orbit_radius, preset_path
 from ex4d.camera.trajectory import Trajectory
+from ex4d.cli.clip_flags import add_clip_flags, clip_reading_of, files_of, frames_of
 from ex4d.cli.console import progress_bar, say
 from ex4d.cli.depth_flags import (
     add_depth_flags,
@@ -21,7 +22,7 @@ from ex4d.cli.depth_flags import (
     depth_of_clip,
     fov_of_flags,
 )
-from ex4d.conditions.files import write_conditions, write_frames
+from ex4d.conditions.files import KINDS, color_of, mask_of, write_conditions, write_frames
 from ex4d.conditions.render import Conditions, render_conditions
 from ex4d.conditions.scene import Scene
 from ex4d.convention import CONVENTIONS, Convention, convention_named
@@ -33,9 +34,8 @@ from ex4d.mesh.ply import write_ply
 from ex4d.mesh.usd import check_usd, write_usd
 from ex4d.outputs import staged_folder
 from ex4d.raster.choose import RASTERIZERS, make_rasterizer
-from ex4d.video.clip import HDR_CHOICES
 from ex4d.video.encoder import check_rate
-from ex4d.video.reader import Clip, FrameRange, VideoReading, read_clip
+from ex4d.video.reader import Clip, read_clip
 
 if TYPE_CHECKING:
     import argparse
@@ -48,14 +48,14 @@ __all__ = ["add_arguments", "run"]
 _log = logging.getLogger(__name__)
 _NOT_OF_THE_SOURCE = {
     *("command", "run", "output_dir", "models", "rasterizer", "cam", "camera", "mesh_frame"),
-    *("save_mesh", "save_depth", "save_camera", "save_frames", "commercial"),
+    *("save_mesh", "save_depth", "save_camera", "save_frames", "commercial", "conditions_as"),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     add = parser.add_argument
-    add("--input_video", required=True, type=Path, help="any video that FFmpeg reads")
+    add_clip_flags(parser)
     add(
         "--output_dir",
         required=True,
@@ -68,15 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     path = parser.add_mutually_exclusive_group()
     path.add_argument("--cam", default="30", help=f"{PRESETS} (default 30)")
     path.add_argument("--camera", type=Path, help="camera.npz with a path of your own")
-    add("--num_frames", type=int, default=49, help="at most so many frames (default 49)")
-    add("--start_frame", type=int, default=0, help="first frame, counted from 0")
-    add("--stride", type=int, default=1, help="take every n-th frame, at an n-th of the rate")
-    add("--hdr", choices=HDR_CHOICES, default="tonemap", help="PQ and HLG: to sRGB, or as coded")
-    add("--deinterlace", action="store_true", help="a frame for each pair of fields")
-    add("--width", type=int, help="working width; default: the video's, at most 1024")
-    add("--height", type=int, help="working height")
+    add("--conditions_as", choices=KINDS, default="mp4", help="or pictures, 16 bit or half float")
     add("--save_mesh", nargs="?", const="ply", choices=("ply", "usd"), help="DW-Mesh.ply or .usdc")
-    add("--mesh_frame", type=int, default=0, help="the frame that DW-Mesh.ply shows")
+    add("--mesh_frame", type=int, help="that DW-Mesh.ply shows; default: the clip's first")
     add("--save_depth", nargs="?", const="npz", choices=("npz", "exr"), help="as it was used")
     add("--save_camera", action="store_true", help="write camera_<cam>.npz")
     add("--save_frames", action="store_true", help="write conditions_<cam>.npz, without any loss")
@@ -108,16 +102,17 @@ def run(arguments: argparse.Namespace) -> int:
             conditions = render_conditions(
                 scene, trajectory, rasterizer, with_backdrop=True, progress=progress
             )
-        _say_rendered(conditions, rasterizer.name, time.monotonic() - started)
-        write_conditions(folder, name, conditions, clip.fps)
+        _say_rendered(conditions, clip, rasterizer.name, time.monotonic() - started)
+        kind, number = arguments.conditions_as, clip.start_number
+        write_conditions(folder, name, conditions, clip.fps, kind=kind, first_number=number)
         if arguments.save_frames:
             write_frames(folder, name, conditions, trajectory)
         if arguments.save_depth:
-            _write_depth(arguments.save_depth, folder, given)
+            _write_depth(arguments.save_depth, folder, given, clip.start_number or 0)
         if arguments.save_camera:
             write_trajectory(folder / f"camera_{name}.npz", trajectory)
         if arguments.save_mesh:
-            _write_mesh(arguments, folder, scene, trajectory, clip.fps)
+            _write_mesh(arguments, folder, scene, trajectory, clip)
         names = sorted(path.name for path in folder.iterdir())  # all of them, before they move
     say("wrote", f"{arguments.output_dir}: {', '.join(names)}")
     return 0
@@ -125,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run_of(arguments: argparse.Namespace) -> Run:
     """What tells the files of this camera path from others, and which files must stay."""
-    reads = [arguments.input_video, *depth_files_of(arguments)]
+    reads = [*files_of(arguments.input_video), *depth_files_of(arguments)]
     reads += [path for path in (arguments.camera, arguments.source_camera) if path is not None]
     settings = {
         name: str(value)
@@ -138,7 +133,8 @@ def _run_of(arguments: argparse.Namespace) -> Run:
 def _planned(arguments: argparse.Namespace) -> list[str]:
     """The names of the files that will be written."""
     name = _name_of(arguments)
-    names = [f"color_{name}.mp4", f"mask_{name}.mp4", f"backdrop_{name}.npz"]
+    kind = arguments.conditions_as
+    names = [color_of(name, kind), mask_of(name, kind), f"backdrop_{name}.npz"]
     names += [f"conditions_{name}.npz"] if arguments.save_frames else []
     names += [f"camera_{name}.npz"] if arguments.save_camera else []
     if arguments.save_depth:
@@ -167,25 +163,40 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _read_clip(arguments: argparse.Namespace) -> Clip:
-    frames = FrameRange(arguments.start_frame, arguments.stride, arguments.num_frames)
     clip = read_clip(
         arguments.input_video,
-        frames,
+        frames_of(arguments),
         width=arguments.width,
         height=arguments.height,
-        reading=VideoReading(arguments.hdr, arguments.deinterlace),
+        reading=clip_reading_of(arguments),
     )
     n_frames, height, width = clip.frames.shape[:3]
     given = f"{clip.native_size[0]}x{clip.native_size[1]}, {clip.n_file_frames} frames"
-    say("clip", f"{clip.path} ({given}): {n_frames} frames of {width}x{height}, {_rate(clip.fps)}")
+    those = "" if clip.first_number is None else f" {clip.numbers[0]} to {clip.numbers[-1]}"
+    say(
+        "clip",
+        f"{clip.path} ({given}): {n_frames} frames{those} of {width}x{height}, {_rate(clip.fps)}",
+    )
     for note in clip.notes:
         _log.warning("%s", note)
     check_rate(clip.fps)  # before the work
-    if not 0 <= arguments.mesh_frame < n_frames:
-        raise UsageError(
-            f"--mesh_frame is {arguments.mesh_frame}; the clip has frames 0 to {n_frames - 1}"
-        )
+    _mesh_frame(arguments, clip)
     return clip
+
+
+def _mesh_frame(arguments: argparse.Namespace, clip: Clip) -> int:
+    """Which of the clip's frames --mesh_frame means: pictures by their own numbers. Raises
+    UsageError."""
+    frame: int | None = arguments.mesh_frame
+    n_frames = len(clip.frames)
+    numbers = list(range(n_frames)) if clip.first_number is None else clip.numbers.tolist()
+    if frame is None:
+        return 0
+    if frame not in numbers:
+        raise UsageError(
+            f"--mesh_frame is {frame}; the clip has frames {numbers[0]} to {numbers[-1]}"
+        )
+    return numbers.index(frame)
 
 
 def _rate(fps: Fraction) -> str:
@@ -225,24 +236,25 @@ def _trajectory(
     return trajectory
 
 
-def _say_rendered(conditions: Conditions, rasterizer: str, seconds: float) -> None:
+def _say_rendered(conditions: Conditions, clip: Clip, rasterizer: str, seconds: float) -> None:
     shares = conditions.mask.mean(axis=(1, 2))
     if not shares.any():
         _log.warning("the camera never sees the source; no preview can be made of this path")
     say(
         "render",
         f"{rasterizer} rasterizer, {seconds:.1f} s; the source shows {shares.mean():.0%} of the "
-        f"picture, at least {shares.min():.0%} (frame {shares.argmin()})",
+        f"picture, at least {shares.min():.0%} "
+        f"(frame {shares.argmin() + (clip.start_number or 0)})",
     )
 
 
-def _write_depth(kind: str, folder: Path, given: ClipDepth) -> None:
+def _write_depth(kind: str, folder: Path, given: ClipDepth, first_number: int) -> None:
     if kind == "npz":
         write_depth(folder / "depth.npz", given)
         return
     pictures = folder / "depth"
     pictures.mkdir()
-    for number, frame in enumerate(given.depth):
+    for number, frame in enumerate(given.depth, start=first_number):
         write_exr(pictures / f"depth_{number:04d}.exr", frame)
 
 
@@ -251,7 +263,7 @@ def _write_mesh(
     folder: Path,
     scene: Scene,
     trajectory: Trajectory,
-    fps: Fraction,
+    clip: Clip,
 ) -> None:
     n_frames, height, width = scene.frames.shape[:3]
 
@@ -266,8 +278,8 @@ def _write_mesh(
             lambda frame: (scene.mesh(frame), to_world(frame)),
             n_frames,
             size=(width, height),
-            fps=float(fps),
+            fps=float(clip.fps),
         )
         return
-    frame = arguments.mesh_frame
+    frame = _mesh_frame(arguments, clip)
     write_ply(folder / "DW-Mesh.ply", scene.mesh(frame), to_world(frame))

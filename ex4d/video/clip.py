@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["HDR_CHOICES", "Clip", "FrameRange", "Steps", "VideoReading"]
 
 HDR_CHOICES = ("tonemap", "keep")
+_FASTEST = 10_000
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,40 @@ class VideoReading:
 
     hdr: str = "tonemap"  # "keep": the code values as they are, flat and dark on a usual screen
     deinterlace: bool = False  # each frame from its own first field and its neighbours
+    fps: Fraction | None = None  # of pictures; a video says it itself
+    layer: str | None = None  # of EXR pictures; none: as ex4d.pictures.exr_colors chooses
 
     def __post_init__(self) -> None:
         if self.hdr not in HDR_CHOICES:
             raise UsageError(f"hdr is {self.hdr}; it must be {' or '.join(HDR_CHOICES)}")
+        if self.fps is not None and not 0 < self.fps <= _FASTEST:
+            raise UsageError(f"fps is {float(self.fps):g}; it must be above 0, at most {_FASTEST}")
 
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """Chosen frames of a video file, upright and with square pixels."""
+    """Chosen frames of a video file or of pictures, upright and with square pixels."""
 
     frames: NDArray[np.uint8]  # [N, H, W, 3], sRGB
     fps: Fraction  # of these frames: the file's rate over the stride, so that time keeps its speed
-    indices: NDArray[np.int64]  # [N], the frames' numbers in the file
+    indices: NDArray[np.int64]  # [N], where in the file the frames are, from 0 on
     n_file_frames: int
     native_size: tuple[int, int]  # (W, H) of the file as displayed
     path: Path
     notes: tuple[str, ...] = ()  # sentences: what was assumed, and done to the pictures
     steps: Steps | None = None  # where the file pauses
+    first_number: int | None = None  # of pictures: what the first of them all is called, as 1001
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """What the frames are called, [N]; those of a video are counted from 0."""
+        return self.indices + (self.first_number or 0)
+
+    @property
+    def start_number(self) -> int | None:
+        """What the first of these frames is called, and that of what is made of them; None of a
+        video. They go on by 1, for a stride slows the rate instead."""
+        return None if self.first_number is None else int(self.numbers[0])
 
 
 @dataclass(frozen=True, eq=False)

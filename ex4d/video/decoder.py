@@ -14,6 +14,7 @@ from ex4d.video.picture import Display, Painter
 from ex4d.video.source import decoded_frames, shown_part
 from ex4d.video.timing import PacketTally, rate_of, steps_of
 from ex4d.video.words import (
+    check_pixels,
     counted_frames,
     said_of_colors,
     said_of_damage,
@@ -84,10 +85,10 @@ class Decoder:
                 painter = self._painter_for(frame)
                 size = size_for(self._native_size)
                 n_expected = max(1, chosen.count(tally.n_frames))
-                _check_pixels(path, n_expected, size, self._budget)
+                check_pixels(path, n_expected, size, self._budget)
                 frames = np.empty((n_expected, size[1], size[0], 3), np.uint8)
             elif len(indices) == len(frames):  # a codec that packs several frames together
-                _check_pixels(path, 2 * len(frames), size, self._budget)
+                check_pixels(path, 2 * len(frames), size, self._budget)
                 frames.resize((2 * len(frames), *frames.shape[1:]), refcheck=False)
             frames[len(indices)] = painter.paint(frame, size)
             indices.append(index)
@@ -181,15 +182,6 @@ class Decoder:
         except VideoError:  # damaged behind what is wanted
             pass
         return self._n_decoded
-
-
-def _check_pixels(path: Path, n_frames: int, size: tuple[int, int], budget: Budget) -> None:
-    """Refuse a clip that no memory could hold, before it is decoded (M8)."""
-    if n_frames * size[0] * size[1] > budget.clip_pixels:
-        raise UsageError(
-            f"{counted_frames(n_frames)} of {size[0]} x {size[1]} from {path} are more than the "
-            f"{budget.clip_pixels} pixels that a clip may have: choose fewer or a smaller size"
-        )
 
 
 def _check_end(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ex4d.video.coding import Coding
 
-__all__ = ["Display", "Painter"]
+__all__ = ["Display", "Painter", "resized"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Painter:
         maps_tones = coding.is_hdr and self._maps_tones
         display = self._display
         picture = display.cropped(self._rgb(frame, coding, "rgb48le" if maps_tones else "rgb24"))
-        picture = _resized(picture, (size[1], size[0]) if display.transposed else size)
+        picture = resized(picture, (size[1], size[0]) if display.transposed else size)
         if maps_tones:
             picture = tone_mapped(picture, coding.transfer)
         return display.turned(picture)
@@ -132,7 +132,9 @@ def _grey(frame: VideoFrame, coding: Coding, format: str) -> NDArray[Any]:
     return stretched
 
 
-def _resized(picture: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+def resized(picture: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """A picture [H, W, ...] at `size` (W, H): areas are averaged where it gets smaller, cubic where
+    it gets larger."""
     height, width = picture.shape[:2]
     smaller = (min(size[0], width), min(size[1], height))
     if smaller != (width, height):

@@ -1,4 +1,4 @@
-"""Clips read from video files."""
+"""Clips read from video files and sequences of pictures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ex4d.errors import UsageError, VideoError
 from ex4d.video.clip import Clip, FrameRange, VideoReading
 from ex4d.video.decoder import Decoder, check_whole
 from ex4d.video.opening import open_video
+from ex4d.video.sequence import PictureSequence, find_sequence, read_sequence
 from ex4d.video.size import working_size
 from ex4d.video.source import VideoInfo, probe
 from ex4d.video.timing import PacketTally
@@ -43,7 +44,8 @@ def read_clip(
 ) -> Clip:
     """Read the chosen frames at their working size (see `working_size`), as a player shows them:
     frame by frame as stored, rotated upright, pixels made square, colours by the file's tags.
-    HDR and interlaced pictures are taken as `reading` says. A file that ends early gives a shorter
+    HDR and interlaced pictures, and sequences of pictures (see `find_sequence`), are taken as
+    `reading` says. A file that ends early gives a shorter
     clip. `progress` counts the frames. What was assumed or done stands in the clip's notes.
 
     Raises UsageError for a start beyond the end, a bad size, or more pixels than the budget has,
@@ -62,10 +64,18 @@ def read_clip(
     return clip
 
 
-def read_whole(path: str | Path, budget: Budget = COMMAND_LINE) -> Clip:
+def read_whole(
+    path: str | Path, budget: Budget = COMMAND_LINE, reading: VideoReading = VideoReading()
+) -> Clip:
     """Read every frame at its native size. Raises VideoError, and UsageError for more pixels than
     the budget has."""
-    return _read(Path(path), FrameRange(num_frames=None), lambda native_size: native_size, budget)
+    return _read(
+        Path(path),
+        FrameRange(num_frames=None),
+        lambda native_size: native_size,
+        budget,
+        reading=reading,
+    )
 
 
 def read_clips(
@@ -86,6 +96,10 @@ def read_clips(
     the clips before the damage.
     """
     path, first = Path(path), 0
+    sequence = find_sequence(path)
+    if sequence is not None:
+        yield from _clips_of(sequence, size_for, FrameRange(0, stride, num_frames), skip, budget)
+        return
     tally = PacketTally.of(path, budget)
     chosen = FrameRange(0, stride, num_frames)
     with open_video(path, budget) as (container, stream):
@@ -103,6 +117,24 @@ def read_clips(
     check_whole(path, tally, tally.n_frames)
 
 
+def _clips_of(
+    sequence: PictureSequence,
+    size_for: Callable[[tuple[int, int]], tuple[int, int]],
+    chosen: FrameRange,
+    skip: Container[int],
+    budget: Budget,
+) -> Iterator[Clip]:
+    """The clips of a sequence, as read_clips gives them; `chosen` is the first."""
+    num_frames = chosen.num_frames or 0
+    while chosen.start == 0 or chosen.count(len(sequence.pictures)) == num_frames:
+        if chosen.start not in skip:
+            clip = read_sequence(sequence, chosen, size_for, budget)
+            if len(clip.frames) < num_frames:
+                raise VideoError(_too_short(clip, chosen, num_frames))
+            yield clip
+        chosen = FrameRange(chosen.start + chosen.stride * num_frames, chosen.stride, num_frames)
+
+
 def _read(
     path: Path,
     chosen: FrameRange,
@@ -111,6 +143,12 @@ def _read(
     progress: Callable[[int, int], None] | None = None,
     reading: VideoReading = VideoReading(),
 ) -> Clip:
+    sequence = find_sequence(path)
+    if sequence is not None:
+        return read_sequence(sequence, chosen, size_for, budget, progress, reading)
+    for name, value in (("fps", reading.fps), ("layer", reading.layer)):
+        if value is not None:
+            raise UsageError(f"{path} is a video, which needs no {name}: it is for pictures")
     tally = PacketTally.of(path, budget)
     with open_video(path, budget) as (container, stream):
         decoder = Decoder(path, tally, container, stream, budget, reading)

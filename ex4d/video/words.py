@@ -1,21 +1,40 @@
-"""What is said of a video whose pictures or frames are not simply what they seem."""
+"""What is said of a video that is too large, or whose pictures are not simply what they seem."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ex4d.errors import UsageError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ex4d.budget import Budget
     from ex4d.video.clip import VideoReading
     from ex4d.video.coding import Coding
 
-__all__ = ["counted_frames", "said_of_colors", "said_of_damage", "said_of_fields", "said_of_start"]
+__all__ = [
+    "check_pixels",
+    "counted_frames",
+    "said_of_colors",
+    "said_of_damage",
+    "said_of_fields",
+    "said_of_start",
+]
 
 
 def counted_frames(count: int) -> str:
     """`1 frame`, `2 frames`."""
     return f"{count} frame" if count == 1 else f"{count} frames"
+
+
+def check_pixels(path: Path, n_frames: int, size: tuple[int, int], budget: Budget) -> None:
+    """Refuse a clip that no memory could hold, before it is decoded (M8). Raises UsageError."""
+    if n_frames * size[0] * size[1] > budget.clip_pixels:
+        raise UsageError(
+            f"{counted_frames(n_frames)} of {size[0]} x {size[1]} from {path} are more than the "
+            f"{budget.clip_pixels} pixels that a clip may have: choose fewer or a smaller size"
+        )
 
 
 def said_of_colors(path: Path, coding: Coding, reading: VideoReading) -> list[str]:

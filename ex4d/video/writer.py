@@ -10,6 +10,7 @@ import numpy as np
 
 from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.errors import VideoError
+from ex4d.video.clip import VideoReading
 from ex4d.video.encoder import METADATA_TAGS, Quality, encode
 from ex4d.video.opening import open_video
 from ex4d.video.reader import read_whole
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "painted",
     "read_color",
     "read_mask",
     "read_metadata",
@@ -82,7 +84,7 @@ def write_mask(
 
     Raises UsageError and OutputError as `encode` does.
     """
-    encode(Path(path), _painted(masks), fps, _LOSSLESS, metadata)
+    encode(Path(path), painted(masks), fps, _LOSSLESS, metadata)
 
 
 def write_video(
@@ -100,19 +102,19 @@ def write_video(
 
 
 def read_color(
-    path: str | Path, budget: Budget = COMMAND_LINE
+    path: str | Path, budget: Budget = COMMAND_LINE, reading: VideoReading = VideoReading()
 ) -> tuple[NDArray[np.uint8], Fraction]:  # [T, H, W, 3], sRGB
     """Read every frame at its native size, and the frame rate. Raises VideoError."""
-    clip = read_whole(path, budget)
+    clip = read_whole(path, budget, reading)
     return clip.frames, clip.fps
 
 
 def read_mask(
-    path: str | Path, budget: Budget = COMMAND_LINE
+    path: str | Path, budget: Budget = COMMAND_LINE, reading: VideoReading = VideoReading()
 ) -> tuple[NDArray[np.bool_], Fraction]:  # [T, H, W]
     """Read every frame as a mask, true where it is brighter than half, and the frame rate.
     A mask of `write_mask` comes back exactly. Raises VideoError, also for ordinary pictures."""
-    clip = read_whole(path, budget)
+    clip = read_whole(path, budget, reading)
     masks = np.empty(clip.frames.shape[:3], np.bool_)
     n_grey = 0
     for mask, frame in zip(masks, clip.frames, strict=True):
@@ -131,7 +133,8 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         return {tag: text for tag, text in container.metadata.items() if tag in METADATA_TAGS}
 
 
-def _painted(masks: Iterable[NDArray[Any]]) -> Iterator[NDArray[np.uint8]]:
+def painted(masks: Iterable[NDArray[Any]]) -> Iterator[NDArray[np.uint8]]:
+    """Masks as pictures: true is white, false black."""
     for mask in masks:
         picture = np.asarray(mask, np.bool_).astype(np.uint8) * np.uint8(255)
         yield np.repeat(picture[..., None], 3, axis=-1)

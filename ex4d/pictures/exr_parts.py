@@ -27,6 +27,7 @@ class Part:
     n_chunks: int = 0  # blocks of pixels; 0 when it does not say
     is_tiled: bool = False
     channels: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # type, sampling x, y
+    rate: tuple[int, int] | None = None  # frames a second, as a fraction
 
 
 def read_parts(file: BinaryIO) -> list[Part]:
@@ -73,7 +74,7 @@ def single_part(file: BinaryIO, number: int) -> io.BytesIO | None:
 
 
 def _part(file: BinaryIO) -> Part:
-    first, n_chunks, is_tiled, channels = file.tell(), 0, False, {}
+    first, n_chunks, is_tiled, channels, rate = file.tell(), 0, False, {}, None
     n_attributes = 0
     while name := _text(file):
         kind, size = _text(file), _uint(file)
@@ -84,12 +85,14 @@ def _part(file: BinaryIO) -> Part:
             is_tiled = value == b"tiledimage"
         elif (name, kind) == (b"channels", b"chlist"):
             channels = _channels(io.BytesIO(value))
+        elif (name, kind, size) == (b"framesPerSecond", b"rational", 8):
+            rate = struct.unpack("<iI", value)
         n_attributes += 1
         if n_attributes > _MOST_ATTRIBUTES:
             raise ValueError(f"it has more than {_MOST_ATTRIBUTES} attributes")
     last = file.tell()
     file.seek(first)
-    return Part(_exactly(file, last - first), n_chunks, is_tiled, channels)
+    return Part(_exactly(file, last - first), n_chunks, is_tiled, channels, rate)
 
 
 def _channels(value: BinaryIO) -> dict[str, tuple[int, int, int]]:
