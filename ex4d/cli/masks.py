@@ -35,7 +35,8 @@ _KINDS: tuple[MaskKind, ...] = get_args(MaskKind)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     add = parser.add_argument
-    add("--input_dir", required=True, type=Path, help="folder of videos, with its subfolders")
+    add("--input_dir", required=True, type=Path, help="folder of videos, with its subfolders; one "
+        "with pictures alone is a clip")  # fmt: skip
     add("--output_dir", required=True, type=Path, help="folder for the dataset, or one to continue")
     add("--depth_dir", type=Path, help="folder of depth files; default: NAME.npz beside each video")
     add("--estimator", choices=tuple(ESTIMATORS), help="of the depth of videos without a file")

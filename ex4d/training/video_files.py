@@ -1,4 +1,7 @@
-"""The videos of a dataset in their folder."""
+"""The videos of a dataset in their folder.
+
+A subfolder with pictures and without videos is one clip, a picture for each frame.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 from pathlib import Path
 
 from ex4d.errors import InputError
+from ex4d.picture_names import CLIP_SUFFIXES, is_picture
 
 __all__ = ["find_videos", "videos_of_stem"]
 
@@ -16,8 +20,9 @@ _SUFFIXES = (
 
 
 def find_videos(input_dir: Path, dataset: Path) -> list[str]:
-    """The videos in a folder and its subfolders, relative to it, sorted. Hidden ones and those of
-    the dataset itself are left out. Raises InputError when there are none."""
+    """The videos in a folder and its subfolders, and the subfolders that are sequences of pictures,
+    relative to it, sorted. Hidden ones and those of the dataset itself are left out. Raises
+    InputError when there are none."""
     if not input_dir.is_dir():
         raise InputError(f"there is no folder {input_dir}")
     own = dataset.resolve()
@@ -28,9 +33,15 @@ def find_videos(input_dir: Path, dataset: Path) -> list[str]:
         ]
         paths = [Path(folder, name) for name in files if name[0] != "."]
         videos = [path for path in paths if path.suffix.lower() in _SUFFIXES]
+        pictures = [path for path in paths if is_picture(path.name, CLIP_SUFFIXES)]
+        if pictures and not videos and Path(folder) != input_dir:
+            videos = [Path(folder)]
         found += [path.relative_to(input_dir).as_posix() for path in videos]
     if not found:
-        raise InputError(f"there are no videos in {input_dir}: no {', '.join(_SUFFIXES)}")
+        raise InputError(
+            f"there are no videos in {input_dir}: no {', '.join(_SUFFIXES)}, and no subfolder with "
+            f"pictures: {', '.join(CLIP_SUFFIXES)}"
+        )
     return sorted(found)
 
 

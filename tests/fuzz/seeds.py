@@ -11,7 +11,9 @@ import cv2
 import msgspec
 import numpy as np
 import OpenEXR
+import tifffile
 
+from tests.ex4d.video.pictures import write_dpx
 from tests.ex4d.video.references import REFERENCES, reference_movie
 from tests.protocol import samples
 
@@ -81,10 +83,20 @@ def _pictures() -> list[bytes]:
     rgb, floats = np.repeat(numbers[..., None], 3, 2), numbers.astype(np.float32)
     options = [(".png", numbers, 1), (".png", rgb, 1), (".tif", rgb, 1), (".tif", floats, 1)]
     options += [(".tif", numbers, compression) for compression in (1, 5, 8, 32773)]
-    return [
+    options += [(".jpg", (rgb >> 8).astype(np.uint8), 1)]
+    found = [
         cv2.imencode(suffix, picture, [cv2.IMWRITE_TIFF_COMPRESSION, compression])[1].tobytes()
         for suffix, picture, compression in options
     ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.dpx"
+        write_dpx(path, (rgb >> 8).astype(np.uint8))
+        found.append(path.read_bytes())
+        for planes in ("contig", "separate"):
+            picture = rgb if planes == "contig" else np.moveaxis(rgb, -1, 0)
+            tifffile.imwrite(path, picture, photometric="rgb", planarconfig=planes)
+            found.append(path.read_bytes())
+    return found
 
 
 def _videos() -> list[bytes]:

@@ -14,6 +14,7 @@ from ex4d.depth.stored import open_depth
 from ex4d.errors import DepthError, Ex4dError
 from ex4d.npz import read_npz
 from ex4d.video.reader import FrameRange, read_clip
+from ex4d.video.sequence import PictureSequence, read_sequence
 from protocol import codec
 from protocol.errors import ProtocolError
 
@@ -56,6 +57,13 @@ def _frames(path: Path) -> None:
         stored.close()
 
 
+def _plate(path: Path) -> None:
+    clip = read_sequence(
+        PictureSequence(path, 1, (path,)), FrameRange(), lambda _: (16, 16), BUDGET
+    )
+    assert clip.frames.shape == (1, 16, 16, 3)
+
+
 def npz(data: bytes) -> None:
     path = _file_of(data, ".npz")
     _read(path, _frames, lambda path: read_npz(path, DepthError, BUDGET))
@@ -64,10 +72,11 @@ def npz(data: bytes) -> None:
 def exr(data: bytes) -> None:
     path = _file_of(data, ".exr")
     _read(path, lambda path: read_exr(path, None, BUDGET), lambda path: read_exr(path, "a", BUDGET))
+    _read(path, _plate)
 
 
 def picture(data: bytes) -> None:
-    _read(_file_of(data, ".png"), lambda path: read_integers(path, BUDGET))
+    _read(_file_of(data, ".png"), lambda path: read_integers(path, BUDGET), _plate)
 
 
 def video(data: bytes) -> None:
