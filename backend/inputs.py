@@ -24,7 +24,8 @@ def inputs_of(job: Job) -> tuple[BlobId, ...]:
         return tuple(dict.fromkeys(blob for blob in given if blob is not None))
     depth = job.source.depth
     files = depth.blobs if isinstance(depth, DepthFiles) else ()
-    return tuple(dict.fromkeys((job.source.clip, *files)))
+    pictures = job.source.pictures.blobs if job.source.pictures is not None else ()
+    return tuple(dict.fromkeys((job.source.clip, *pictures, *files)))
 
 
 def check_held(inputs: Sequence[BlobId], owner: str, blobs: BlobStore, holdings: Holdings) -> None:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from backend.clips import link_clip, read_clip_of, shown_clip_names
 from backend.sources import (
     lens_of,
     library_cleaning,
     link_blob,
-    read_clip_of,
     read_files,
     safe_suffix,
 )
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ex4d.budget import Budget
     from ex4d.depth.files import ClipDepth
     from ex4d.video.reader import Clip
-    from protocol.jobs import Conditions, Reconstruct, Shot
+    from protocol.jobs import Conditions, Reconstruct, Shot, Source
 
 __all__ = ["read_scene"]
 
@@ -46,11 +46,10 @@ def read_scene(
     """
     source = job.source
     context.progress("read", 0, 1)
-    path = inputs / f"clip{safe_suffix(source.clip_name)}"
-    link_blob(context.inputs, source.clip, path)
-    clip = read_clip_of(source, path, partial(context.progress, "read"), budget=budget)
+    given = link_clip(source, context.inputs, inputs)
+    clip = read_clip_of(source, given, partial(context.progress, "read"), budget=budget)
     check_rate(clip.fps)  # before the work
-    notes = tuple(note.replace(str(path), source.clip_name) for note in clip.notes)
+    notes = tuple(_as_shown(note, source, inputs) for note in clip.notes)
     lens = lens_of(source, clip)
     if isinstance(source.depth, DepthFiles):
         paths = _link_depth(context, source.depth, inputs)
@@ -66,6 +65,13 @@ def read_scene(
     clip = replace(clip, notes=(*notes, *depth.notes))
     scene = Scene(clip.frames, depth.depth, depth.intrinsics, job.min_face_angle_deg)
     return clip, scene, depth
+
+
+def _as_shown(note: str, source: Source, inputs: Path) -> str:
+    """A note with the client's names of its files."""
+    for path, name in shown_clip_names(source, inputs):
+        note = note.replace(path, name)
+    return note
 
 
 def _link_depth(context: JobContext, depth: DepthFiles, inputs: Path) -> list[Path]:

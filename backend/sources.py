@@ -18,7 +18,6 @@ from ex4d.depth.stored import StoredDepth, open_pictures
 from ex4d.errors import CameraError
 from ex4d.picture_names import is_picture
 from ex4d.video.alignment import entries_for
-from ex4d.video.reader import Clip, FrameRange, VideoReading, read_clip
 from protocol.errors import InvalidArgument
 from protocol.jobs import DepthReading
 from protocol.trajectory import unpack_intrinsics, unpack_trajectory
@@ -27,15 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ex4d.conditions.render import Progress
     from ex4d.depth.files import ClipDepth
+    from ex4d.video.reader import Clip
     from protocol.jobs import BlobId, DepthCleaning, DepthFiles, Source, TrajectoryArrays
 
 __all__ = [
     "lens_of",
     "library_cleaning",
     "link_blob",
-    "read_clip_of",
     "read_files",
     "safe_suffix",
     "trajectory_of",
@@ -52,29 +50,6 @@ def link_blob(inputs: Mapping[str, Path], blob: BlobId, link: Path) -> Path:
     """Give a blob a name that people and suffix-minded readers understand."""
     link.symlink_to(inputs[blob.sha256].absolute())
     return link
-
-
-def read_clip_of(
-    source: Source,
-    path: Path,
-    progress: Progress | None = None,
-    *,
-    budget: Budget = COMMAND_LINE,
-) -> Clip:
-    """Read the frames of a clip that a job names. `progress` counts them.
-
-    Raises VideoError, UsageError.
-    """
-    frames = FrameRange(source.start_frame, source.stride, source.num_frames)
-    return read_clip(
-        path,
-        frames,
-        width=source.width,
-        height=source.height,
-        progress=progress,
-        budget=budget,
-        reading=VideoReading(source.hdr, source.deinterlace),
-    )
 
 
 def lens_of(source: Source, clip: Clip) -> Lens:

@@ -6,11 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from fractions import Fraction
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
+
+    from ex4d.video.reader import Clip
 
 __all__ = ["write_summary"]
 
@@ -18,13 +19,12 @@ __all__ = ["write_summary"]
 def write_summary(
     path: Path,
     mask: np.ndarray,  # bool [T, H, W], true where the source is visible
-    fps: Fraction,
-    notes: Sequence[str],
+    clip: Clip,
     settings: Mapping[str, str | int] | None = None,
 ) -> None:
     """Write the JSON object that SPEC.md describes under `Results`.
 
-    `notes`: of the clip. `settings`: engine, seed, and the clip's own size, of a result that an
+    `clip`: the source. `settings`: engine, seed, and the clip's own size, of a result that an
     engine has made.
     """
     n_frames, height, width = mask.shape
@@ -33,8 +33,10 @@ def write_summary(
         "n_frames": n_frames,
         "width": width,
         "height": height,
-        "fps": f"{fps.numerator}/{fps.denominator}",
-        "notes": list(notes),
+        "fps": f"{clip.fps.numerator}/{clip.fps.denominator}",
+        "notes": list(clip.notes),
         **(settings or {}),
     }
+    if clip.start_number is not None:
+        summary["first_frame"] = clip.start_number
     path.write_text(json.dumps(summary), encoding="utf-8")

@@ -9,15 +9,17 @@ shot          all of the last two; the engine gets the conditions from memory
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backend.clips import shown_clip_names
 from backend.devices import check_device
 from backend.estimators import WarmEstimator
 from backend.executors.memory import allowed_bytes
 from backend.previews import make_strip
 from backend.reconstruction import reconstruct
 from backend.scenes import read_scene
-from backend.sources import link_blob, safe_suffix, trajectory_of
+from backend.sources import link_blob, trajectory_of
 from backend.summary import write_summary
 from ex4d.budget import SERVER, Budget
 from ex4d.camera.files import write_trajectory
@@ -29,6 +31,7 @@ from ex4d.engines.choose import choose_engine
 from ex4d.errors import Ex4dError, UsageError
 from ex4d.npz import write_npz
 from ex4d.raster.choose import make_rasterizer
+from ex4d.video.frame_numbers import first_number_of, numbered_metadata
 from ex4d.video.writer import write_video
 from protocol.jobs import Conditions, DepthEstimate, Generate, Reconstruct, Shot
 
@@ -97,7 +100,8 @@ class TaskRunner:
             case Shot():
                 engine = self._engine(job.engine)  # one that cannot run costs no rendering
                 conditions, clip = self._conditions(context, job, inputs)
-                width, height = self._finish(context, engine, job, conditions, clip.fps)
+                timing = _Timing(clip.fps, clip.start_number)
+                width, height = self._finish(context, engine, job, conditions, timing)
                 settings: dict[str, str | int] = {"engine": engine.name, "seed": job.seed}
                 settings |= {"width": width, "height": height}  # the engine may choose its own
                 _summarise(context, conditions, clip, settings)
@@ -129,7 +133,10 @@ class TaskRunner:
             progress=_reporter(context, "render"),
         )
         told = _reporter(context, "write")
-        write_conditions(context.scratch, _NAME, conditions, clip.fps, progress=told)
+        number = clip.start_number
+        write_conditions(
+            context.scratch, _NAME, conditions, clip.fps, first_number=number, progress=told
+        )
         for path in context.scratch.glob(f"*_{_NAME}.*"):
             path.rename(path.with_name(path.name.replace(f"_{_NAME}", "")))
         write_trajectory(context.scratch / "camera.npz", trajectory)
@@ -143,7 +150,8 @@ class TaskRunner:
         if job.backdrop is not None:
             link_blob(context.inputs, job.backdrop, inputs / "backdrop.npz")
         conditions, fps = read_conditions(color, mask, self._budget)
-        self._finish(context, engine, job, conditions, fps)
+        timing = _Timing(fps, first_number_of(color))
+        self._finish(context, engine, job, conditions, timing)
 
     def _finish(
         self,
@@ -151,16 +159,16 @@ class TaskRunner:
         engine: Engine,
         job: Generate | Shot,
         conditions: RenderedConditions,
-        fps: Fraction,
+        timing: _Timing,
     ) -> tuple[int, int]:
         """Make the clip; return its width and height."""
         settings = _settings(job.settings)
         watcher = _JobWatcher(context)
         frames = engine.generate(conditions, seed=job.seed, settings=settings, watcher=watcher)
         used = None if engine.name == "preview" else settings
-        metadata = result_metadata(engine, job.seed, used)
+        metadata = numbered_metadata(result_metadata(engine, job.seed, used), timing.first_number)
         watched = _watched(context, frames)
-        write_video(context.scratch / "result.mp4", watched, fps, metadata=metadata)
+        write_video(context.scratch / "result.mp4", watched, timing.fps, metadata=metadata)
         return int(frames.shape[2]), int(frames.shape[1])
 
     def _engine(self, name: str) -> Engine:
@@ -172,13 +180,21 @@ class TaskRunner:
         return self._engines[name]
 
 
+@dataclass(frozen=True)
+class _Timing:
+    """How a result's frames follow each other, and what the first is called."""
+
+    fps: Fraction
+    first_number: int | None
+
+
 def _summarise(
     context: JobContext,
     conditions: RenderedConditions,
     clip: Clip,
     settings: dict[str, str | int] | None = None,
 ) -> None:
-    write_summary(context.scratch / _SUMMARY, conditions.mask, clip.fps, clip.notes, settings)
+    write_summary(context.scratch / _SUMMARY, conditions.mask, clip, settings)
 
 
 def _condition_names(context: JobContext) -> list[str]:
@@ -246,5 +262,4 @@ def _shown_names(job: Job, inputs: Path, scratch: Path) -> list[tuple[str, str]]
     names = [(f"{inputs}/", ""), (f"{scratch}/", "")]
     if isinstance(job, Generate):
         return names
-    source = job.source
-    return [(f"{inputs}/clip{safe_suffix(source.clip_name)}", source.clip_name), *names]
+    return [*shown_clip_names(job.source, inputs), *names]

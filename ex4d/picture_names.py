@@ -34,6 +34,7 @@ __all__ = [
     "find_numbered",
     "find_pictures",
     "is_picture",
+    "pattern_for",
     "pattern_of",
 ]
 
@@ -96,6 +97,19 @@ def pattern_of(name: str) -> tuple[str, int, str] | None:
     place = places[-1]
     width = len(place[0]) if place[0][0] == "#" else int(place[0][1:-1] or 0)
     return name[: place.start()], width, name[place.end() :]
+
+
+def pattern_for(name: str, number: int) -> str:
+    """The name of a sequence by that of one picture: `plate.####.exr` of `plate.1001.exr`. Where it
+    holds the number more than once, the last place is marked."""
+    stem, dot, suffix = name.rpartition(".")
+    places = list(
+        re.finditer(rf"(?<![0-9]){'-' if number < 0 else ''}0*{abs(number)}(?![0-9])", stem)
+    )
+    if not places:
+        return name
+    first, last = places[-1].span()
+    return f"{stem[:first]}{'#' * (last - first)}{stem[last:]}{dot}{suffix}"
 
 
 def _of_folder(folder: Path, suffixes: tuple[str, ...]) -> list[tuple[int, Path]]:

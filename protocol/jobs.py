@@ -8,7 +8,16 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from .job_types import BlobId, Count, Name, Path, Prompt, Sha256, Side
-from .sources import Depth, DepthCleaning, DepthEstimate, DepthFiles, DepthReading, Lens, Source
+from .sources import (
+    Depth,
+    DepthCleaning,
+    DepthEstimate,
+    DepthFiles,
+    DepthReading,
+    Lens,
+    Pictures,
+    Source,
+)
 
 __all__ = [
     "FINAL_STATES",
@@ -29,6 +38,7 @@ __all__ = [
     "Lens",
     "Name",
     "Path",
+    "Pictures",
     "Prompt",
     "Reconstruct",
     "Sha256",

@@ -14,6 +14,7 @@ __all__ = [
     "DepthFiles",
     "DepthReading",
     "Lens",
+    "Pictures",
     "Source",
 ]
 
@@ -70,6 +71,16 @@ class Lens(Struct, frozen=True, forbid_unknown_fields=True):
     intrinsics: Path  # float64 [N, 4]: fx, fy, cx, cy, pixel centres at +0.5
 
 
+class Pictures(Struct, frozen=True, forbid_unknown_fields=True):
+    """A clip that is one picture for each frame."""
+
+    blobs: Annotated[list[BlobId], Meta(min_length=2, max_length=4096)]  # of the job's frames
+    count: Annotated[int, Meta(ge=2, le=100_000)]  # of all pictures that the clip has
+    first_number: Annotated[int, Meta(ge=-999_999_999, le=999_999_999)] = 0  # of the first of all
+    fps: Annotated[float, Meta(gt=0, le=10_000)] | None = None  # none: what they say, else 24
+    layer: Name | None = None  # of EXR files: layer, part or view; none: the server's rule
+
+
 class Source(Struct, frozen=True, forbid_unknown_fields=True):
     """A clip, which frames of it, its depth and its lens."""
 
@@ -86,3 +97,4 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
     cleaning: DepthCleaning | None = None  # none: what fits the kind of depth
     hdr: Literal["tonemap", "keep"] = "tonemap"  # PQ and HLG: to sRGB, or as they are coded
     deinterlace: bool = False  # a frame for each pair of fields
+    pictures: Pictures | None = None  # of which `clip` is the first, and `clip_name` the pattern

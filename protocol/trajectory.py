@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import InvalidArgument
-from .jobs import DepthFiles, Generate, Job, Reconstruct, Source, TrajectoryArrays
+from .jobs import DepthFiles, Generate, Job, Pictures, Reconstruct, Source, TrajectoryArrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,12 +114,30 @@ def check_job(job: Job) -> None:
 
 def _check_source(source: Source) -> None:
     _check_blob("clip", source.clip.size)
+    if source.pictures is not None:
+        _check_pictures(source, source.pictures)
     if isinstance(source.depth, DepthFiles):
         for blob in source.depth.blobs:
             _check_blob("depth", blob.size)
     if source.lens is not None:
         count = len(source.lens.intrinsics) // 32
         unpack_intrinsics(source.lens.intrinsics, max(count, 1), "lens")
+
+
+def _check_pictures(source: Source, pictures: Pictures) -> None:
+    """Refuse pictures that are not those of the source's frames."""
+    for blob in pictures.blobs:
+        _check_blob("pictures", blob.size)
+    if pictures.blobs[0] != source.clip:
+        raise InvalidArgument("The clip is not the first of its pictures.", field="pictures")
+    n_left = max(0, -(-(pictures.count - source.start_frame) // source.stride))
+    n_frames = min(n_left, source.num_frames)
+    if len(pictures.blobs) != n_frames:
+        raise InvalidArgument(
+            f"There are {len(pictures.blobs)} pictures for {n_frames} frames of the clip.",
+            field="pictures",
+            value=len(pictures.blobs),
+        )
 
 
 def _check_blob(name: str, size: int) -> None:

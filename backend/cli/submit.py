@@ -13,10 +13,13 @@ from msgspec import structs
 from backend.cli.get import fetch
 from backend.cli.link import add_link_arguments, connected, describe
 from backend.cli.watch import follow
-from backend.sources import lens_of, read_clip_of, read_files
+from backend.clips import frames_of, read_clip_of
+from backend.sources import lens_of, read_files
 from ex4d.camera.files import read_trajectory
 from ex4d.camera.presets import PRESETS, orbit_radius, preset_path
 from ex4d.camera.trajectory import Trajectory
+from ex4d.cli.clip_flags import add_clip_flags, clip_reading_of, files_of
+from ex4d.cli.clip_flags import frames_of as chosen_frames
 from ex4d.cli.console import say, tell
 from ex4d.cli.depth_flags import (
     add_depth_flags,
@@ -32,7 +35,8 @@ from ex4d.depth.estimators.catalogue import DEFAULT
 from ex4d.errors import OutputError, UsageError
 from ex4d.manifest import Run
 from ex4d.outputs import check_names
-from ex4d.video.clip import HDR_CHOICES
+from ex4d.picture_names import pattern_for
+from ex4d.video.sequence import check_is_video, find_sequence
 from protocol.jobs import (
     BlobId,
     Conditions,
@@ -40,6 +44,7 @@ from protocol.jobs import (
     DepthEstimate,
     DepthFiles,
     DepthReading,
+    Pictures,
     Reconstruct,
     Shot,
     Source,
@@ -51,12 +56,15 @@ from protocol.trajectory import pack_trajectory
 if TYPE_CHECKING:
     import argparse
 
+    from ex4d.video.clip import FrameRange
+    from ex4d.video.sequence import PictureSequence
     from protocol.client import Client
     from protocol.jobs import Depth, Job
 
 __all__ = ["add_arguments", "arrays_of", "run"]
 
 _NOT_STORED = BlobId("0" * 64, 0)
+_MOST_PICTURES = 100_000  # that a job may name the count of
 _CONDITIONS = ("color.mp4", "mask.mp4", "backdrop.npz", "camera.npz", "summary.json")
 _RESULTS = {  # what the server makes, to be refused before it is made
     "shot": (*_CONDITIONS, "result.mp4"),
@@ -69,18 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     add = parser.add_argument
     add("--kind", choices=("shot", "conditions", "reconstruct"), default="shot")
-    add("--input_video", required=True, type=Path)
+    add_clip_flags(parser)
     add_depth_flags(parser)
     path = parser.add_mutually_exclusive_group()
     path.add_argument("--cam", default="30", help=f"{PRESETS} (default 30)")
     path.add_argument("--camera", type=Path, help="camera.npz with a path of your own")
-    add("--num_frames", type=int, default=49)
-    add("--start_frame", type=int, default=0)
-    add("--stride", type=int, default=1)
-    add("--hdr", choices=HDR_CHOICES, default="tonemap", help="PQ and HLG: to sRGB, or as coded")
-    add("--deinterlace", action="store_true", help="a frame for each pair of fields")
-    add("--width", type=int)
-    add("--height", type=int)
     add("--engine", default="auto")
     add("--seed", type=int, default=0)
     add("--label", default="", help="a name for people")
@@ -92,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Send what the server lacks, hand the job in, and print its number."""
     check_depth_flags(arguments)
-    reads = (arguments.input_video, *depth_files_of(arguments), arguments.camera)
+    reads = (*files_of(arguments.input_video), *depth_files_of(arguments), arguments.camera)
     reads = tuple(path for path in reads if path is not None)
     if arguments.output_dir is not None:
         check_names(arguments.output_dir, Run("get", reads=reads), _RESULTS[arguments.kind])
@@ -101,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     if names_files(arguments.depth) or is_path_known:  # wrong input is found before sending
         trajectory = _trajectory(arguments, source)
     with connected(arguments) as client:
-        source = structs.replace(source, clip=_upload(client, arguments.input_video))
+        source = _with_clip(client, arguments, source)
         if isinstance(source.depth, DepthFiles):
             blobs = [_upload(client, path) for path in depth_files_of(arguments)]
             source = structs.replace(source, depth=structs.replace(source.depth, blobs=blobs))
@@ -139,11 +140,25 @@ def _upload(client: Client, path: Path) -> BlobId:
     return blob
 
 
+def _with_clip(client: Client, arguments: argparse.Namespace, source: Source) -> Source:
+    """The source with its clip sent: a video, or the pictures of its frames."""
+    path = arguments.input_video
+    sequence = find_sequence(path)
+    if sequence is None or source.pictures is None:
+        return structs.replace(source, clip=_upload(client, path))
+    blobs = [client.upload(picture) for picture in sequence.at(frames_of(source))]
+    size = sum(blob.size for blob in blobs)
+    say("sent", f"{path}: {len(blobs)} pictures ({size / 1e6:.1f} MB)")
+    pictures = structs.replace(source.pictures, blobs=blobs)
+    return structs.replace(source, clip=blobs[0], pictures=pictures)
+
+
 def _source(arguments: argparse.Namespace) -> Source:
     """What the flags say; nothing is stored yet."""
-    for name, least in (("num_frames", 2), ("start_frame", 0), ("stride", 1)):
+    for name, least in (("num_frames", 2), ("stride", 1)):
         if getattr(arguments, name) < least:
             raise UsageError(f"--{name} is {getattr(arguments, name)}; it must be at least {least}")
+    sequence, chosen = find_sequence(arguments.input_video), chosen_frames(arguments)
     depth: Depth = DepthEstimate(arguments.depth or DEFAULT, arguments.commercial)
     usual = FOR_ESTIMATES
     if names_files(arguments.depth):
@@ -153,10 +168,10 @@ def _source(arguments: argparse.Namespace) -> Source:
         depth = DepthFiles([_NOT_STORED], name, reading)
     return Source(
         clip=_NOT_STORED,
-        clip_name=arguments.input_video.name[-200:],
+        clip_name=_shown_name(arguments, sequence)[-200:],
         depth=depth,
-        start_frame=arguments.start_frame,
-        stride=arguments.stride,
+        start_frame=chosen.start,
+        stride=chosen.stride,
         num_frames=arguments.num_frames,
         width=arguments.width,
         height=arguments.height,
@@ -164,6 +179,37 @@ def _source(arguments: argparse.Namespace) -> Source:
         cleaning=DepthCleaning(**asdict(cleaning_of(arguments, usual))),
         hdr=arguments.hdr,
         deinterlace=arguments.deinterlace,
+        pictures=_pictures(arguments, sequence, chosen),
+    )
+
+
+def _shown_name(arguments: argparse.Namespace, sequence: PictureSequence | None) -> str:
+    """What the clip is called in messages: a video by its name, pictures by their pattern."""
+    if sequence is None:
+        return str(arguments.input_video.name)
+    return pattern_for(sequence.pictures[0].name, sequence.first_number)
+
+
+def _pictures(
+    arguments: argparse.Namespace, sequence: PictureSequence | None, chosen: FrameRange
+) -> Pictures | None:
+    """The pictures of the clip's frames, not stored yet; None for a video."""
+    reading = clip_reading_of(arguments)
+    if sequence is None:
+        check_is_video(arguments.input_video, reading)
+        return None
+    n_frames = chosen.count(sequence.count)
+    if n_frames < 2 or sequence.count > _MOST_PICTURES:
+        raise UsageError(
+            f"{arguments.input_video} has {sequence.count} pictures, of which {n_frames} are "
+            f"chosen; at least 2 of at most {_MOST_PICTURES} make a clip"
+        )
+    return Pictures(
+        blobs=[_NOT_STORED] * n_frames,
+        count=sequence.count,
+        first_number=sequence.first_number,
+        fps=None if reading.fps is None else float(reading.fps),
+        layer=reading.layer,
     )
 
 

@@ -84,4 +84,4 @@ def rate_of(arguments: argparse.Namespace) -> Fraction | None:
 def files_of(path: Path) -> list[Path]:
     """The files of a clip: a video alone, or all its pictures. Raises VideoError."""
     sequence = find_sequence(path)
-    return [path] if sequence is None else [path, *sequence.pictures]
+    return [path] if sequence is None else [path, *sequence.pictures.values()]

@@ -77,7 +77,7 @@ def needed_of_png(path: Path, data: np.ndarray) -> np.ndarray:
 
 def _claim_of_jpeg(data: np.ndarray) -> Claim | None:
     at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
+    while at + 10 <= len(data) and data[at] == 0xFF:
         marker, length = int(data[at + 1]), int(data[at + 2]) << 8 | int(data[at + 3])
         if marker in _JPEG_FRAMES:
             height, width, channels = struct.unpack(">HHB", data[at + 5 : at + 10].tobytes())

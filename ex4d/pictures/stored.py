@@ -57,6 +57,8 @@ def read_stored(path: Path, budget: Budget, kinds: Collection[Kind]) -> StoredPi
 
 
 def _check(path: Path, width: int, height: int, n_bytes: int, budget: Budget) -> None:
+    if min(width, height) < 1:
+        raise PictureError(f"{path} {_NOT_READ}")
     if width * height > budget.picture_pixels or n_bytes > budget.array_bytes:
         raise PictureError(
             f"{path} has {width}x{height} pixels and {n_bytes} bytes when "

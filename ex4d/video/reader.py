@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.errors import UsageError, VideoError
 from ex4d.video.clip import Clip, FrameRange, VideoReading
 from ex4d.video.decoder import Decoder, check_whole
 from ex4d.video.opening import open_video
-from ex4d.video.sequence import PictureSequence, find_sequence, read_sequence
+from ex4d.video.sequence import PictureSequence, check_is_video, find_sequence, read_sequence
 from ex4d.video.size import working_size
 from ex4d.video.source import VideoInfo, probe
 from ex4d.video.timing import PacketTally
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def read_clip(
-    path: str | Path,
+    path: str | Path | PictureSequence,
     frames: FrameRange = FrameRange(),
     *,
     width: int | None = None,
@@ -58,7 +58,8 @@ def read_clip(
     def size_for(native_size: tuple[int, int]) -> tuple[int, int]:
         return working_size(native_size, width=width, height=height)
 
-    clip = _read(Path(path), frames, size_for, budget, progress, reading)
+    source = path if isinstance(path, PictureSequence) else Path(path)
+    clip = _read(source, frames, size_for, budget, progress, reading)
     if len(clip.frames) < min_frames:
         raise VideoError(_too_short(clip, frames, min_frames))
     return clip
@@ -126,7 +127,7 @@ def _clips_of(
 ) -> Iterator[Clip]:
     """The clips of a sequence, as read_clips gives them; `chosen` is the first."""
     num_frames = chosen.num_frames or 0
-    while chosen.start == 0 or chosen.count(len(sequence.pictures)) == num_frames:
+    while chosen.start == 0 or chosen.count(sequence.count) == num_frames:
         if chosen.start not in skip:
             clip = read_sequence(sequence, chosen, size_for, budget)
             if len(clip.frames) < num_frames:
@@ -136,19 +137,18 @@ def _clips_of(
 
 
 def _read(
-    path: Path,
+    path: Path | PictureSequence,
     chosen: FrameRange,
     size_for: Callable[[tuple[int, int]], tuple[int, int]],
     budget: Budget,
     progress: Callable[[int, int], None] | None = None,
     reading: VideoReading = VideoReading(),
 ) -> Clip:
-    sequence = find_sequence(path)
+    sequence = path if isinstance(path, PictureSequence) else find_sequence(path)
     if sequence is not None:
         return read_sequence(sequence, chosen, size_for, budget, progress, reading)
-    for name, value in (("fps", reading.fps), ("layer", reading.layer)):
-        if value is not None:
-            raise UsageError(f"{path} is a video, which needs no {name}: it is for pictures")
+    path = cast("Path", path)
+    check_is_video(path, reading)
     tally = PacketTally.of(path, budget)
     with open_video(path, budget) as (container, stream):
         decoder = Decoder(path, tally, container, stream, budget, reading)

@@ -17,12 +17,19 @@ from ex4d.video.picture import resized
 from ex4d.video.words import check_pixels, counted_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ex4d.budget import Budget
 
-__all__ = ["USUAL_RATE", "PictureSequence", "find_sequence", "frames_from", "read_sequence"]
+__all__ = [
+    "USUAL_RATE",
+    "PictureSequence",
+    "check_is_video",
+    "find_sequence",
+    "frames_from",
+    "read_sequence",
+]
 
 USUAL_RATE = Fraction(24)  # of pictures, when nothing says it
 _STILLS = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -36,12 +43,19 @@ class PictureSequence:
 
     path: Path  # what was named: their folder, a pattern, or one of them
     first_number: int  # the frame number of the first; they rise by 1
-    pictures: tuple[Path, ...]
+    count: int  # of all pictures
+    pictures: Mapping[int, Path]  # by their places from 0 on; all, or those that will be read
+
+    def at(self, chosen: FrameRange) -> list[Path]:
+        """The pictures of the chosen frames."""
+        return [
+            self.pictures[chosen.start + chosen.stride * n] for n in range(chosen.count(self.count))
+        ]
 
     @property
     def said_numbers(self) -> str:
         """Which frames there are: `1001 to 1049`."""
-        return f"{self.first_number} to {self.first_number + len(self.pictures) - 1}"
+        return f"{self.first_number} to {self.first_number + self.count - 1}"
 
 
 def find_sequence(path: Path) -> PictureSequence | None:
@@ -57,7 +71,15 @@ def find_sequence(path: Path) -> PictureSequence | None:
         raise VideoError(f"{path} cannot be read: {error.strerror}") from None
     if numbered is None:
         return None
-    return PictureSequence(path, numbered[0][0], tuple(picture for _, picture in numbered))
+    pictures = {place: picture for place, (_, picture) in enumerate(numbered)}
+    return PictureSequence(path, numbered[0][0], len(pictures), pictures)
+
+
+def check_is_video(path: Path, reading: VideoReading) -> None:
+    """Raise UsageError when `reading` says of a video what only pictures do not know."""
+    for name, value in (("fps", reading.fps), ("layer", reading.layer)):
+        if value is not None:
+            raise UsageError(f"{path} is a video, which needs no {name}: it is for pictures")
 
 
 def frames_from(path: Path, number: int | None, stride: int, num_frames: int | None) -> FrameRange:
@@ -90,7 +112,7 @@ def read_sequence(
     has its colour elsewhere; and UsageError for a start beyond the end, or more pixels than the
     budget has.
     """
-    path, count = sequence.path, len(sequence.pictures)
+    path, count = sequence.path, sequence.count
     if count > budget.video_frames:
         raise VideoError(f"{path} has {count} pictures; {budget.video_frames} are the most")
     if chosen.start >= count:
@@ -102,7 +124,7 @@ def read_sequence(
     if reading.deinterlace:
         raise UsageError(f"{path} holds whole pictures: deinterlace is for videos")
     indices = chosen.start + chosen.stride * np.arange(chosen.count(count))
-    paths = [sequence.pictures[index] for index in indices]
+    paths = sequence.at(chosen)
     first = _read(paths[0], reading, budget)
     height, width = first.pixels.shape[:2]
     native_size = max(1, round(width * first.pixel_aspect)), height

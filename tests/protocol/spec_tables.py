@@ -18,7 +18,7 @@ PARTS = [
 ]
 JOBS = [
     *(jobs.BlobId, jobs.TrajectoryArrays, jobs.DepthReading, jobs.DepthFiles, jobs.DepthEstimate),
-    *(jobs.DepthCleaning, jobs.Lens, jobs.Source, jobs.Reconstruct, jobs.Conditions),
+    *(jobs.DepthCleaning, jobs.Lens, jobs.Pictures, jobs.Source, jobs.Reconstruct, jobs.Conditions),
     *(jobs.EngineSettings, jobs.Generate, jobs.Shot, jobs.JobInfo),
 ]
 
