@@ -30,13 +30,21 @@ class EX4D_PT_clip(SidebarPanel, bpy.types.Panel):
         column.prop(shot, "start_frame")
         column.prop(shot, "num_frames")
         column.prop(shot, "stride")
-        layout.prop(shot, "hdr")
-        layout.prop(shot, "deinterlace")
+        if shot.is_sequence:
+            layout.prop(shot, "fps")
+            layout.prop(shot, "layer")
+        else:
+            layout.prop(shot, "hdr")
+            layout.prop(shot, "deinterlace")
         reason = why_no_clip(shot)
         if reason:
             draw_lines(layout, reason, "INFO")
         else:
-            layout.label(text=f"{shot.clip_frames} frames in the file", icon="CHECKMARK")
+            said = f"{shot.clip_frames} frames in the file"
+            if shot.is_sequence:
+                last = shot.clip_first + shot.clip_frames - 1
+                said = f"{shot.clip_frames} pictures, {shot.clip_first} to {last}"
+            layout.label(text=said, icon="CHECKMARK")
 
 
 class EX4D_PT_depth(SidebarPanel, bpy.types.Panel):

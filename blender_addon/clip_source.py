@@ -34,7 +34,7 @@ def clip_source(shot: Ex4dShot) -> ClipSource:
     return ClipSource(
         os.path.normpath(bpy.path.abspath(shot.clip)),
         os.path.normpath(bpy.path.abspath(depth.file)) if is_file else "",
-        shot.start_frame,
+        shot.start_frame - shot.clip_first,
         shot.stride,
         shot.num_frames,
         _fov_deg(shot),
@@ -43,8 +43,21 @@ def clip_source(shot: Ex4dShot) -> ClipSource:
         _reading(depth) if is_file else None,
         _cleaning(depth),
         hdr=shot.hdr.lower(),
-        deinterlace=shot.deinterlace,
+        deinterlace=shot.deinterlace and not shot.is_sequence,
+        fps=_given_rate(shot),
+        layer=shot.layer.strip() or None if shot.is_sequence else None,
     )
+
+
+def _given_rate(shot: Ex4dShot) -> float | None:
+    """The rate of pictures that was given, with the digits that an artist sees: 23.976 is so kept
+    by Blender that it would be another rate."""
+    if not shot.is_sequence or not shot.fps:
+        return None
+    for rate in (24000 / 1001, 30000 / 1001, 60000 / 1001):
+        if abs(shot.fps - rate) < 0.005:
+            return rate
+    return round(shot.fps, 4)
 
 
 def _fov_deg(shot: Ex4dShot) -> float | None:
@@ -107,7 +120,8 @@ def mesh_source(mesh: bpy.types.Object) -> ClipSource:
 def show_source(shot: Ex4dShot, source: ClipSource) -> None:
     """Set the panel to a source."""
     shot.clip = stored_path(source.clip)
-    shot.start_frame, shot.stride = source.start_frame, source.stride
+    shot.start_frame, shot.stride = source.start_frame + shot.clip_first, source.stride
+    shot.fps, shot.layer = source.fps or 0, source.layer or ""
     shot.num_frames = source.num_frames
     shot.hdr, shot.deinterlace = source.hdr.upper(), source.deinterlace
     shot.lens_kind = "KNOWN" if source.fov_deg is None else "FOV"

@@ -21,13 +21,16 @@ from ..protocol.jobs import (
     DepthReading,
     EngineSettings,
     Lens,
+    Pictures,
     Reconstruct,
     Shot,
     Source,
 )
 from ..protocol.trajectory import Trajectory, pack_trajectory
 from .cache_files import write_cache
+from .clip_pictures import clip_pictures
 from .depth_pictures import depth_files
+from .errors import SettingsError
 from .presets import orbit_radius
 from .requests import ReconstructRequest
 from .results import read_reconstruction, read_summary
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
     from .results import ReceivedReconstruction, Summary
 
 __all__ = ["Ask", "FinishedMesh", "FinishedTake", "Flow", "Unpack", "Wait", "flow_of", "read_path"]
+
+
+_FEWEST = 2  # frames of a clip
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,7 @@ def _engine_settings(given: FinalSettings | None) -> EngineSettings | None:
 def _send(source: ClipSource) -> Generator[Step, Any, Source]:
     """The files of a source, as far as the server lacks them."""
     solved = SolvedCamera.read(Path(source.solved_camera)) if source.solved_camera else None
-    clip = yield Ask("sending the clip", lambda client: client.upload(source.clip))
+    clip, name, pictures = yield from _send_clip(source)
     depth: Depth = DepthEstimate(source.estimator, source.only_commercial)
     if source.depth:
         files = yield Unpack("depth files", lambda told: depth_files(Path(source.depth)))
@@ -171,7 +177,7 @@ def _send(source: ClipSource) -> Generator[Step, Any, Source]:
         depth = DepthFiles(blobs, files[0].name[-200:], reading)
     return Source(
         clip,
-        Path(source.clip).name[-200:],
+        name[-200:],
         depth,
         start_frame=source.start_frame,
         stride=source.stride,
@@ -181,7 +187,25 @@ def _send(source: ClipSource) -> Generator[Step, Any, Source]:
         cleaning=DepthCleaning(**asdict(source.cleaning)) if source.cleaning else None,
         hdr="keep" if source.hdr == "keep" else "tonemap",
         deinterlace=source.deinterlace,
+        pictures=pictures,
     )
+
+
+def _send_clip(source: ClipSource) -> Generator[Step, Any, tuple[BlobId, str, Pictures | None]]:
+    """The movie, or the pictures of the clip's frames alone."""
+    path = Path(source.clip)
+    found = yield Unpack("the clip's files", lambda told: clip_pictures(path))
+    if found is None:
+        clip = yield Ask("sending the clip", lambda client: client.upload(source.clip))
+        return clip, path.name, None
+    blobs = []
+    for picture in found.chosen(source.start_frame, source.stride, source.num_frames):
+        blob = yield Ask("sending the clip", lambda client, path=picture: client.upload(path))
+        blobs.append(blob)
+    if len(blobs) < _FEWEST:
+        raise SettingsError(f"There are {len(blobs)} pictures; a clip needs {_FEWEST}.")
+    pictures = Pictures(blobs, len(found.paths), found.first_number, source.fps, source.layer)
+    return blobs[0], found.pattern, pictures
 
 
 def _lens_of(solved: SolvedCamera) -> Lens:

@@ -21,12 +21,12 @@ _SAME_RAY, _OTHER_RAY = 0.99999, 0.9997  # cosines of 0.26 and 1.4 degrees
 
 @dataclass(frozen=True)
 class SourceClip:
-    """Which frames of a movie the mesh shows, one per scene frame."""
+    """Which frames of a movie or of a sequence the mesh shows, one per scene frame."""
 
-    path: Path
+    path: Path  # of a movie, or of a sequence's first picture
     n_frames: int
     first_frame: int = 1  # scene frame of the first one
-    start: int = 0  # movie frame of the first one
+    start: int = 0  # movie frame of the first one; of pictures, their number less 1
     stride: int = 1  # movie frames from one to the next
 
 

@@ -11,17 +11,34 @@ import bpy
 from .errors import MovieError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Movie", "load_movie"]
+__all__ = ["Movie", "load_movie", "load_pictures"]
 
 
 @dataclass(frozen=True)
 class Movie:
-    """A movie's measures."""
+    """The measures of a movie, or of a sequence of pictures."""
 
     size: tuple[int, int]  # (W, H)
     n_frames: int
+
+
+def load_pictures(paths: Sequence[Path]) -> Movie:
+    """Measure a sequence by its first picture. Raises MovieError when it cannot be decoded."""
+    first = paths[0]
+    try:
+        image = bpy.data.images.load(str(first), check_existing=False)
+    except RuntimeError as error:
+        raise MovieError(f"{first} is not a picture that Blender can read.") from error
+    try:
+        size = int(image.size[0]), int(image.size[1])
+    finally:
+        bpy.data.images.remove(image)
+    if min(size) < 1:
+        raise MovieError(f"{first} is damaged or no picture: Blender sees nothing in it.")
+    return Movie(size, len(paths))
 
 
 def load_movie(path: Path) -> Movie:

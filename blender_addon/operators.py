@@ -12,12 +12,13 @@ import bpy
 import numpy as np
 
 from .camera import render_size, sample_camera
+from .clip_pictures import clip_pictures
 from .clip_source import clip_source, mesh_source
 from .compat import sequencer_scene
 from .endpoint import own_keys
 from .errors import AddonError, CameraError
 from .keyframes import apply_path
-from .movie import load_movie
+from .movie import load_movie, load_pictures
 from .preferences import preferences
 from .presets import preset_path
 from .project import holds_work, mesh_name_of, new_folder
@@ -130,7 +131,7 @@ class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
             str(folder),
             scene_id,
             int(settings.grid_stride),
-            scene.frame_start,
+            _first_frame(scene),
             self.set_scene if asked else not holds_work(scene),
             settings.min_face_angle,
         )
@@ -253,12 +254,22 @@ def _keep_solved(scene: bpy.types.Scene, folder: Path) -> Path:
     """Keep the path of the clip's own camera beside the mesh: it may change, or be removed."""
     settings = scene.ex4d
     first, step = scene.frame_start + settings.start_frame, settings.stride
+    path = Path(bpy.path.abspath(settings.clip))
+    pictures = clip_pictures(path)
+    if pictures is not None:
+        first = settings.start_frame
     frames = range(first, first + step * settings.num_frames, step)
-    size = load_movie(Path(bpy.path.abspath(settings.clip))).size
+    size = (load_movie(path) if pictures is None else load_pictures(pictures.paths)).size
     solved = sample_solved_camera(scene, settings.solved_camera, frames, size)
     path = folder / "source_camera.npz"
     solved.write(path)
     return path
+
+
+def _first_frame(scene: bpy.types.Scene) -> int:
+    """The scene frame of the clip's first frame: pictures keep their numbers."""
+    settings = scene.ex4d
+    return int(settings.start_frame if settings.is_sequence else scene.frame_start)
 
 
 def _start(request: ReconstructRequest | RenderRequest, wait: bool) -> None:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from .clip_pictures import clip_pictures
 from .clip_source import remember_source
 from .errors import NoPlace
 from .flows import FinishedMesh, FinishedTake
 from .paths import stored_path
+from .played_pictures import play_pictures
 from .requests import ReconstructRequest, RenderRequest, stored
 from .scene_import import ShotSettings, import_shot
 from .sequencer import Take, insert_take
@@ -84,6 +86,7 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
     if any(item.mode == "EDIT" for item in scene.objects):
         raise NoPlace("Leave Edit Mode, and the mesh comes in.")
     received = finished.received
+    pictures = clip_pictures(Path(request.source.clip))
     settings = ShotSettings(
         request.label,
         Path(request.source.clip),
@@ -91,6 +94,7 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
         received.movie_start,
         received.movie_stride,
         request.set_scene,
+        pictures and play_pictures(pictures.paths, Path(request.folder) / "plate"),
     )
     made = import_shot(scene, received.reconstruction, finished.files, settings)
     if request.source.solved_camera:

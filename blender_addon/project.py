@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from .clip_pictures import clip_pictures
 from .clip_source import mesh_source
 from .compat import strips_in
 from .preferences import user_folder
@@ -30,8 +31,10 @@ def holds_work(scene: bpy.types.Scene) -> bool:
 
 
 def mesh_name_of(source: ClipSource) -> str:
-    """What a clip's mesh is called: the file's name, with a number when another clip has it."""
-    name = stem = Path(source.clip).stem
+    """What a clip's mesh is called: the file's name, that of pictures without their numbers; with
+    a number when another clip has it. Raises SettingsError for pictures with a gap."""
+    pictures = clip_pictures(Path(source.clip))
+    name = stem = Path(source.clip).stem if pictures is None else pictures.stem
     taken = {
         item["ex4d_name"]: mesh_source(item).clip
         for item in bpy.data.objects

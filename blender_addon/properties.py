@@ -5,11 +5,12 @@ from pathlib import Path
 
 import bpy
 
+from .clip_pictures import clip_pictures
 from .compat import PATH_OPTIONS
 from .depth_properties import CLASSES as DEPTH_CLASSES
 from .depth_properties import Ex4dDepth
-from .errors import MovieError
-from .movie import load_movie
+from .errors import MovieError, SettingsError
+from .movie import load_movie, load_pictures
 
 __all__ = ["CLASSES", "Ex4dShot", "Ex4dTake", "add_properties", "remove_properties"]
 
@@ -58,13 +59,25 @@ def _is_mesh_of_ours(_settings: "Ex4dShot", item: bpy.types.Object) -> bool:
 
 def _measure_clip(settings: "Ex4dShot", _context: bpy.types.Context) -> None:
     """Take note of a newly chosen clip's length, so that the panel need not open it."""
-    settings.clip_frames = 0
-    if settings.clip:
-        try:
-            settings.clip_frames = load_movie(Path(bpy.path.abspath(settings.clip))).n_frames
-        except MovieError:
-            return  # the panel says that there is no such movie
-        settings.num_frames = min(settings.clip_frames, DEFAULT_FRAMES)
+    settings.clip_frames = settings.clip_first = 0
+    settings.clip_fault, settings.is_sequence = "", False
+    if not settings.clip:
+        return
+    path = Path(bpy.path.abspath(settings.clip))
+    try:
+        pictures = clip_pictures(path)
+        if pictures is None:
+            settings.clip_frames = load_movie(path).n_frames
+        else:
+            settings.clip_frames = load_pictures(pictures.paths).n_frames
+            settings.clip_first, settings.is_sequence = pictures.first_number, True
+    except SettingsError as error:
+        settings.clip_fault = str(error)
+        return
+    except MovieError:
+        return  # the panel says that there is no such movie
+    settings.start_frame = settings.clip_first
+    settings.num_frames = max(2, min(settings.clip_frames, DEFAULT_FRAMES))
 
 
 class Ex4dTake(bpy.types.PropertyGroup):
@@ -87,16 +100,30 @@ class Ex4dShot(bpy.types.PropertyGroup):
         name="Clip",
         subtype="FILE_PATH",
         options=PATH_OPTIONS,
-        description="The video to re-shoot",
+        description="The video to re-shoot; or one of its pictures, where it is a sequence of EXR, "
+        "PNG, TIFF, JPEG or DPX files",
         update=_measure_clip,
     )
     clip_frames: bpy.props.IntProperty()  # 0: not known
+    clip_first: bpy.props.IntProperty()  # number of the first picture; 0 for a movie
+    clip_fault: bpy.props.StringProperty()  # what is wrong with the pictures' names
+    is_sequence: bpy.props.BoolProperty()
+    fps: bpy.props.FloatProperty(
+        name="Rate",
+        min=0,
+        max=1000,
+        description="Frames a second of the pictures. 0: what they say themselves, else 24",
+    )
+    layer: bpy.props.StringProperty(
+        name="Layer", description="Of EXR pictures: layer, part or view. Empty: the beauty"
+    )
     depth: bpy.props.PointerProperty(type=Ex4dDepth)
     start_frame: bpy.props.IntProperty(
         name="First Frame",
-        min=0,
-        max=100_000,
-        description="Frame of the clip to begin with",
+        min=-999_999,
+        max=999_999_999,
+        description="Frame of the clip to begin with. Those of a video count from 0, pictures have "
+        "numbers of their own",
     )
     num_frames: bpy.props.IntProperty(
         name="Frames", default=DEFAULT_FRAMES, min=2, max=4096, description="How many frames"

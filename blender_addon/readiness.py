@@ -44,16 +44,21 @@ def why_no_clip(settings: bpy.types.PropertyGroup) -> str:
     """Why the clip is not ready to be sent."""
     if not settings.clip:
         return "Choose a clip."
-    if not os.path.isfile(bpy.path.abspath(settings.clip)):  # never raises
-        return "There is no such clip."
+    if settings.clip_fault:
+        return str(settings.clip_fault)
+    if not settings.is_sequence and not os.path.isfile(bpy.path.abspath(settings.clip)):
+        return "There is no such clip."  # isfile never raises
     if not settings.clip_frames:
         return "Blender cannot read the clip."
     reason = why_no_depth(settings.depth)
     if reason:
         return reason
+    first, end = settings.clip_first, settings.clip_first + settings.clip_frames - 1
+    if settings.start_frame < first:
+        return f"The clip begins at frame {first}."
     last = settings.start_frame + (settings.num_frames - 1) * settings.stride
-    if last >= settings.clip_frames:
-        return f"The clip ends at frame {settings.clip_frames - 1}; these frames end at {last}."
+    if last > end:
+        return f"The clip ends at frame {end}; these frames end at {last}."
     return ""
 
 

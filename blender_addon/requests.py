@@ -54,7 +54,7 @@ class CleaningSettings:
 class ClipSource:
     """A clip, which frames of it, its depth and its lens."""
 
-    clip: str  # absolute path
+    clip: str  # absolute path of a movie, or of one picture of a sequence
     depth: str  # absolute path of a .npz, or of one picture of a sequence; none: estimated
     start_frame: int = 0
     stride: int = 1
@@ -67,6 +67,8 @@ class ClipSource:
     solved_camera: str = ""  # absolute path of a SolvedCamera's file; none: it stands still
     hdr: str = "tonemap"  # "keep": PQ and HLG as they are coded
     deinterlace: bool = False
+    fps: float | None = None  # of pictures; None: what they say, else 24
+    layer: str | None = None  # of EXR pictures; None: the server's rule
 
 
 @dataclass(frozen=True)

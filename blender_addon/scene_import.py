@@ -6,6 +6,7 @@ and source camera in place; the object's transform and the shot camera's animati
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,16 @@ from .cache_files import check_cache
 from .errors import MovieError
 from .holes import HOLES_MODIFIER, add_cells, build_hole_nodes
 from .material import SourceClip, build_hole_material, build_source_material
-from .movie import load_movie
+from .movie import load_movie, load_pictures
 from .paths import stored_path
+from .played_pictures import CODED, LINEAR, holds_light
 from .source_camera import place_source_camera
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .cache_files import CacheFiles
+    from .played_pictures import PlayedPictures
     from .reconstruction import Grid, Reconstruction
 
 __all__ = ["ImportedShot", "ShotSettings", "import_shot", "set_scene_timing"]
@@ -39,11 +42,12 @@ class ShotSettings:
     """How a shot comes into the scene."""
 
     name: str
-    movie: Path  # the source clip
+    movie: Path  # the source clip; of pictures, what was chosen
     first_frame: int = 1  # scene frame of the clip's first frame
     movie_start: int = 0  # movie frame that the reconstruction begins with
     movie_stride: int = 1  # movie frames from one reconstructed frame to the next
     set_scene: bool = False  # rate, range, size and camera of the scene become the clip's
+    pictures: PlayedPictures | None = None  # where the clip is a sequence of them
 
 
 @dataclass(frozen=True)
@@ -68,20 +72,14 @@ def import_shot(
     """
     check_cache(files)
     name = settings.name
-    clip = SourceClip(
-        settings.movie,
-        reconstruction.n_frames,
-        settings.first_frame,
-        settings.movie_start,
-        settings.movie_stride,
-    )
-    _check_movie(clip)
+    clip = _source_clip(settings, reconstruction.n_frames)
+    _check_movie(clip, settings)
     collection = _part("collection", name, bpy.data.collections)
     if collection.name not in scene.collection.children:
         scene.collection.children.link(collection)
     root = _mesh_object(collection, name, reconstruction, files)
     _add_modifiers(root, name, files, settings.first_frame)
-    _add_materials(root, name, clip)
+    _add_materials(root, name, clip, is_sequence=settings.pictures is not None)
     cameras = _cameras(root, collection, name, reconstruction, settings)
     root["ex4d_name"], root["ex4d_first_frame"] = settings.name, settings.first_frame
     root["ex4d_n_frames"] = reconstruction.n_frames
@@ -98,9 +96,25 @@ def import_shot(
     return ImportedShot(root, collection, *cameras)
 
 
-def _check_movie(clip: SourceClip) -> None:
+def _source_clip(settings: ShotSettings, n_frames: int) -> SourceClip:
+    """What the mesh shows: Blender finds a movie's frame by its place, a picture by its number."""
+    path, start = settings.movie, settings.movie_start
+    if settings.pictures is not None:
+        path, start = settings.pictures.first, settings.pictures.number + start - 1
+    return SourceClip(path, n_frames, settings.first_frame, start, settings.movie_stride)
+
+
+def _check_movie(clip: SourceClip, settings: ShotSettings) -> None:
+    needed = settings.movie_start + clip.stride * (clip.n_frames - 1) + 1
+    if settings.pictures is not None:
+        load_pictures([clip.path])
+        if settings.pictures.count < needed:
+            raise MovieError(
+                f"{settings.movie} has {settings.pictures.count} pictures, the reconstruction "
+                f"needs {needed}."
+            )
+        return
     movie = load_movie(clip.path)
-    needed = clip.start + clip.stride * (clip.n_frames - 1) + 1
     if movie.n_frames < needed - 1:  # containers are off by one now and then
         raise MovieError(
             f"{clip.path} has {movie.n_frames} frames, the reconstruction needs {needed}."
@@ -197,8 +211,14 @@ def _image(part: str, name: str, path: Path) -> bpy.types.Image:
     return image
 
 
-def _add_materials(root: bpy.types.Object, name: str, clip: SourceClip) -> None:
+def _add_materials(
+    root: bpy.types.Object, name: str, clip: SourceClip, *, is_sequence: bool
+) -> None:
     movie = _image("movie", name, clip.path)
+    movie.source = "SEQUENCE" if is_sequence else "MOVIE"
+    if is_sequence:
+        with suppress(TypeError):  # another configuration of colours lacks the name
+            movie.colorspace_settings.name = LINEAR if holds_light(clip.path) else CODED
     source = _part("source", name, bpy.data.materials)
     hole = _part("hole", name, bpy.data.materials)
     build_source_material(source, movie, clip)
