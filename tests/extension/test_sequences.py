@@ -20,8 +20,11 @@ SOME = 6  # frames
 KINDS = ("png", "tiff 16", "exr half")
 OTHERS = ("dpx", "tiff float")  # that Blender by itself takes otherwise
 SUFFIXES = {
-    "png": ".png", "tiff 16": ".tiff", "exr half": ".exr",
-    "dpx": ".dpx", "tiff float": ".tif",
+    "png": ".png",
+    "tiff 16": ".tiff",
+    "exr half": ".exr",
+    "dpx": ".dpx",
+    "tiff float": ".tif",
 }
 # The server's own Python has what writes them.
 WRITE = """
@@ -200,3 +203,18 @@ def test_a_gap_is_named_and_other_places_of_the_number_are_played(addon, server,
     words = addon.part("readiness").why_no_clip(addon.shot)
     assert "frame 1004 is missing before" in words
     assert not addon.bpy.ops.ex4d.reconstruct.poll()
+
+
+def test_a_step_leaves_pictures_out_and_keeps_the_speed_of_time(addon, server, plates, tmp_path):
+    addon.use(server)
+    choose(addon, plates, "tiff 16")
+    addon.shot.stride, addon.shot.num_frames = 2, 3
+    assert addon.bpy.ops.ex4d.reconstruct(wait=True) == {"FINISHED"}
+    scene = addon.bpy.context.scene
+    assert (scene.frame_start, scene.frame_end, scene.render.fps) == (1001, 1003, 12)
+    scene.camera = next(o for o in addon.bpy.data.objects if "Source" in o.name)
+    plain = [pixels(addon.bpy, plates / "png" / f"plate.{n}.png") for n in range(1001, 1007)]
+    for frame, place in ((1001, 0), (1003, 4)):  # 1001 and 1005
+        seen = picture_of(addon, tmp_path, frame)[2:-2, 2:-2]
+        errors = [float(np.mean((seen - plate[2:-2, 2:-2]) ** 2)) for plate in plain]
+        assert min(errors) == errors[place]
