@@ -58,9 +58,8 @@ def _frames(path: Path) -> None:
 
 
 def _plate(path: Path) -> None:
-    clip = read_sequence(
-        PictureSequence(path, 1, (path,)), FrameRange(), lambda _: (16, 16), BUDGET
-    )
+    sequence = PictureSequence(path, 1, 1, {0: path})
+    clip = read_sequence(sequence, FrameRange(), lambda _: (16, 16), BUDGET)
     assert clip.frames.shape == (1, 16, 16, 3)
 
 

@@ -136,6 +136,7 @@ def test_gaps_and_odd_sizes_are_named(plates):
         (lambda path: path.write_bytes(b""), "is not a PNG or JPEG or TIFF or DPX picture"),
         (lambda path: path.write_bytes(path.read_bytes()[:200]), "is not a picture that can be"),
         (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40)), "is not a picture"),
+        (lambda path: path.write_bytes(b"\xff\xd8\xff\xc0\0\x11\x08\0\1"), "is not a PNG or JPEG"),
         (lambda path: path.unlink() or path.mkdir(), "frame 1002 is missing"),
     ],
 )
