@@ -114,24 +114,14 @@ def run(arguments: argparse.Namespace) -> int:
                 metadata = numbered_metadata(metadata, number)
                 target = folder / arguments.output_video.name
                 write_video(target, frames, fps, metadata=metadata)
-    _say_wrote(arguments.output_video, pattern, number, conditions, fps)
-    say("", f"{time.monotonic() - started:.1f} s")
+    those = "" if pattern is None else _said_numbers(number or 0, len(conditions.color), fps)
+    say("wrote", f"{arguments.output_video}{those} ({time.monotonic() - started:.1f} s)")
     return 0
 
 
-def _say_wrote(
-    target: Path,
-    pattern: PicturePattern | None,
-    number: int | None,
-    conditions: Conditions,
-    fps: Fraction,
-) -> None:
-    those = ""
-    if pattern is not None:
-        first = number or 0
-        last = first + len(conditions.color) - 1
-        those = f": frames {first} to {last}, for {float(fps):.6g} frames a second"
-    say("wrote", f"{target}{those}")
+def _said_numbers(first: int, count: int, fps: Fraction) -> str:
+    """Which pictures were written, and for which rate: they do not say it themselves."""
+    return f": frames {first} to {first + count - 1}, for {float(fps):.6g} frames a second"
 
 
 def _target(
