@@ -113,7 +113,7 @@ class Networks:
         assert link.stdout is not None
         assert link.stdout.readline() == "ready\n", "the slow link could not be made"
         for leg in ("client", "server"):  # all goes through it, and from it as before
-            self.inside("router", f"ip rule add iif {leg} lookup 10")
+            self.inside("router", f"ip rule add dev {leg} lookup 10")
         self.inside("router", "ip route add default dev slow table 10")
 
     def forget(self, server_pid: int, ports: tuple[int, int]) -> int:
