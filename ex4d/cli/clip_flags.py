@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ex4d.cli.reading_flags import add_reading_flags, reading_of_flags
 from ex4d.errors import UsageError
-from ex4d.video.clip import HDR_CHOICES, VideoReading
+from ex4d.video.clip import VideoReading
 from ex4d.video.sequence import find_sequence, frames_from
 
 if TYPE_CHECKING:
@@ -44,8 +46,7 @@ def add_clip_flags(parser: argparse.ArgumentParser) -> None:
     add("--stride", type=int, default=1, help="take every n-th frame, at an n-th of the rate")
     add_rate_flag(parser)
     add("--layer", help="of EXR pictures: layer, part or view; default: the beauty")
-    add("--hdr", choices=HDR_CHOICES, default="tonemap", help="PQ and HLG: to sRGB, or as coded")
-    add("--deinterlace", action="store_true", help="a frame for each pair of fields")
+    add_reading_flags(parser)
     add("--width", type=int, help="working width; default: the video's, at most 1024")
     add("--height", type=int, help="working height")
 
@@ -65,8 +66,7 @@ def frames_of(arguments: argparse.Namespace) -> FrameRange:
 
 def clip_reading_of(arguments: argparse.Namespace) -> VideoReading:
     """How the flags say that the clip is read. Raises UsageError."""
-    rate = rate_of(arguments)
-    return VideoReading(arguments.hdr, arguments.deinterlace, rate, arguments.layer)
+    return replace(reading_of_flags(arguments), fps=rate_of(arguments), layer=arguments.layer)
 
 
 def rate_of(arguments: argparse.Namespace) -> Fraction | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ex4d.cli.console import progress_bar, say, tell
+from ex4d.cli.reading_flags import add_reading_flags, reading_of_flags
 from ex4d.engines.base import EngineOptions, GenerateSettings
 from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.engines.wan.folder import find_models
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--result_video", type=Path, help="what was generated")
     add("--truth_video", type=Path, help="what the camera really films; same size and length")
     add("--mask_video", type=Path, help="mask_<cam>.mp4 of recon: seen and unseen for themselves")
+    add_reading_flags(one)  # of the truth: results are ready pictures
     many = parser.add_argument_group("clips of a dataset, generated first")
     add = many.add_argument
     add("--dataset", type=Path, help="folder made by ex4d masks")
@@ -90,7 +92,8 @@ def _subjects(
 ) -> Iterable[Subject]:
     if arguments.dataset is None:
         result: Path = arguments.result_video
-        return [Subject(result.stem, result, arguments.truth_video, arguments.mask_video)]
+        reading = reading_of_flags(arguments)
+        return [Subject(result.stem, result, arguments.truth_video, arguments.mask_video, reading)]
     dataset = read_settings(arguments.dataset)
     options = EngineOptions(arguments.models, arguments.vram, checkpoint=arguments.checkpoint)
     engine, reason = choose_engine(arguments.engine, options)

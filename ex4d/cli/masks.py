@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 from tqdm import tqdm
 
 from ex4d.cli.console import say, say_fetched
+from ex4d.cli.reading_flags import add_reading_flags
 from ex4d.depth.estimators.catalogue import ESTIMATORS
 from ex4d.depth.estimators.ready import prepare_estimator
 from ex4d.errors import InputError, UsageError
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--height", type=int, default=512, help="of the clips (default 512)")
     add("--num_frames", type=int, default=49, help="of a clip, 4 n + 1 (default 49)")
     add("--stride", type=int, default=1, help="take every n-th frame")
+    add_reading_flags(parser)
     add(
         "--masks",
         default="rendering=2,reprojection=1,tracking=1",
@@ -126,6 +128,8 @@ def _settings(arguments: argparse.Namespace) -> DatasetSettings:
         masks=_counts(arguments.masks),
         tracker=arguments.tracker,
         estimator=arguments.estimator,
+        hdr=arguments.hdr,
+        deinterlace=arguments.deinterlace,
     )
 
 

@@ -18,6 +18,7 @@ from typing import Literal
 
 from ex4d.errors import InputError
 from ex4d.training.records import read_record_file, write_record_file
+from ex4d.video.clip import VideoReading
 
 __all__ = [
     "FORMAT",
@@ -56,7 +57,14 @@ class DatasetSettings:
     masks: dict[MaskKind, int]  # how many of each kind a clip has
     tracker: str  # that tracking masks were made with
     estimator: str | None  # of the depth of videos without a depth file
+    hdr: str = "tonemap"  # as VideoReading's
+    deinterlace: bool = False
     format: int = FORMAT
+
+    @property
+    def reading(self) -> VideoReading:
+        """What is made of videos that are not simply shown."""
+        return VideoReading(self.hdr, self.deinterlace)
 
 
 @dataclass(frozen=True)

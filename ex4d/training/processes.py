@@ -53,6 +53,9 @@ def in_processes(
                     finished[running.pop(future)] = future.result()
                 tick()
             yield finished.pop(number)
+        # Idle workers end by themselves: of one that is stopped while it reads, the next reads the
+        # other half.
+        pool.shutdown()
     except BrokenProcessPool:
         raise TooLargeError(
             "a worker process was killed, most likely because the memory was used up: run again "

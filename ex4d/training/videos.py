@@ -102,6 +102,7 @@ def make_clips(
             num_frames=settings.num_frames,
             stride=settings.stride,
             skip=kept,
+            reading=settings.reading,
         ):
             first_frame = int(clip.indices[0])
             if not records and not rejected:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ __all__ = [
     "write_mask",
     "write_video",
 ]
+
+_log = logging.getLogger(__name__)
 
 # One quantiser for every frame and plane. In RGB an error of luma, Cb or Cr weighs the same, but
 # x264 spends less on the chroma of 4:4:4 (+6) and on P and B frames, which these undo. At 10,
@@ -104,8 +107,11 @@ def write_video(
 def read_color(
     path: str | Path, budget: Budget = COMMAND_LINE, reading: VideoReading = VideoReading()
 ) -> tuple[NDArray[np.uint8], Fraction]:  # [T, H, W, 3], sRGB
-    """Read every frame at its native size, and the frame rate. Raises VideoError."""
+    """Read every frame at its native size, and the frame rate; what was assumed of the file, or
+    done to its pictures, is a warning of the log. Raises VideoError."""
     clip = read_whole(path, budget, reading)
+    for note in clip.notes:  # files that were written here give none
+        _log.warning("%s", note)
     return clip.frames, clip.fps
 
 

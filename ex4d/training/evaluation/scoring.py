@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ex4d.errors import UsageError
 from ex4d.training.evaluation.metrics import compare_frames, mean_of
+from ex4d.video.clip import VideoReading
 from ex4d.video.writer import read_color, read_mask
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Subject:
     result: Path
     truth: Path
     mask: Path | None  # what the source shows
+    reading: VideoReading = VideoReading()  # of the truth
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +91,8 @@ class Scorer:
 
     def score(self, subject: Subject) -> Score:
         """Measure one result. Raises VideoError, and InputError when sizes or lengths differ."""
-        result, truth = read_color(subject.result)[0], read_color(subject.truth)[0]
+        result = read_color(subject.result)[0]
+        truth = read_color(subject.truth, reading=subject.reading)[0]
         mask = None if subject.mask is None else read_mask(subject.mask)[0]
         curves = compare_frames(result, truth, mask)
         if self._lpips is not None:

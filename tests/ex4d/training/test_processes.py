@@ -34,6 +34,12 @@ def test_results_come_in_the_order_of_the_tasks():
     assert ticks
 
 
+def test_workers_end_without_a_word(capfd):
+    for _ in range(8):
+        assert list(in_processes(abs, [(1,), (2,)], 2, lambda: None)) == [1, 2]
+    assert capfd.readouterr().err == ""
+
+
 def test_an_error_comes_out_and_the_workers_end():
     results = in_processes(operator.truediv, [(1, 1), (1, 0), (1, 1)], 2, lambda: None)
     with pytest.raises(ZeroDivisionError):
