@@ -33,9 +33,10 @@ EXACT = int(
 _EXACT = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
 _SITES = ("left", "topleft", "top", "bottomleft", "bottom")
 _LEFT = "left"  # H.264's, HEVC's and MPEG-2's when nothing is said
-# Codecs whose chroma lies in the middle, and those that always say where, if it is 4:2:0.
+# Codecs whose chroma lies in the middle, and those that always say where, if it is 4:2:0; of them
+# YUV4MPEG2 is a container of bare pictures.
 _CENTRED = ("mjpeg", "mjpegb", "mpeg1video", "h261", "h263", "h263p", "flv", "theora", "vp3")
-_TELLING = ("h264", "hevc", "mpeg2video", "mpeg4")
+_TELLING = ("h264", "hevc", "mpeg2video", "mpeg4", "yuv4mpegpipe")
 _PROBE_PX = 16
 _UNSPECIFIED = 2  # of a transfer curve and of primaries
 

@@ -11,7 +11,7 @@ from ex4d.video.clip import Clip, FrameRange, VideoReading
 from ex4d.video.coding import ContainerTags, coding_of
 from ex4d.video.deinterlacing import deinterlaced, unmarked_fields
 from ex4d.video.picture import Display, Painter
-from ex4d.video.source import decoded_frames, shown_part
+from ex4d.video.source import coded_as, decoded_frames, shown_part
 from ex4d.video.timing import PacketTally, rate_of, steps_of
 from ex4d.video.words import (
     check_pixels,
@@ -136,9 +136,7 @@ class Decoder:
             crop = shown_part(self._path, stream, (frame.width, frame.height))
             display = Display.of(frame, stream.sample_aspect_ratio, crop)
             self._native_size = display.size
-            self._painter = Painter(
-                self._path, stream.codec_context.name, display, self._reading.hdr
-            )
+            self._painter = Painter(self._path, coded_as(stream), display, self._reading.hdr)
             coding = coding_of(self._path, frame)
             self._notes += said_of_colors(self._path, coding, self._reading)
             if crop is not None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-__all__ = ["VideoInfo", "decoded_frames", "probe", "shown_part"]
+__all__ = ["VideoInfo", "coded_as", "decoded_frames", "probe", "shown_part"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,13 @@ def decoded_frames(
         for frame in frames:
             n_decoded += 1
             yield frame
+
+
+def coded_as(stream: VideoStream) -> str:
+    """The codec by whose rules pictures are read: of bare ones, the container that describes
+    them."""
+    container = stream.container.format.name
+    return container if container == "yuv4mpegpipe" else stream.codec_context.name
 
 
 def shown_part(

@@ -177,7 +177,10 @@ def _average(
     """Frames over the time that they are shown; None for less than two."""
     if times is None or len(times) < 2 or not stream.time_base:
         return None
-    last = last_duration or int(np.median(np.diff(times)))
+    steps = np.diff(times)
+    # one tick of the clock, as H.264 in a transport stream has it, is no frame's length
+    is_told = last_duration > int(steps.min()) / 2
+    last = last_duration if is_told else int(np.median(steps))
     span = int(times[-1] - times[0]) + last
     return Fraction(len(times)) / (span * stream.time_base) if span > 0 else None
 

@@ -33,11 +33,17 @@ def test_four_generations_keep_a_coloured_edge_in_its_place(tmp_path, axis):
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("site", NUMBERS)
 @pytest.mark.parametrize(
-    ("name", "codec"), [("clip.mp4", "libx264"), ("clip.mkv", "ffv1"), ("clip.mp4", "libx265")]
+    ("name", "codec"),
+    [
+        *(("clip.mp4", "libx264"), ("clip.mkv", "ffv1"), ("clip.mp4", "libx265")),
+        ("clip.y4m", "wrapped_avframe"),
+    ],
 )
 def test_chroma_lies_where_the_file_says(make_video, axis, site, name, codec):
     if name == "clip.mkv" and site in ("center", "bottomleft", "bottom"):
         pytest.skip("Matroska has no tag for it, or FFmpeg does not tell it from none")
+    if name == "clip.y4m" and site not in ("left", "center", "topleft"):
+        pytest.skip("YUV4MPEG2 has no name for it")
     options = {"chroma_sample_location": site}
     if codec == "libx264":
         options["qp"] = "0"
@@ -57,6 +63,7 @@ def test_chroma_lies_where_the_file_says(make_video, axis, site, name, codec):
         ("clip.webm", "libvpx-vp9", "yuv420p", "left", {"lossless": "1"}),
         ("clip.mkv", "ffv1", "yuv420p", "left", {}),
         ("clip.avi", "mjpeg", "yuvj420p", "center", {"qmin": "1", "qmax": "1"}),
+        ("clip.y4m", "wrapped_avframe", "yuv420p", "center", {}),  # its header: 420jpeg
     ],
 )
 def test_chroma_without_a_tag_lies_where_the_codec_has_it(

@@ -107,7 +107,7 @@ CODECS = (
     Codec("nut", "utvideo", _YUV),
     Codec("avi", "ffvhuff", _YUV),
     Codec("mov", "v210", ("yuv422p10le",), {}, "matrix turn aspect", sizes=((96, 48), (192, 34))),
-    Codec("y4m", "wrapped_avframe", _YUV, rates=_RATES),
+    Codec("y4m", "wrapped_avframe", ("yuv422p", "yuv444p")),
     Codec("webm", "libvpx-vp9", ("yuv420p", "yuv444p"), {"lossless": "1"}, "matrix range"),
     Codec("mp4", "libvpx-vp9", ("yuv420p",), {"lossless": "1"}, "matrix range turn aspect"),
     Codec("webm", "libvpx", ("yuv420p",), {"qmin": "0", "qmax": "4", "b": "4M"}, **_LOSSY_LIMITS),
@@ -129,6 +129,7 @@ CODECS = (
               site="center", is_full=True, **_LOSSY_LIMITS)
         for container, says in (("avi", ""), ("mov", "turn"), ("mkv", ""))
     ),
+    Codec("y4m", "wrapped_avframe", ("yuv420p",), site="center"),  # its header: C420jpeg
 )  # fmt: skip
 _FILES = 11  # for each
 
