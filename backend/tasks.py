@@ -1,6 +1,7 @@
 """The job kinds, done with the library.
 
-reconstruct   reconstruction.npz; depth.npz where the depth was estimated
+reconstruct   reconstruction.npz; depth.npz where the depth was estimated; plate.mp4 where
+              other programs show the clip otherwise than it was read
 conditions    color.mp4, mask.mp4, backdrop.npz, camera.npz, summary.json
 generate      result.mp4
 shot          all of the last two; the engine gets the conditions from memory
@@ -117,6 +118,9 @@ class TaskRunner:
         if isinstance(job.source.depth, DepthEstimate):
             write_depth(context.scratch / "depth.npz", depth)
             names.append("depth.npz")
+        if not clip.is_as_stored:
+            write_video(context.scratch / "plate.mp4", _watched(context, clip.frames), clip.fps)
+            names.append("plate.mp4")
         context.progress("write", 1, 1)
         return names
 

@@ -7,7 +7,7 @@ anew: files that the server has are not sent twice, and the request's key names 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,7 @@ class FinishedMesh:
     received: ReceivedReconstruction
     files: CacheFiles
     orbit_radius: float  # of the presets
+    plate: Path | None = None  # a movie of the frames, where Blender would show others of the clip
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,12 @@ def _reconstruct(request: ReconstructRequest) -> Flow:
     folder = Path(request.folder)
     if not request.source.depth:  # estimated; takes are rendered with the same
         yield from _fetch(info, "depth.npz", folder)
+    plate: Path | None = None
+    if "plate.mp4" in info.results:  # Blender would show other pictures of the clip
+        plate = yield from _fetch(info, "plate.mp4", folder)
     path = yield from _fetch(info, "reconstruction.npz", folder)
     mesh: FinishedMesh = yield Unpack("mesh", lambda told: _expand(path, request, told))
-    return mesh
+    return replace(mesh, plate=plate)
 
 
 def _expand(

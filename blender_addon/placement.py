@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Placement"]
 
+_PLATE = "Blender would show it otherwise: the mesh wears the frames that the server read."
 _ELSEWHERE = "Made for a scene that is not open. Open its file, or place it here."
 
 
@@ -87,12 +88,14 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
         raise NoPlace("Leave Edit Mode, and the mesh comes in.")
     received = finished.received
     pictures = clip_pictures(Path(request.source.clip))
+    movie, frames = Path(request.source.clip), (received.movie_start, received.movie_stride)
+    if finished.plate is not None:
+        movie, frames = finished.plate, (0, 1)
     settings = ShotSettings(
         request.label,
-        Path(request.source.clip),
+        movie,
         request.first_frame,
-        received.movie_start,
-        received.movie_stride,
+        *frames,
         request.set_scene,
         pictures and play_pictures(pictures.paths, Path(request.folder) / "plate"),
     )
@@ -111,7 +114,10 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
     if request.set_scene:
         show_shot(scene)
     _remember("EX-4D Reconstruct")
-    return " ".join(f"{note}." for note in received.notes)
+    notes = [f"{note}." for note in received.notes]
+    if finished.plate is not None:
+        notes.append(_PLATE)
+    return " ".join(notes)
 
 
 def _place_take(

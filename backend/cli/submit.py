@@ -69,7 +69,7 @@ _CONDITIONS = ("color.mp4", "mask.mp4", "backdrop.npz", "camera.npz", "summary.j
 _RESULTS = {  # what the server makes, to be refused before it is made
     "shot": (*_CONDITIONS, "result.mp4"),
     "conditions": _CONDITIONS,
-    "reconstruct": ("reconstruction.npz", "depth.npz"),
+    "reconstruct": ("reconstruction.npz", "depth.npz", "plate.mp4"),
 }
 
 

@@ -73,6 +73,7 @@ class Clip:
     notes: tuple[str, ...] = ()  # sentences: what was assumed, and done to the pictures
     steps: Steps | None = None  # where the file pauses
     first_number: int | None = None  # of pictures: what the first of them all is called, as 1001
+    is_as_stored: bool = True  # programs that know no more than the file show the same pictures
 
     @property
     def numbers(self) -> NDArray[np.int64]:

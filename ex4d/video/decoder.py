@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ex4d.budget import Budget
+    from ex4d.video.timing import Rate
 
 __all__ = ["Decoder", "check_whole"]
 
@@ -62,6 +63,7 @@ class Decoder:
         self._painter: Painter | None = None
         self._native_size = (0, 0)
         self._notes: list[str] = []
+        self._is_changed = reading.deinterlace  # or cropped, or of colours that others show not so
 
     def read(
         self,
@@ -127,7 +129,11 @@ class Decoder:
             path=path,
             notes=tuple(note for note in notes if note),
             steps=steps,
+            is_as_stored=not self._is_changed and self._has_usual_times(rate),
         )
+
+    def _has_usual_times(self, rate: Rate) -> bool:
+        return not (rate.note or self._n_lost or self._tally.n_corrupt)
 
     def _painter_for(self, frame: VideoFrame) -> Painter:
         """Made once: asking for side data keeps a frame until the next collection."""
@@ -139,6 +145,7 @@ class Decoder:
             self._painter = Painter(self._path, coded_as(stream), display, self._reading.hdr)
             coding = coding_of(self._path, frame)
             self._notes += said_of_colors(self._path, coding, self._reading)
+            self._is_changed |= coding.is_hdr or crop is not None
             if crop is not None:
                 left, top, width, height = crop
                 part = f"{width}x{height} pixels from {left}, {top} on"

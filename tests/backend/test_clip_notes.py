@@ -60,6 +60,19 @@ def test_a_job_tells_what_was_done_to_its_clip(real, hlg_shot, tmp_path):
     assert (int(arrays["fps_numerator"]), int(arrays["fps_denominator"])) == (12, 1)
 
 
+def test_what_other_programs_show_otherwise_is_sent_as_it_was_read(real, hlg_shot, shot, tmp_path):
+    """Blender's mesh wears plate.mp4; a usual clip needs none."""
+    source = source_of(real, hlg_shot, start_frame=1, stride=2, num_frames=2)
+    made = result(real, Reconstruct(source), tmp_path)
+    plate = read_clip(made / "plate.mp4")
+    read = read_clip(hlg_shot / "clip.mp4", FrameRange(1, 2, 2))
+    assert (plate.frames.shape, plate.fps) == (read.frames.shape, read.fps)
+    assert np.abs(plate.frames.astype(int) - read.frames).max() <= 3
+    assert np.abs(read.frames.astype(int) - 150).min() > 3
+    made = result(real, Reconstruct(source_of(real, shot)), tmp_path)
+    assert not (made / "plate.mp4").exists()
+
+
 def test_a_job_can_keep_code_values(real, hlg_shot, tmp_path):
     source = source_of(real, hlg_shot, hdr="keep", deinterlace=True)
     made = result(real, Conditions(source, arrays_of(path_of())), tmp_path)
