@@ -13,7 +13,7 @@ import numpy as np
 from ex4d.camera.files import read_source_camera, read_trajectory, write_trajectory
 from ex4d.camera.presets import PRESETS, orbit_radius, preset_path
 from ex4d.camera.trajectory import Trajectory
-from ex4d.cli.clip_flags import add_clip_flags, files_of, frames_of
+from ex4d.cli.clip_flags import add_clip_flags, clip_reading_of, files_of, frames_of
 from ex4d.cli.console import progress_bar, say
 from ex4d.cli.depth_flags import (
     add_depth_flags,
@@ -168,7 +168,7 @@ def _read_clip(arguments: argparse.Namespace) -> Clip:
         frames_of(arguments),
         width=arguments.width,
         height=arguments.height,
-        reading=reading_of_flags(arguments),
+        reading=clip_reading_of(arguments),
     )
     n_frames, height, width = clip.frames.shape[:3]
     given = f"{clip.native_size[0]}x{clip.native_size[1]}, {clip.n_file_frames} frames"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from ex4d.errors import InputError
+from ex4d.names import shown_text
 from ex4d.outputs import atomic_path
 
 if TYPE_CHECKING:
@@ -47,14 +48,16 @@ def read_record_file(path: Path, kind: type[_Record], version: int) -> _Record:
         content = json.loads(data)
         found = content.get("format") if isinstance(content, dict) else None
         if found != version:
-            raise InputError(f"{path} has format {found}, this version reads format {version}")
+            raise InputError(
+                f"{path} has format {shown_text(found)}, this version reads format {version}"
+            )
         return record_from_json(data, kind)
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # json's and msgspec's errors are ValueErrors
-        raise InputError(f"{path} is damaged: {error}") from None
+        raise InputError(f"{path} is damaged: {shown_text(error)}") from None
 
 
 def _to_text(rate: Fraction) -> str:

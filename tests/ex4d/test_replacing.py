@@ -8,123 +8,15 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ex4d.errors import OutputError
 from ex4d.manifest import MANIFEST, Run
-from ex4d.outputs import check_names, staged_file, staged_folder
+from ex4d.outputs import check_names, staged_file
+
+from .result_folders import contents, write
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-NAMES = ("a.mp4", "b.npz", "depth/0.exr", "depth/1.exr", "depth/2.exr")
-
-
-RUN = Run("recon", "30")
-
-
-def write(folder: Path, files: dict[str, str], run: Run = RUN) -> None:
-    with staged_folder(folder, run, files) as staging:
-        for name, text in files.items():
-            (staging / name).parent.mkdir(exist_ok=True)
-            (staging / name).write_text(text)
-
-
-def contents(root: Path) -> dict[str, str]:
-    """Every file and link below a folder, manifests aside."""
-    found = {}
-    for path in sorted(root.rglob("*")):
-        if path.is_symlink():
-            found[str(path.relative_to(root))] = f"-> {os.readlink(path)}"
-        elif path.is_file() and path.name != MANIFEST:
-            found[str(path.relative_to(root))] = path.read_text()
-    return found
-
-
-# -- check 3 of the issue: random trees, links and settings
-
-
-@st.composite
-def trees(draw: st.DrawFn) -> list[tuple[str, str, str]]:
-    """What an artist has in the output folder and beside it: (kind, where, to what)."""
-    where = st.sampled_from([*NAMES, "depth", "DEPTH/0.exr", "A.mp4", "c.txt", ".DS_Store"])
-    what = st.sampled_from(["file", "link", "hard link", "folder", "link to folder"])
-    one = st.tuples(what, where, st.sampled_from(["plate.mp4", "x.exr"]))
-    return draw(st.lists(one, max_size=3))
-
-
-def plant(root: Path, tree: list[tuple[str, str, str]]) -> None:
-    out, beside = root / "out", root / "beside"
-    for folder in (out, beside):
-        folder.mkdir()
-    for name in ("plate.mp4", "x.exr", "0.exr"):
-        (beside / name).write_text(f"mine: {name}")
-    for kind, where, to in tree:
-        path = out / where
-        if os.path.lexists(path) or any(up.is_file() for up in path.parents):
-            continue
-        path.parent.mkdir(exist_ok=True)
-        if kind == "file":
-            path.write_text(f"mine: {where}")
-        elif kind == "link":
-            path.symlink_to(beside / to)
-        elif kind == "hard link":
-            path.hardlink_to(beside / to)
-        elif kind == "folder":
-            path.mkdir()
-        else:
-            path.symlink_to(beside)
-
-
-runs = st.tuples(
-    st.sampled_from(["recon", "get"]),
-    st.sampled_from(["30", "180"]),
-    st.sets(st.sampled_from(NAMES), min_size=1),
-    st.sampled_from(["", *NAMES]),  # what it reads in the folder
-)
-changes = st.tuples(st.just("change"), st.sampled_from(NAMES))
-
-
-@settings(max_examples=300, deadline=None)
-@given(trees(), st.lists(st.one_of(runs, changes), max_size=6))
-def test_nothing_that_was_there_changes_unless_the_manifest_lists_it(tmp_path_factory, tree, steps):
-    root = tmp_path_factory.mktemp("shot")
-    plant(root, tree)
-    ours: dict[str, str] = {}  # as this program has written it last
-    for number, step in enumerate(steps):
-        before = contents(root)
-        if step[0] == "change":
-            path = root / "out" / step[1]
-            if path.is_file():
-                path.write_text(f"mine: edited {number}")
-            continue
-        command, name, names, read = step
-        made = {file: f"{command} {name} {number}" for file in names}
-        try:
-            write(root / "out", made, Run(command, name, {}, (root / "out" / read,)))
-        except OutputError:
-            assert contents(root) == before
-            continue
-        ours |= {f"out/{file}": text for file, text in made.items()}
-        after = contents(root)
-        for file, text in before.items():
-            assert (
-                after.get(file) == text
-                or ours.get(file) == after.get(file)
-                or (ours.get(file) == text and file not in after)
-            )
-            if text.startswith(("mine", "->")):
-                assert after[file] == text
-        if read and f"out/{read}" in before:
-            assert after[f"out/{read}"] == before[f"out/{read}"]
-        depth = {file for file in after if file.startswith("out/depth/") and ".DS" not in file}
-        if any(file.startswith("depth/") for file in names):
-            assert depth == {f"out/{file}" for file in names if file.startswith("depth/")}
-    shutil.rmtree(root)
-
-
-# -- the rules one by one
 
 
 def test_an_earlier_longer_run_leaves_no_frames(tmp_path):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,6 +15,12 @@ import numpy as np
 import OpenEXR
 import tifffile
 
+from ex4d.manifest import MANIFEST, Run
+from ex4d.outputs import staged_folder
+from ex4d.training.dataset import DatasetSettings
+from ex4d.training.fit.settings import TrainSettings, write_config
+from ex4d.training.records import record_to_json
+from tests.ex4d.video.mp4_boxes import add_to_entry, set_track_matrix
 from tests.ex4d.video.pictures import write_dpx
 from tests.ex4d.video.references import REFERENCES, reference_movie
 from tests.protocol import samples
@@ -39,6 +47,7 @@ def seeds(target: str) -> list[bytes]:
         "exr": _exrs,
         "picture": _pictures,
         "video": _videos,
+        "text": _texts,
     }[target]()
 
 
@@ -115,4 +124,41 @@ def _videos() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         path = reference_movie(Path(folder) / "a.mov", noise, "file:///etc/hostname")
         found.append(path.read_bytes())
+        found += _special_videos(Path(folder) / "b.mov", noise // 8)
     return found
+
+
+def _special_videos(path: Path, pictures: np.ndarray) -> list[bytes]:
+    """HDR, interlaced, of unequal frames, turned, with oblong pixels and a clean aperture."""
+    found = []
+    for codec, options in (
+        ("libx264", {"x264-params": "tff=1:log-level=none"}),
+        ("mpeg2video", {"flags": "+ildct+ilme"}),
+    ):
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=25, options=options)
+            stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+            stream.colorspace, stream.color_primaries, stream.color_trc = 9, 9, 18
+            stream.sample_aspect_ratio = Fraction(4, 3)
+            for time, picture in zip((0, 1, 9), pictures, strict=True):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts, frame.time_base = time, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        set_track_matrix(path, (0, 1, -1, 0))
+        aperture = struct.pack(">I4sIIIIiIiI", 40, b"clap", *(64, 1, 48, 1, 8, 1, 4, 1))
+        add_to_entry(path, {"libx264": b"avc1", "mpeg2video": b"m2v1"}[codec], aperture)
+        found.append(path.read_bytes())
+    return found
+
+
+def _texts() -> list[bytes]:
+    """A config, the settings of a dataset, a list of results and a key, as editors save them."""
+    settings = DatasetSettings(64, 64, 5, 1, 0, {"tracking": 1}, "dis", None)
+    with tempfile.TemporaryDirectory() as folder:
+        write_config(Path(folder) / "config.toml", TrainSettings())
+        with staged_folder(Path(folder), Run("recon", "30", {"fov": "40"})) as staging:
+            (staging / "a.mp4").write_text("a")
+        given = [(Path(folder) / name).read_text() for name in ("config.toml", MANIFEST)]
+    given += [record_to_json(settings), "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"]
+    return [text.encode(coding) for text in given for coding in ("utf-8", "utf-16")]

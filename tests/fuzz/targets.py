@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,17 @@ from ex4d.depth.exr import read_exr
 from ex4d.depth.integers import read_integers
 from ex4d.depth.stored import open_depth
 from ex4d.errors import DepthError, Ex4dError
+from ex4d.manifest import MANIFEST, read_manifest
 from ex4d.npz import read_npz
+from ex4d.training.dataset import FORMAT, DatasetSettings
+from ex4d.training.fit.settings import read_config
+from ex4d.training.records import read_record_file
+from ex4d.video.clip import VideoReading
 from ex4d.video.reader import FrameRange, read_clip
 from ex4d.video.sequence import PictureSequence, read_sequence
 from protocol import codec
 from protocol.errors import ProtocolError
+from protocol.keys import read_public_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,11 +86,30 @@ def picture(data: bytes) -> None:
 
 
 def video(data: bytes) -> None:
+    reading = VideoReading("keep", deinterlace=True) if len(data) % 2 else VideoReading()
+
     def read(path: Path) -> None:
-        clip = read_clip(path, FrameRange(0, 1, 4), width=32, height=32, budget=BUDGET)
+        chosen, size = FrameRange(0, 1, 4), {"width": 32, "height": 32}
+        clip = read_clip(path, chosen, **size, budget=BUDGET, reading=reading)
         assert clip.frames.shape[1:] == (32, 32, 3)
+        assert clip.fps > 0
+        if clip.steps is not None:
+            assert len(clip.steps.of_frames) == len(clip.frames)
+        assert all("\n" not in note and len(note) < _LONGEST for note in clip.notes)
 
     _read(_file_of(data, ".mp4"), read)
+
+
+def text(data: bytes) -> None:
+    """What lies in a folder of results, of a dataset, of a training run, or of keys."""
+    _read(_file_of(data, ".toml"), read_config)
+    _read(_file_of(data, ".json"), lambda path: read_record_file(path, DatasetSettings, FORMAT))
+    folder = _file_of(b"", "").with_suffix(".folder")
+    folder.mkdir(exist_ok=True)
+    (folder / MANIFEST).write_bytes(data)
+    _read(folder, read_manifest)
+    with suppress(ProtocolError):
+        read_public_key(_file_of(data, ".key"))
 
 
 def messages(data: bytes) -> None:
@@ -102,4 +128,5 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], int]] = {
     "exr": (exr, 8192),
     "picture": (picture, 4096),
     "video": (video, 16384),
+    "text": (text, 2048),
 }

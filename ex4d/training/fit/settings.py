@@ -12,6 +12,7 @@ import msgspec
 
 from ex4d.errors import InputError, UsageError
 from ex4d.manifest import Run
+from ex4d.names import shown_text
 from ex4d.outputs import check_names, staged_file
 from ex4d.text_files import read_text
 
@@ -83,12 +84,18 @@ def read_config(path: Path) -> dict[str, Any]:
         content = tomllib.loads(read_text(path))
         for name in content:
             if name not in {known.name for known in fields(TrainSettings)}:
-                raise InputError(f"{path} has {name}, which is no setting of ex4d train")
+                raise InputError(
+                    f"{path} has {shown_text(name)}, which is no setting of ex4d train"
+                )
         msgspec.convert(content, TrainSettings)
+    except UsageError as error:
+        raise InputError(f"{path}: {error}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:  # tomllib's and msgspec's errors
-        raise InputError(f"{path} is not right: {error}") from None
+    except RecursionError:
+        raise InputError(f"{path} is not right: it is nested too deeply") from None
+    except ValueError as error:  # tomllib's and msgspec's errors, which may quote the text
+        raise InputError(f"{path} is not right: {shown_text(error)}") from None
     return content
 
 
