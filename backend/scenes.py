@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ex4d.budget import Budget
     from ex4d.depth.files import ClipDepth
     from ex4d.video.reader import Clip
-    from protocol.jobs import Conditions, Reconstruct, Shot, Source
+    from protocol.jobs import Conditions, Depth, Reconstruct, Shot, Source
 
 __all__ = ["read_scene"]
 
@@ -62,7 +62,9 @@ def read_scene(
             cleaning=library_cleaning(source.cleaning, FOR_ESTIMATES),
             report=context.progress,
         )
-    clip = replace(clip, notes=(*notes, *depth.notes))
+    said = (*depth.notes, *depth.warnings)
+    notes += tuple(_as_client_knows(note, source.depth, inputs) for note in said)
+    clip = replace(clip, notes=notes)
     scene = Scene(clip.frames, depth.depth, depth.intrinsics, job.min_face_angle_deg)
     return clip, scene, depth
 
@@ -72,6 +74,12 @@ def _as_shown(note: str, source: Source, inputs: Path) -> str:
     for path, name in shown_clip_names(source, inputs):
         note = note.replace(path, name)
     return note
+
+
+def _as_client_knows(note: str, depth: Depth, inputs: Path) -> str:
+    """A sentence about depth files with the client's name for them."""
+    name = depth.name if isinstance(depth, DepthFiles) else depth.estimator
+    return note.replace(f"{inputs}/depth.npz", name).replace(str(inputs), name)
 
 
 def _link_depth(context: JobContext, depth: DepthFiles, inputs: Path) -> list[Path]:

@@ -137,6 +137,8 @@ def _depth(arguments: argparse.Namespace, clip: Clip, lens: Lens) -> ClipDepth:
         say("depth", f"{arguments.depth}: {_range(given)}{filled}")
         if stored.said:
             say("", stored.said)
+        for warning in given.warnings:
+            _log.warning("%s", warning)
         return given
     entry = estimator_named(arguments.depth or DEFAULT, only_commercial=arguments.commercial)
     say("depth", f"{entry.label}, {entry.licence}")

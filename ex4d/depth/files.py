@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from ex4d.depth.fill import fill_unknown, resize_depth
 from ex4d.depth.reading import FAR, DepthReading, Ends
 from ex4d.depth.stored import StoredDepth, open_depth
 from ex4d.errors import DepthError
+from ex4d.names import names_in_words
 from ex4d.npz import write_npz
 from ex4d.video.alignment import entries_for
 
@@ -29,7 +29,6 @@ __all__ = ["ClipDepth", "Lens", "LensFrom", "read_depth", "write_depth"]
 
 _SAME_ASPECT = 0.02
 LensFrom = Literal["given", "depth", "assumed"]
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +72,8 @@ class ClipDepth:
     lens_from: LensFrom
     unknown_share: float = 0.0  # of the pixels that had to be filled
     world_to_camera: np.ndarray | None = None  # float64 [N, 4, 4], where the depth tells the path
-    notes: tuple[str, ...] = ()  # sentences: what was chosen in its files
+    notes: tuple[str, ...] = ()  # sentences: what was chosen in its files, and what was not used
+    warnings: tuple[str, ...] = ()  # sentences: what was assumed of them
 
 
 def read_depth(
@@ -101,7 +101,9 @@ def read_depth(
     n_frames, height, width = clip.frames.shape[:3]
     stored_size = stored.size
     lens = lens or Lens.of(clip)
-    of_depth = _intrinsics_of(stored, chosen, clip) if lens.given is None else None
+    of_depth, said = None, ""
+    if lens.given is None:
+        of_depth, said = _intrinsics_of(stored, chosen, clip)
     intrinsics, lens_from = lens.choose(n_frames, of_depth)
     stored_lens = scale_intrinsics(intrinsics, (width, height), stored_size)
     depth = np.empty((n_frames, height, width), np.float32)
@@ -113,13 +115,25 @@ def read_depth(
             frame = _frame(values, stored.name(number), reading, stored_lens[i], cleaning)
             n_unknown += int((frame == 0).sum())
             depth[i] = resize_depth(fill_unknown(frame, cleaning.holes), (width, height))
-    ends.check(stored.path, reading)
+    warnings = [said, ends.check(stored.path, reading), _aspect_note(stored, (width, height))]
     limit_sky(depth, cleaning)
     clean_edges(depth, clip.frames, cleaning)
-    _note_aspect(stored, (width, height))
     n_pixels = n_frames * stored_size[0] * stored_size[1]
-    notes = (stored.said,) if stored.of_several else ()
-    return ClipDepth(depth, intrinsics, lens_from, n_unknown / n_pixels, notes=notes)
+    return ClipDepth(
+        depth,
+        intrinsics,
+        lens_from,
+        n_unknown / n_pixels,
+        notes=_notes(stored),
+        warnings=tuple(warning for warning in warnings if warning),
+    )
+
+
+def _notes(stored: StoredDepth) -> tuple[str, ...]:
+    notes = [stored.said] if stored.of_several else []
+    if stored.others:
+        notes.append(f"{stored.path} also holds {names_in_words(stored.others)}: not used")
+    return tuple(notes)
 
 
 def write_depth(path: Path, given: ClipDepth) -> None:
@@ -128,20 +142,27 @@ def write_depth(path: Path, given: ClipDepth) -> None:
     write_npz(path, {"depth": given.depth, "intrinsics": given.intrinsics, "size": size})
 
 
-def _intrinsics_of(stored: StoredDepth, chosen: np.ndarray, clip: Clip) -> np.ndarray | None:
+def _intrinsics_of(
+    stored: StoredDepth, chosen: np.ndarray, clip: Clip
+) -> tuple[np.ndarray | None, str]:
     """The intrinsics [N, 3, 3] that come with the depth, for the clip's working size. Where their
     principal point tells that they are for pictures of another size, as the video's own, they are
-    taken so. Raises DepthError when it lies outside of the depth's pictures."""
+    taken so, and a sentence says it. Raises DepthError when it lies outside of the depth's
+    pictures."""
+    said = ""
     if stored.intrinsics is None:
-        return None
+        return None, said
     size = clip.frames.shape[2], clip.frames.shape[1]
     first = stored.intrinsics[chosen[0]]
     meant: tuple[float, float] | None = stored.lens_size or meant_size(first, [stored.size])
     if meant is None:  # not for the depth's own size, as it should be, unless the lens is shifted
         meant = meant_size(first, (size, clip.native_size), stored.size)
         if meant is not None:
-            _log.info("intrinsics in %s are for %gx%g pixels by their principal point, the depth "
-                      "has %dx%d", stored.path, *meant, *stored.size)  # fmt: skip
+            size_text = f"{meant[0]:g}x{meant[1]:g}"
+            said = (
+                f"intrinsics in {stored.path} are for {size_text} pixels by their principal point, "
+                f"the depth has {stored.size[0]}x{stored.size[1]}"
+            )
     if meant is None:
         x, y = first[:2, 2]
         width, height = stored.size
@@ -152,7 +173,7 @@ def _intrinsics_of(stored: StoredDepth, chosen: np.ndarray, clip: Clip) -> np.nd
                 "or give the lens"
             )
         meant = stored.size
-    return scale_intrinsics(stored.intrinsics[chosen], meant, size)
+    return scale_intrinsics(stored.intrinsics[chosen], meant, size), said
 
 
 def _frame(
@@ -173,9 +194,10 @@ def _frame(
     return depth
 
 
-def _note_aspect(stored: StoredDepth, size: tuple[int, int]) -> None:
-    """Tell when depth is stretched, unless its pixels say that they are oblong."""
+def _aspect_note(stored: StoredDepth, size: tuple[int, int]) -> str:
+    """A sentence for depth that is stretched, unless its pixels say that they are oblong."""
     ratio = stored.size[0] / stored.size[1] / (size[0] / size[1])
-    if all(abs(ratio * aspect - 1) > _SAME_ASPECT for aspect in (1, stored.pixel_aspect)):
-        given_size = f"{stored.size[0]}x{stored.size[1]}"
-        _log.warning("depth of %s is stretched to %dx%d: another aspect", given_size, *size)
+    if any(abs(ratio * aspect - 1) <= _SAME_ASPECT for aspect in (1, stored.pixel_aspect)):
+        return ""
+    given_size = f"{stored.size[0]}x{stored.size[1]}"
+    return f"depth of {given_size} is stretched to {size[0]}x{size[1]}: another aspect"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FAR", "VALUE_KINDS", "DepthReading", "Ends", "Values", "ray_lengths"]
 
-_log = logging.getLogger(__name__)
 
 Values = Literal["depth", "ray_length", "disparity"]
 VALUE_KINDS: tuple[Values, ...] = get_args(Values)
@@ -124,15 +122,17 @@ class Ends:
             self._least = min(self._least, float(known.min()))
             self._most = max(self._most, float(known.max()))
 
-    def check(self, path: Path, reading: DepthReading) -> None:
-        """Raise DepthError when the numbers of a clip are shares of a range, and nobody has said
-        of which: read as distances they would turn the scene inside out."""
+    def check(self, path: Path, reading: DepthReading) -> str:
+        """A sentence for numbers of a clip that may be shares of a range; empty for others. Raises
+        DepthError when they are, and nobody has said of which: read as distances they would turn
+        the scene inside out."""
         if not reading.is_plain or self._most > 1 or self._least < 0:
-            return
+            return ""
         if (self._least, self._most) != (0, 1):
-            _log.warning("all depth in %s is below 1: for shares of a range say --depth_near and "
-                         "--depth_far, or --depth_values disparity", path)  # fmt: skip
-            return
+            return (
+                f"all depth in {path} is below 1: for shares of a range say --depth_near and "
+                "--depth_far, or --depth_values disparity"
+            )
         raise DepthError(
             f"{path} holds numbers from exactly 0 to 1, which are shares of a range and no "
             "distances: say its ends (--depth_near, --depth_far); or --depth_values disparity, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from ex4d.video.reader import Clip
 
 __all__ = ["DepthSource", "VideoDepth", "find_depth"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,10 @@ def _stored(stored: StoredDepth, clip: Clip) -> ClipDepth:
             f"{stored.path} has {stored.n_frames} frames of depth, "
             f"the video has {clip.n_file_frames}"
         )
-    return read_depth(stored, clip)
+    depth = read_depth(stored, clip)
+    for warning in depth.warnings:
+        _log.warning("%s", warning)
+    return depth
 
 
 def _estimated(name: str, models: Path, clip: Clip) -> ClipDepth:

@@ -31,6 +31,7 @@ _BARE_TOO = frozenset(("dnxhd", "evc", "vc1", "vvc"))
 # those whose clock may begin anew: FFmpeg's AVFMT_TS_DISCONT, with its limit for a jump
 _JUMPING = frozenset(("mpeg", "mpegts", "ogg", "live_flv"))
 _JUMP_S = 10
+_LARGEST = 65535  # denominator of a rate
 _PAUSE = 1.5  # usual steps; the times of Matroska and FLV are rounded to ms
 
 
@@ -191,7 +192,8 @@ def _pauses(times: NDArray[np.int64]) -> bool:
 
 
 def _short(rate: Fraction) -> Fraction:
-    return rate.limit_denominator(65535)
+    """A rate in short numbers; what a damaged file says of it may be next to nothing, or less."""
+    return max(rate.limit_denominator(_LARGEST), Fraction(1, _LARGEST))
 
 
 def _said(rate: Fraction) -> str:

@@ -7,6 +7,7 @@ import json
 import av
 import numpy as np
 import pytest
+from msgspec import structs
 
 from ex4d.cli.main import main
 from ex4d.errors import InputError
@@ -58,6 +59,24 @@ def test_a_job_tells_what_was_done_to_its_clip(real, hlg_shot, tmp_path):
     arrays = read_npz(made / "reconstruction.npz", InputError)
     assert arrays["notes"].tobytes().decode().splitlines() == [SAID, STRIDE]
     assert (int(arrays["fps_numerator"]), int(arrays["fps_denominator"])) == (12, 1)
+
+
+def test_a_job_tells_what_was_assumed_of_its_depth(real, shot, tmp_path):
+    """Under the client's name for the file."""
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    (folder / "clip.mp4").write_bytes((shot / "clip.mp4").read_bytes())
+    depth = np.full((6, 24, 24), 0.5, np.float32)
+    np.savez(folder / "depth.npz", depth=depth, conf=depth)
+    source = source_of(real, folder)
+    source = structs.replace(source, depth=structs.replace(source.depth, name="my depth.npz"))
+    made = result(real, Conditions(source, arrays_of(path_of())), tmp_path)
+    summary = json.loads((made / "summary.json").read_text("utf-8"))
+    assert [note[:38] for note in summary["notes"]] == [
+        "my depth.npz also holds conf: not used",
+        "all depth in my depth.npz is below 1: ",
+        "depth of 24x24 is stretched to 64x48: ",
+    ]
 
 
 def test_what_other_programs_show_otherwise_is_sent_as_it_was_read(real, hlg_shot, shot, tmp_path):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import OpenEXR
 import pytest
@@ -204,10 +202,9 @@ def test_a_sequence_says_once_where_its_depth_is_and_keeps_to_it(tmp_path, make_
 
 
 @pytest.mark.parametrize(("aspect", "n_warnings"), [(2.0, 0), (1.0, 1)])
-def test_oblong_pixels_are_no_other_aspect(tmp_path, make_clip, caplog, aspect, n_warnings):
+def test_oblong_pixels_are_no_other_aspect(tmp_path, make_clip, aspect, n_warnings):
     for number in range(4):
         squeezed = DEPTH[:, ::2].copy()
         write(tmp_path / f"{number}.exr", {"Z": squeezed}, pixelAspectRatio=aspect)
-    with caplog.at_level(logging.WARNING):
-        read_depth(tmp_path, make_clip(4, size=(20, 12)))
-    assert caplog.text.count("is stretched") == n_warnings
+    read = read_depth(tmp_path, make_clip(4, size=(20, 12)))
+    assert sum("is stretched" in warning for warning in read.warnings) == n_warnings

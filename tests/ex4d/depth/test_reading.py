@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ex4d.depth.files import read_depth
+from ex4d.depth.files import ClipDepth, read_depth
 from ex4d.depth.reading import DepthReading, ray_lengths
 from ex4d.errors import DepthError, UsageError
 
@@ -123,11 +123,9 @@ SHARES = np.linspace(0, 1, 4 * 48 * 64, dtype=np.float32).reshape(4, 48, 64)
 def read_shares(tmp_path, make_clip):
     """A function that reads numbers in a way."""
 
-    def read(shares: np.ndarray, **reading: object) -> np.ndarray:
+    def read(shares: np.ndarray, **reading: object) -> ClipDepth:
         np.savez(tmp_path / "depth.npz", depth=shares)
-        return read_depth(
-            tmp_path / "depth.npz", make_clip(4), reading=DepthReading(**reading)
-        ).depth
+        return read_depth(tmp_path / "depth.npz", make_clip(4), reading=DepthReading(**reading))
 
     return read
 
@@ -144,13 +142,12 @@ def test_numbers_from_exactly_0_to_1_are_asked_about(read_shares, values):
     "answer", [{"near": 1.0, "far": 9.0}, {"values": "disparity"}, {"scale": 10.0}]
 )
 def test_every_answer_to_that_is_taken(read_shares, answer):
-    assert read_shares(SHARES, **answer).min() > 0
+    assert read_shares(SHARES, **answer).depth.min() > 0
 
 
-def test_depth_below_1_is_read_with_a_note(read_shares, caplog):
+def test_depth_below_1_is_read_with_a_warning(read_shares):
     near = SHARES / 2 + 0.1
-    np.testing.assert_array_equal(read_shares(near), near)
-    assert "all depth in" in caplog.text
-    caplog.clear()
-    read_shares(SHARES + 1)
-    assert not caplog.text
+    read = read_shares(near)
+    np.testing.assert_array_equal(read.depth, near)
+    assert [warning[:12] for warning in read.warnings] == ["all depth in"]
+    assert read_shares(SHARES + 1).warnings == ()
