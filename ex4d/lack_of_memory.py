@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 import sys
 from contextlib import contextmanager, suppress
@@ -13,13 +14,14 @@ from ex4d.errors import TooLargeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["is_lack_of_memory", "lack_in_words", "telling_what_fits"]
+__all__ = ["has_room", "is_lack_of_memory", "lack_in_words", "telling_what_fits"]
 
 _WORDS = (
     *("out of memory", "cannot allocate memory", "can't allocate memory", "unable to allocate"),
     *("insufficient memory", "bad_alloc", "bad allocation", "can't start new thread"),
 )
 _USED = 0.8  # of what is free: memory has holes, and libraries take some
+_ROOM_BYTES = 1 << 30  # more than any picture within the limits takes
 _STEP = 16  # sides are rounded to it
 
 
@@ -29,6 +31,16 @@ def is_lack_of_memory(error: BaseException) -> bool:
         return True
     text = f"{type(error).__name__}: {error}".lower()
     return any(words in text for words in _WORDS)
+
+
+def has_room() -> bool:
+    """Whether memory for a picture is there: a library that got none has asked for what a file says
+    and nothing can have. None of it is touched."""
+    try:
+        mmap.mmap(-1, _ROOM_BYTES).close()
+    except (OSError, MemoryError):
+        return False
+    return True
 
 
 def lack_in_words(error: BaseException, fits: str = "") -> str:

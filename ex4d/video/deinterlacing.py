@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import av
 
+from ex4d.errors import VideoError
 from ex4d.video.coding import coding_of
 from ex4d.video.conversion import linked
 
@@ -40,7 +41,7 @@ def deinterlaced(
     are marked as progressive stay as they are, unless the first one is: then no mark is believed.
     `order`: which field is first, tff or bff, where the frames do not tell.
 
-    Raises VideoError as `coding_of` does.
+    Raises VideoError as `coding_of` does, and for pictures of two lines or less.
     """
     graph: Graph | None = None
     kind: tuple[object, ...] | None = None
@@ -53,10 +54,14 @@ def deinterlaced(
             if graph is not None:
                 yield from _rest(graph)
             arguments = f"mode=send_frame:parity={order or 'auto'}:deint={which}"
-            graph, kind = (
-                linked(frame, coding.matrix, coding.is_full, ("bwdif", arguments)),
-                of_frame,
-            )
+            try:
+                graph = linked(frame, coding.matrix, coding.is_full, ("bwdif", arguments))
+            except av.FFmpegError as error:
+                what = f"{frame.width}x{frame.height} {frame.format.name}"
+                raise VideoError(
+                    f"{path} has pictures that cannot be deinterlaced: {what}"
+                ) from error
+            kind = of_frame
         graph.vpush(frame)
         yield from _ready(graph)
     if graph is not None:

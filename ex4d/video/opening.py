@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
@@ -12,6 +11,7 @@ from av.stream import Disposition
 
 from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.errors import VideoError
+from ex4d.lack_of_memory import has_room
 from ex4d.video.formats import FORMATS, what_it_is
 from ex4d.video.quicktime import read_header
 
@@ -27,7 +27,6 @@ __all__ = ["open_video"]
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails  # cover art
 _MOST_STREAMS = 64  # that are probed with the limit
 _START_BYTES = 1 << 16  # that tell what a file is instead of a video
-_MOST_OPENING_BYTES = 1 << 30  # that opening takes at once: a picture within the limit
 _MOST_HEADER_BYTES = 64 << 20  # of a mov file's compressed header
 # Decoders that may look into a file whose streams are not known when it is opened: no limit of
 # pixels can be given to them then, and theirs is 2^28. Others would take more for one picture.
@@ -91,22 +90,13 @@ def _opened(path: Path, file: BinaryIO, limit: dict[str, str]) -> InputContainer
         only["codec_whitelist"] = ",".join(_PROBED)
         return av.open(_Source(file), container_options=only, **options)  # type: ignore[no-any-return]
     except MemoryError as error:  # FFmpeg's own, too, which may be the file's fault
-        if not _is_there(_MOST_OPENING_BYTES):
+        if not has_room():
             raise
         raise VideoError(
             f"{path} is damaged: its header asks for more memory than any video's"
         ) from error
     except (av.FFmpegError, ValueError) as error:
         raise VideoError(_why_not(path, file)) from error
-
-
-def _is_there(size_bytes: int) -> bool:
-    """Whether so much memory could be had; none of it is touched."""
-    try:
-        mmap.mmap(-1, size_bytes).close()
-    except (OSError, MemoryError):
-        return False
-    return True
 
 
 def _why_not(path: Path, file: BinaryIO) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.errors import VideoError
+from ex4d.lack_of_memory import has_room
 from ex4d.video.clip import Steps
 from ex4d.video.opening import open_video
 
@@ -150,8 +151,12 @@ def packets_of(
     """The packets of one stream; the last is empty. Raises VideoError."""
     try:
         yield from container.demux(stream)
-    except MemoryError:
-        raise
+    except MemoryError as error:
+        if not has_room():
+            raise
+        raise VideoError(
+            f"{path} is damaged: a part of it asks for more memory than any video's"
+        ) from error
     except av.FFmpegError as error:
         raise VideoError(f"{path} is damaged: {error.strerror}") from error
     except IndexError as error:  # PyAV's, for a packet of a stream that comes up in the middle
