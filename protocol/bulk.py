@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["download", "upload"]
 
+_MODE = 0o666  # of fetched files, less the umask: others of the project open them
 _POLL_S = 0.05
 _T = TypeVar("_T")
 
@@ -206,7 +207,7 @@ class _Download(_Transfer):
 
     def run(self) -> Path:
         part = self._target.with_name(f".{self._target.name}.{self._blob.sha256[:8]}.part")
-        with Receiver(part, self._blob) as receiver:
+        with Receiver(part, self._blob, mode=_MODE) as receiver:
             try:
                 self.persist(lambda link: self._once(link, receiver))
                 receiver.finish(self._target)

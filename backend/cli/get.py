@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,8 +50,7 @@ def fetch(client: Client, info: JobInfo, folder: Path, reads: tuple[Path, ...] =
     made_by = Run("get", settings={"job": info.job_id}, reads=reads)
     with staged_folder(folder, made_by, names) as staging:
         for name, blob in info.results.items():
-            path = client.download(blob, staging / Path(name).name)
-            path.chmod(0o666 & ~_umask())  # transfers keep their files to their owner
+            client.download(blob, staging / Path(name).name)
     say("wrote", f"{folder}: {', '.join(sorted(info.results))}")
     for note in _notes(folder, info):
         _log.warning("%s", note)
@@ -68,10 +66,3 @@ def _notes(folder: Path, info: JobInfo) -> list[str]:
             with np.load(folder / "reconstruction.npz", allow_pickle=False) as arrays:
                 return str(arrays["notes"].tobytes(), "utf-8").splitlines()
     return []
-
-
-def _umask() -> int:
-    """The rights that new files of this process do not get."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -74,6 +74,7 @@ class Receiver:
         blob: BlobId,
         *,
         reserve: Callable[[int, int, Path], None] = reserve_space,
+        mode: int = 0o600,  # less the umask
     ) -> None:
         """Open the part file and reserve the space. Raises DiskFull and leaves nothing then."""
         self.blob = blob
@@ -84,7 +85,7 @@ class Receiver:
         self._hashed = 0
         part.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        self._fd = os.open(part, flags, 0o600)
+        self._fd = os.open(part, flags, mode)
         self.offset = verified_bytes(part, blob)
         with self._disk():
             reserve(self._fd, blob.size + _TRAILER.size, part)

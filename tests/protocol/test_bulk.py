@@ -37,6 +37,18 @@ def test_t12_a_file_of_any_size_goes_up_and_comes_down(client, server, tmp_path,
     assert not list(server.store.staging.iterdir())
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes say nothing there")
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_what_comes_down_may_be_read_by_whom_the_umask_lets(client, file, tmp_path, umask):
+    blob = client.upload(file)
+    before = os.umask(umask)
+    try:
+        path = client.download(blob, tmp_path / "target")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
 def test_a_file_that_the_server_has_is_not_sent_again(client, server, file):
     client.upload(file)
     chunks = server.counts["Chunk"]
