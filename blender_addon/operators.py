@@ -34,7 +34,6 @@ from .readiness import (
 from .requests import ReconstructRequest, RenderRequest
 from .session import redraw, session
 from .source_camera import sample_solved_camera
-from .viewport import show_shot
 
 __all__ = ["CLASSES", "Ex4dOperator"]
 
@@ -136,20 +135,6 @@ class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
             settings.min_face_angle,
         )
         _start(request, self.wait)
-
-
-class EX4D_OT_show_shot(Ex4dOperator, bpy.types.Operator):
-    """Draw the clip on the mesh in the 3D views, and look through the scene's camera"""
-
-    bl_idname = "ex4d.show_shot"
-    bl_label = "Show the Clip on the Mesh"
-
-    @classmethod
-    def why_not(cls, context: bpy.types.Context) -> str:
-        return "" if context.scene.ex4d.mesh is not None else "Reconstruct the clip first."
-
-    def run(self, context: bpy.types.Context) -> None:
-        show_shot(context.scene)
 
 
 class EX4D_OT_apply_preset(Ex4dOperator, bpy.types.Operator):
@@ -282,7 +267,6 @@ CLASSES = (
     EX4D_OT_connect,
     EX4D_OT_copy_public_key,
     EX4D_OT_reconstruct,
-    EX4D_OT_show_shot,
     EX4D_OT_apply_preset,
     EX4D_OT_render,
     EX4D_OT_cancel,

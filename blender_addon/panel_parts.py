@@ -19,7 +19,8 @@ def draw_lines(layout: bpy.types.UILayout, text: str, icon: str) -> None:
     """A sentence, broken where the sidebar ends."""
     region = bpy.context.region
     width = region.width if region is not None else 300
-    most = max(20, int(width / (7.2 * bpy.context.preferences.system.ui_scale)) - 5)
+    scale = bpy.context.preferences.system.ui_scale or 1  # 0 without a window
+    most = max(20, int(width / (7.2 * scale)) - 5)
     column = layout.column(align=True)
     column.scale_y = 0.8
     line = ""

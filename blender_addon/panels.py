@@ -13,7 +13,7 @@ import bpy
 from .clip_panels import CLIP_PANELS
 from .connection import LinkState
 from .panel_parts import SidebarPanel, draw_button, draw_lines
-from .preferences import preferences
+from .preferences import ROOT, preferences
 from .readiness import (
     why_no_path,
     why_no_reconstruction,
@@ -24,7 +24,7 @@ from .requests import ReconstructRequest, RenderRequest
 from .session import session
 from .takes import conditions_shown
 from .tasks import TaskState
-from .viewport import shows_texture
+from .viewport import looks_through, shows_texture
 
 if TYPE_CHECKING:
     from .tasks import Task
@@ -76,7 +76,7 @@ class EX4D_PT_server(SidebarPanel, bpy.types.Panel):
         row.label(text=preferences().endpoint.removeprefix("tcp://"))
         row.operator("ex4d.connect", text="", icon="FILE_REFRESH")
         show = row.operator("preferences.addon_show", text="", icon="PREFERENCES")
-        show.module = preferences().bl_idname
+        show.module = ROOT
         draw_connection(self.layout)
 
 
@@ -118,6 +118,8 @@ class EX4D_PT_camera(SidebarPanel, bpy.types.Panel):
         column.prop(shot, "amount")
         column.prop(shot, "easing")
         draw_button(layout, "ex4d.apply_preset", "CURVE_PATH", why_no_path(shot))
+        if shot.camera is not None and not looks_through(context.space_data, shot.camera):
+            layout.operator("ex4d.look_through", icon="OUTLINER_OB_CAMERA")
 
 
 class EX4D_PT_render(SidebarPanel, bpy.types.Panel):

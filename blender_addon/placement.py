@@ -22,6 +22,7 @@ from .requests import ReconstructRequest, RenderRequest, stored
 from .scene_import import ShotSettings, import_shot
 from .sequencer import Take, insert_take
 from .source_camera import SolvedCamera, unkey_root
+from .start_objects import hide_start_cube
 from .viewport import show_shot
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
     if scene.ex4d.camera is None:
         scene.ex4d.camera = made.shot_camera
     if request.set_scene:
+        hide_start_cube(scene)
         show_shot(scene)
     _remember("EX-4D Reconstruct")
     notes = [f"{note}." for note in received.notes]

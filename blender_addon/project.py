@@ -11,6 +11,7 @@ from .clip_pictures import clip_pictures
 from .clip_source import mesh_source
 from .compat import strips_in
 from .preferences import user_folder
+from .start_objects import is_start_object
 
 if TYPE_CHECKING:
     from .properties import Ex4dShot
@@ -18,15 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["folder_of", "holds_work", "mesh_name_of", "new_folder"]
 
-_UNTOUCHED = {"Cube", "Light", "Camera"}  # of a new file
-
 
 def holds_work(scene: bpy.types.Scene) -> bool:
     """Whether somebody would be sorry for changes of the scene's rate, range and size."""
     animated = scene.animation_data is not None
-    foreign = any(
-        item.name not in _UNTOUCHED or item.animation_data is not None for item in scene.objects
-    )
+    foreign = any(not is_start_object(item) for item in scene.objects)
     return bool(len(strips_in(scene)) or animated or foreign)
 
 
