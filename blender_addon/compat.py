@@ -11,14 +11,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PATH_OPTIONS",
+    "all_strips",
     "eevee_engine",
     "enable_nodes",
     "fcurves_of",
-    "sequencer_scene",
+    "scene_of_shown_strips",
     "set_video_output",
     "show_in_sequencer",
     "strip_content_frames",
+    "strip_content_start",
     "strip_range",
+    "strips_held",
     "strips_in",
     "strips_of",
 ]
@@ -65,13 +68,30 @@ def fcurves_of(datablock: bpy.types.ID) -> Any:
 
 def strips_of(scene: bpy.types.Scene) -> Any:
     """The strips of a scene's sequencer, which is made when there is none."""
-    editor = scene.sequence_editor or scene.sequence_editor_create()
-    return editor.strips if hasattr(editor, "strips") else editor.sequences
+    return strips_held(scene.sequence_editor or scene.sequence_editor_create())
+
+
+def strips_held(holder: Any) -> Any:
+    """The strips that lie in a sequencer or in a meta strip."""
+    return holder.strips if hasattr(holder, "strips") else holder.sequences
 
 
 def strips_in(scene: bpy.types.Scene) -> Any:
     """The strips of a scene's sequencer; an empty tuple when it has none."""
     return strips_of(scene) if scene.sequence_editor is not None else ()
+
+
+def all_strips(scene: bpy.types.Scene) -> list[tuple[Any, Any]]:
+    """Every strip of a scene, those inside of meta strips too, each after the strips that hold it
+    (the sequencer's or a meta strip's)."""
+    found = []
+    waiting = [strips_in(scene)]
+    for holder in waiting:
+        for strip in holder:
+            found.append((holder, strip))
+            if strip.type == "META":
+                waiting.append(strips_held(strip))
+    return found
 
 
 def strip_range(strip: Any) -> tuple[int, int]:
@@ -88,10 +108,16 @@ def strip_content_frames(strip: Any) -> int:
     return int(strip.frame_duration)
 
 
-def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
-    """The scene whose strips the artist sees: 5.x chooses it per workspace."""
-    workspace = context.workspace
-    return getattr(workspace, "sequencer_scene", None) or context.scene
+def strip_content_start(strip: Any) -> int:
+    """The scene frame of a strip's first picture, also where its beginning is cut off."""
+    if hasattr(strip, "content_start"):  # 5.2: the older name warns
+        return int(strip.content_start)
+    return int(strip.frame_start)
+
+
+def scene_of_shown_strips(window: bpy.types.Window) -> bpy.types.Scene:
+    """The scene whose strips a window shows: 5.x chooses it per workspace."""
+    return getattr(window.workspace, "sequencer_scene", None) or window.scene
 
 
 def show_in_sequencer(

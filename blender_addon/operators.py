@@ -14,7 +14,6 @@ import numpy as np
 from .camera import render_size, sample_camera
 from .clip_pictures import clip_pictures
 from .clip_source import clip_source, mesh_source
-from .compat import sequencer_scene
 from .endpoint import own_keys
 from .errors import AddonError, CameraError
 from .keyframes import apply_path
@@ -192,7 +191,7 @@ class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
             source,
             str(folder),
             scene_id,
-            placement.scene_id_of(sequencer_scene(context)),
+            scene_id,
             first,
             settings.camera.name,
             ENGINES[settings.quality],

@@ -22,7 +22,7 @@ from .readiness import (
 )
 from .requests import ReconstructRequest, RenderRequest
 from .session import session
-from .takes import conditions_shown
+from .take_strips import conditions_shown
 from .tasks import TaskState
 from .viewport import looks_through, shows_texture
 
@@ -159,6 +159,7 @@ class EX4D_PT_takes(SidebarPanel, bpy.types.Panel):
         layout, shot = self.layout, context.scene.ex4d
         if not shot.takes:
             layout.label(text="Finished clips appear here.", icon="INFO")
+            layout.operator("ex4d.take_in", icon="FILE_FOLDER")
             return
         layout.template_list("EX4D_UL_takes", "", shot, "takes", shot, "active_take", rows=3)
         if not 0 <= shot.active_take < len(shot.takes):
@@ -172,6 +173,7 @@ class EX4D_PT_takes(SidebarPanel, bpy.types.Panel):
         text = "Hide Conditions" if conditions_shown(take) else "Show Conditions"
         column.operator("ex4d.take_conditions", text=text, icon="IMAGE_ALPHA")
         column.operator("ex4d.take_remove", text="Remove", icon="TRASH")
+        layout.operator("ex4d.take_in", icon="FILE_FOLDER")
 
 
 def _draw_tasks(layout: bpy.types.UILayout, kind: type) -> None:

@@ -5,7 +5,6 @@ Scenes are found by the id that is saved with them, so undo, File > Open and ren
 
 from __future__ import annotations
 
-import json
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +15,12 @@ from .clip_pictures import clip_pictures
 from .clip_source import remember_source
 from .errors import NoPlace
 from .flows import FinishedMesh, FinishedTake
-from .paths import stored_path
 from .played_pictures import play_pictures
-from .requests import ReconstructRequest, RenderRequest, stored
+from .requests import ReconstructRequest, RenderRequest
 from .scene_import import ShotSettings, import_shot
-from .sequencer import Take, insert_take
 from .source_camera import SolvedCamera, unkey_root
 from .start_objects import hide_start_cube
+from .take_placement import ArrivedTakes, place_take
 from .viewport import show_shot
 
 if TYPE_CHECKING:
@@ -39,6 +37,7 @@ class Placement:
 
     def __init__(self) -> None:
         self._session_uids: dict[str, int] = {}  # of Blender's session: whose each id is
+        self.arrived = ArrivedTakes(self.scene_of)
 
     def scene_id_of(self, scene: bpy.types.Scene) -> str:
         """The id of a scene: the one it has or had, or a new one where it has none or has the
@@ -80,7 +79,8 @@ class Placement:
                 return _place_mesh(scene, request, finished)
             case RenderRequest(), FinishedTake():
                 target = self.scene_of(request.sequencer_id)
-                return _place_take(scene, target, request, finished)
+                self.arrived.add(request, finished)
+                return place_take(scene, target, request, finished)
         raise TypeError(f"{type(finished).__name__} does not answer {type(request).__name__}")
 
 
@@ -120,38 +120,6 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
     if finished.plate is not None:
         notes.append(_PLATE)
     return " ".join(notes)
-
-
-def _place_take(
-    scene: bpy.types.Scene,
-    target: bpy.types.Scene,  # gets the strip
-    request: RenderRequest,
-    finished: FinishedTake,
-) -> str:
-    summary = finished.summary
-    take = Take(
-        finished.movie,
-        request.label,
-        finished.job_id,
-        summary.seed,
-        summary.engine,
-        summary.n_frames,
-        summary.size,
-    )
-    inserted = insert_take(target, take, request.frame_start)
-    item = scene.ex4d.takes.add()
-    item.name, item.folder, item.job_id = (
-        request.label,
-        stored_path(request.folder),
-        finished.job_id,
-    )
-    item.request = json.dumps(stored(request))
-    item.engine, item.seed = summary.engine, str(summary.seed)
-    item.coverage = summary.coverage
-    item.note = " ".join((*inserted.notes, *(f"{note}." for note in summary.notes)))
-    scene.ex4d.active_take = len(scene.ex4d.takes) - 1
-    _remember("EX-4D Take")
-    return item.note
 
 
 def _remember(message: str) -> None:

@@ -11,6 +11,7 @@ from .depth_properties import CLASSES as DEPTH_CLASSES
 from .depth_properties import Ex4dDepth
 from .errors import MovieError, SettingsError
 from .movie import load_movie, load_pictures
+from .take_strips import show_take
 
 __all__ = ["CLASSES", "Ex4dShot", "Ex4dTake", "add_properties", "remove_properties"]
 
@@ -78,6 +79,14 @@ def _measure_clip(settings: "Ex4dShot", _context: bpy.types.Context) -> None:
         return  # the panel says that there is no such movie
     settings.start_frame = settings.clip_first
     settings.num_frames = max(2, min(settings.clip_frames, DEFAULT_FRAMES))
+
+
+def _show_active_take(settings: "Ex4dShot", _context: bpy.types.Context) -> None:
+    """Let the sequencers show the take that is chosen in the list."""
+    if 0 <= settings.active_take < len(settings.takes):
+        for scene in bpy.data.scenes:
+            if scene.library is None:
+                show_take(scene, settings.takes[settings.active_take])
 
 
 class Ex4dTake(bpy.types.PropertyGroup):
@@ -207,7 +216,7 @@ class Ex4dShot(bpy.types.PropertyGroup):
         description="Where meshes and takes are kept; of a file not yet saved, in the user's data",
     )
     takes: bpy.props.CollectionProperty(type=Ex4dTake)
-    active_take: bpy.props.IntProperty()
+    active_take: bpy.props.IntProperty(update=_show_active_take)
 
 
 CLASSES = (*DEPTH_CLASSES, Ex4dTake, Ex4dShot)

@@ -120,17 +120,29 @@ def start() -> None:
     """Begin a session and its timer, which survives File > Open."""
     global _session
     _session = Session(user_folder())
+    bpy.app.handlers.undo_post.append(_undone)
+    bpy.app.handlers.redo_post.append(_undone)
     bpy.app.timers.register(_tick, first_interval=_IDLE_S, persistent=True)
 
 
 def stop() -> None:
     """End both."""
     global _session
+    for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
+        if _undone in handlers:
+            handlers.remove(_undone)
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     if _session is not None:
         _session.close()
         _session = None
+
+
+@bpy.app.handlers.persistent
+def _undone(*_: object) -> None:
+    """After an undo or a redo."""
+    if _session is not None:
+        _session.placement.arrived.bring_back()
 
 
 def _tick() -> float | None:

@@ -1,12 +1,20 @@
 """The buttons of the list of takes, and of results that found no place."""
 
 # No `from __future__ import annotations` here: Blender reads the annotations.
+from dataclasses import replace
+from pathlib import Path
+
 import bpy
 
 from .connection import LinkState
+from .errors import SettingsError
 from .operators import Ex4dOperator
+from .project import folder_of
 from .session import session
-from .takes import conditions_shown, hide_conditions, remove_take, reuse_settings, show_conditions
+from .take_files import read_take
+from .take_placement import place_take
+from .take_strips import conditions_shown, hide_conditions, show_conditions
+from .takes import folder_of_take, remove_take, request_of, reuse_settings
 
 __all__ = ["CLASSES"]
 
@@ -47,25 +55,67 @@ class EX4D_OT_take_conditions(_TakeOperator, bpy.types.Operator):
         if conditions_shown(take):
             hide_conditions(take)
         else:
-            show_conditions(take)
+            show_conditions(take, folder_of_take(take), request_of(take).seed)
 
 
 class EX4D_OT_take_remove(_TakeOperator, bpy.types.Operator):
-    """Remove this take, its strips and its files"""
+    """Take this take from the list, and its strips from the sequencer. Its files stay, unless they
+    are to be deleted"""
 
     bl_idname = "ex4d.take_remove"
-    bl_label = "Remove Take and Its Files"
-    bl_options = {"REGISTER"}  # noqa: RUF012  # no undo brings files back
+    bl_label = "Remove Take"
+
+    delete_files: bpy.props.BoolProperty(
+        name="Delete its files, too",
+        description="No undo brings them back, and other .blend files may use them",
+        options={"SKIP_SAVE"},
+    )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return context.window_manager.invoke_confirm(self, event)
+        return context.window_manager.invoke_props_dialog(self, width=340)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        self.layout.label(text=f"Remove {self.take(context).name} and its strips?")
+        self.layout.prop(self, "delete_files")
+        if self.delete_files:
+            note = "No undo brings files back, and other .blend files may use them."
+            self.layout.label(text=note, icon="ERROR")
 
     def run(self, context: bpy.types.Context) -> None:
-        shot = context.scene.ex4d
-        connection = session().connection
-        if connection.state is LinkState.CONNECTED and connection.client is not None:
-            connection.client.release(self.take(context).job_id)
-        remove_take(shot, shot.active_take)
+        shot, current = context.scene.ex4d, session()
+        job_id = self.take(context).job_id
+        stay = remove_take(shot, shot.active_take, delete_files=self.delete_files)
+        current.placement.arrived.remove(job_id)
+        if stay:
+            self.report({"WARNING"}, stay)
+        connection = current.connection
+        is_gone = self.delete_files and not stay and connection.client is not None
+        if is_gone and connection.state is LinkState.CONNECTED:
+            connection.client.release(job_id)
+
+
+class EX4D_OT_take_in(Ex4dOperator, bpy.types.Operator):
+    """Take in a take from its folder: one that was removed, or that another file has"""
+
+    bl_idname = "ex4d.take_in"
+    bl_label = "Take In"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  # Blender asks for a set
+
+    directory: bpy.props.StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self.directory = str(folder_of(context.scene.ex4d))
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        scene, placement = context.scene, session().placement
+        request, finished = read_take(Path(bpy.path.abspath(self.directory)))
+        if any(take.job_id == finished.job_id for take in scene.ex4d.takes):
+            raise SettingsError(f"{request.label} is in the list already.")
+        scene_id = placement.scene_id_of(scene)
+        request = replace(request, scene_id=scene_id, sequencer_id=scene_id)
+        place_take(scene, scene, request, finished)
 
 
 class EX4D_OT_place_here(Ex4dOperator, bpy.types.Operator):
@@ -86,5 +136,6 @@ CLASSES = (
     EX4D_OT_take_reuse,
     EX4D_OT_take_conditions,
     EX4D_OT_take_remove,
+    EX4D_OT_take_in,
     EX4D_OT_place_here,
 )

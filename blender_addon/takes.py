@@ -9,27 +9,19 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .clip_source import show_source
-from .compat import strips_in
-from .errors import AddonError, SettingsError
+from .errors import SettingsError
 from .paths import found_path
 from .readiness import ENGINES
 from .requests import RenderRequest, request_from
-from .sequencer import Take, insert_take
+from .take_files import TAKE_FILE
+from .take_strips import files_in_use, remove_strips
 
 if TYPE_CHECKING:
     from .properties import Ex4dShot, Ex4dTake
 
-__all__ = [
-    "conditions_shown",
-    "hide_conditions",
-    "remove_take",
-    "request_of",
-    "reuse_settings",
-    "show_conditions",
-]
+__all__ = ["folder_of_take", "lists", "remove_take", "request_of", "reuse_settings"]
 
-_CONDITIONS = {"color.mp4": "colour", "mask.mp4": "mask"}
-_FILES = ("result.mp4", "color.mp4", "mask.mp4", "camera.npz", "summary.json")
+_FILES = ("result.mp4", "color.mp4", "mask.mp4", "camera.npz", "summary.json", TAKE_FILE)
 
 
 def request_of(take: Ex4dTake) -> RenderRequest:
@@ -59,52 +51,35 @@ def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> None:
         shot.camera = camera
 
 
-def conditions_shown(take: Ex4dTake) -> bool:
-    """Whether the take's conditions are strips now."""
-    return any("ex4d_condition" in strip for _, strip in _strips_of(take))
+def remove_take(shot: Ex4dShot, index: int, *, delete_files: bool = False) -> str:
+    """Take a take from a scene's list, and its strips from the sequencers; a copied scene that
+    lists it keeps both. Its files stay, so that it can be taken in again; or they go, where nothing
+    in the open file uses them, and nothing else in their folder does.
 
-
-def show_conditions(take: Ex4dTake) -> None:
-    """Put colour and mask as strips over the take's own. Raises AddonError when that is gone."""
-    own = [(scene, s) for scene, s in _strips_of(take) if "ex4d_condition" not in s]
-    if not own:
-        raise AddonError(f"{take.name} has no strip any more; render it again.")
-    scene, request = own[0][0], request_of(take)
-    for file, word in _CONDITIONS.items():
-        path = _folder_of(take) / file
-        given = Take(path, f"{take.name} {word}", take.job_id, request.seed, take.engine)
-        insert_take(scene, given, request.frame_start).strip["ex4d_condition"] = word
-
-
-def hide_conditions(take: Ex4dTake) -> None:
-    """Take these strips away again; the files stay."""
-    for scene, strip in _strips_of(take):
-        if "ex4d_condition" in strip:
-            strips_in(scene).remove(strip)
-
-
-def remove_take(shot: Ex4dShot, index: int) -> None:
-    """Remove a take with its strips, and its files unless a copied scene has the take too; nothing
-    else in its folder is touched."""
+    Returns why the files stayed, where they should go. Raises SettingsError when the file does not
+    say where they are; nothing is changed then.
+    """
     take = shot.takes[index]
-    for scene, strip in _strips_of(take):
-        strips_in(scene).remove(strip)
-    folder, job_id = _folder_of(take), take.job_id
+    name, folder = take.name, folder_of_take(take) if delete_files else None
+    others = [scene for scene in bpy.data.scenes if scene.ex4d != shot and lists(scene, take)]
+    remove_strips(take, keep_in=others)
     shot.takes.remove(index)
-    if not any(t.job_id == job_id for scene in bpy.data.scenes for t in scene.ex4d.takes):
-        for name in _FILES:  # the folder stays, so that its number is not used again
-            (folder / name).unlink(missing_ok=True)
     shot.active_take = max(0, min(index, len(shot.takes) - 1))
+    if folder is None:
+        return ""
+    used = others[0].name if others else files_in_use(folder)
+    if used:
+        return f"The files of {name} stay in {folder}: {used!r} uses them."
+    for file in _FILES:  # the folder stays, so that its number is not used again
+        (folder / file).unlink(missing_ok=True)
+    return ""
 
 
-def _folder_of(take: Ex4dTake) -> Path:
+def lists(scene: bpy.types.Scene, take: Ex4dTake) -> bool:
+    """Whether a take is in a scene's list."""
+    return any(other.job_id == take.job_id for other in scene.ex4d.takes)
+
+
+def folder_of_take(take: Ex4dTake) -> Path:
+    """Where a take's files are now. Raises SettingsError when the file does not say."""
     return Path(found_path(take.folder, request_of(take).folder))
-
-
-def _strips_of(take: Ex4dTake) -> list[tuple[bpy.types.Scene, bpy.types.bpy_struct]]:
-    return [
-        (scene, strip)
-        for scene in bpy.data.scenes
-        for strip in list(strips_in(scene))
-        if strip.get("ex4d_job_id") == take.job_id
-    ]

@@ -10,7 +10,8 @@ import pytest
 bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
 
 from blender_addon.compat import (  # noqa: E402
-    sequencer_scene,
+    all_strips,
+    scene_of_shown_strips,
     strip_content_frames,
     strip_range,
     strips_of,
@@ -34,11 +35,11 @@ def test_strip_has_the_clips_length_and_start_at_each_rate(scene, make_movie, ra
     inserted = insert_take(scene, take_of(path), 101)
     assert strip_range(inserted.strip) == (101, 111)
     assert strip_content_frames(inserted.strip) == 10
-    assert inserted.notes == ()
+    assert [note[:7] for note in inserted.notes] == ["Renders"]
     assert inserted.strip["ex4d_job_id"] == "job-7"
     assert inserted.strip["ex4d_engine"] == "preview"
     assert int(inserted.strip["ex4d_seed"]) == (1 << 32) - 1
-    assert sequencer_scene(bpy.context) == scene
+    assert scene_of_shown_strips(bpy.context.window) == scene
     for workspace in bpy.data.workspaces:  # 5.x shows no strips otherwise
         assert getattr(workspace, "sequencer_scene", scene) == scene
 
@@ -51,6 +52,7 @@ def test_the_first_and_the_last_picture_are_the_clips(scene, make_movie, tmp_pat
     render.resolution_x, render.resolution_y = 64, 48
     scene.view_settings.view_transform = "Standard"
     insert_take(scene, take_of(path), 101)
+    render.use_sequencer = True
     for frame, grey in ((101, 20), (110, 20 + 8 * 9)):
         scene.frame_set(frame)
         render.filepath = str(tmp_path / "picture.png")
@@ -71,10 +73,82 @@ def test_another_rate_is_noted_and_the_length_stays(scene, make_movie, clip, sce
     assert "frames per second" in inserted.notes[0]
 
 
-def test_takes_go_to_the_lowest_free_channel(scene, make_movie):
+def test_takes_go_to_the_lowest_channel_above_the_takes_there(scene, make_movie):
     take = take_of(make_movie())
-    channels = [insert_take(scene, take, start).channel for start in (1, 1, 5, 11, 15)]
-    assert channels == [1, 2, 3, 1, 2]
+    channels = [insert_take(scene, take, start).channel for start in (1, 1, 5, 15, 11)]
+    assert channels == [1, 2, 3, 1, 4]
+
+
+def test_a_muted_channel_is_left_out_and_nothing_else_is_selected(scene, make_movie):
+    path = make_movie()
+    own = strips_of(scene).new_movie(name="own", filepath=str(path), channel=1, frame_start=1)
+    scene.sequence_editor.active_strip = own
+    scene.sequence_editor.channels[2].mute = True
+    strip = insert_take(scene, take_of(path), 1).strip
+    assert strip.channel == 3
+    assert own.select
+    assert not strip.select
+    assert scene.sequence_editor.active_strip == own
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_render_shows_after_a_take_what_it_showed_before(scene, make_movie, own):
+    """The 3D scene; or the artist's own strips."""
+    path = make_movie()
+    if own:
+        strips_of(scene).new_movie(name="own", filepath=str(path), channel=1, frame_start=1)
+    notes = insert_take(scene, take_of(path), 1).notes
+    assert scene.render.use_sequencer == own
+    assert any("Sequencer" in note for note in notes) != own
+    assert insert_take(scene, take_of(path), 1).notes == ()
+    scene.render.use_sequencer = True  # the artist wants the takes
+    insert_take(scene, take_of(path), 1)
+    assert scene.render.use_sequencer
+
+
+VIEWS = ["AgX", "Filmic", "Khronos PBR Neutral", "ACES 1.3", "ACES 2.0"]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_strip_shows_as_its_clip_whatever_the_view(scene, make_movie, tmp_path, view):
+    try:
+        scene.view_settings.view_transform = view
+    except TypeError:
+        pytest.skip(f"this Blender has no {view}")
+    render = scene.render
+    render.resolution_x, render.resolution_y = 64, 48
+    render.image_settings.file_format = "PNG"
+    insert_take(scene, take_of(make_movie()), 1)
+    assert scene.view_settings.view_transform == view
+    render.use_sequencer = True
+    for frame in (1, 6, 10)[view.startswith("Khronos") :]:  # its darkest greys have no inverse
+        scene.frame_set(frame)
+        render.filepath = str(tmp_path / "picture.png")
+        bpy.ops.render.render(write_still=True)
+        image = bpy.data.images.load(render.filepath, check_existing=False)
+        shown = 255 * np.mean(np.array(image.pixels[:]).reshape(-1, 4)[:, :3])
+        assert shown == pytest.approx(20 + 8 * (frame - 1), abs=3)
+        bpy.data.images.remove(image)
+
+
+def test_what_no_strip_can_undo_of_the_view_is_noted(scene, make_movie):
+    path = make_movie()
+    scene.view_settings.view_transform = "False Color"
+    assert any("False Color" in note for note in insert_take(scene, take_of(path), 1).notes)
+    scene.view_settings.view_transform, scene.view_settings.exposure = "Standard", 1
+    assert any("exposure" in note for note in insert_take(scene, take_of(path), 1).notes)
+
+
+def test_conditions_and_takes_inside_of_a_meta_strip_are_found(scene, make_movie):
+    path = make_movie()
+    own = insert_take(scene, take_of(path), 1).strip
+    meta = strips_of(scene).new_meta(name="meta", channel=5, frame_start=1)
+    own.move_to_meta(meta)
+    found = [strip for _, strip in all_strips(scene) if "ex4d_job_id" in strip]
+    assert len(found) == 1
+    over = insert_take(scene, take_of(path), 1, over=found[0])
+    assert over.strip.parent_meta() == meta
+    assert over.channel > found[0].channel
 
 
 def test_a_full_sequencer_is_refused(scene, make_movie):

@@ -149,7 +149,7 @@ def test_take_operators(reconstructed):
     assert bpy.ops.ex4d.take_reuse() == {"FINISHED"}
     assert (shot.seed, shot.camera, shot.quality) == ("5", camera, "DRAFT")
     (folder / "mine.txt").write_text("the artist's own")
-    assert bpy.ops.ex4d.take_remove() == {"FINISHED"}
+    assert bpy.ops.ex4d.take_remove(delete_files=True) == {"FINISHED"}
     assert len(shot.takes) == 0
     assert strips(bpy.context.scene) == []
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
