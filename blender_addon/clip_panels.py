@@ -10,6 +10,7 @@ from ..ex4d.picture_names import is_picture
 from .depth_properties import chosen_estimator
 from .panel_parts import SidebarPanel, draw_lines
 from .readiness import why_no_clip, why_no_depth
+from .shot_start import faster_text
 
 if TYPE_CHECKING:
     from .depth_properties import Ex4dDepth
@@ -30,6 +31,9 @@ class EX4D_PT_clip(SidebarPanel, bpy.types.Panel):
         column.prop(shot, "start_frame")
         column.prop(shot, "num_frames")
         column.prop(shot, "stride")
+        column.prop(shot, "starts_at")
+        if shot.stride > 1:
+            draw_lines(layout, faster_text(shot.stride), "INFO")
         if shot.is_sequence:
             layout.prop(shot, "fps")
             layout.prop(shot, "layer")
@@ -96,6 +100,8 @@ class EX4D_PT_lens(SidebarPanel, bpy.types.Panel):
         layout, shot = self.layout, context.scene.ex4d
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(shot, "solved_camera")
+        if shot.solved_camera is not None:
+            layout.prop(shot, "solved_start")
         layout.prop(shot, "lens_kind")
         if shot.lens_kind == "FOV":
             layout.prop(shot, "fov", text="Horizontal")

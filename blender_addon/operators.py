@@ -32,6 +32,7 @@ from .readiness import (
 )
 from .requests import ReconstructRequest, RenderRequest
 from .session import redraw, session
+from .shot_start import first_frame_of_clip, first_solved_frame, mesh_start
 from .source_camera import sample_solved_camera
 
 __all__ = ["CLASSES", "Ex4dOperator"]
@@ -129,10 +130,12 @@ class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
             str(folder),
             scene_id,
             int(settings.grid_stride),
-            _first_frame(scene),
+            first_frame_of_clip(settings),
             self.set_scene if asked else not holds_work(scene),
             settings.min_face_angle,
         )
+        if request.set_scene and settings.start_frame > settings.clip_first:
+            settings.starts_at = settings.starts_at  # it stays, although the scene's range changes
         _start(request, self.wait)
 
 
@@ -157,7 +160,7 @@ class EX4D_OT_apply_preset(Ex4dOperator, bpy.types.Operator):
             amount=settings.amount,
             easing=settings.easing,
         )
-        apply_path(settings.camera, mesh, path, first_frame=int(mesh["ex4d_first_frame"]))
+        apply_path(settings.camera, mesh, path, first_frame=mesh_start(mesh))
 
 
 class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
@@ -174,7 +177,7 @@ class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         scene, settings = context.scene, context.scene.ex4d
-        mesh, first = settings.mesh, int(settings.mesh["ex4d_first_frame"])
+        mesh, first = settings.mesh, mesh_start(settings.mesh)
         source, seed = mesh_source(mesh), seed_of(settings)
         placement = session().placement
         scene_id = placement.scene_id_of(scene)
@@ -237,23 +240,15 @@ class EX4D_OT_dismiss(Ex4dOperator, bpy.types.Operator):
 def _keep_solved(scene: bpy.types.Scene, folder: Path) -> Path:
     """Keep the path of the clip's own camera beside the mesh: it may change, or be removed."""
     settings = scene.ex4d
-    first, step = scene.frame_start + settings.start_frame, settings.stride
+    first, step = first_solved_frame(settings), settings.stride
     path = Path(bpy.path.abspath(settings.clip))
     pictures = clip_pictures(path)
-    if pictures is not None:
-        first = settings.start_frame
     frames = range(first, first + step * settings.num_frames, step)
     size = (load_movie(path) if pictures is None else load_pictures(pictures.paths)).size
     solved = sample_solved_camera(scene, settings.solved_camera, frames, size)
     path = folder / "source_camera.npz"
     solved.write(path)
     return path
-
-
-def _first_frame(scene: bpy.types.Scene) -> int:
-    """The scene frame of the clip's first frame: pictures keep their numbers."""
-    settings = scene.ex4d
-    return int(settings.start_frame if settings.is_sequence else scene.frame_start)
 
 
 def _start(request: ReconstructRequest | RenderRequest, wait: bool) -> None:

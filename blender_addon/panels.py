@@ -22,6 +22,7 @@ from .readiness import (
 )
 from .requests import ReconstructRequest, RenderRequest
 from .session import session
+from .shot_start import moved_text
 from .take_strips import conditions_shown
 from .tasks import TaskState
 from .viewport import looks_through, shows_texture
@@ -112,6 +113,9 @@ class EX4D_PT_camera(SidebarPanel, bpy.types.Panel):
         layout, shot = self.layout, context.scene.ex4d
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(shot, "mesh")
+        moved = moved_text(shot.mesh) if shot.mesh is not None else ""
+        if moved:
+            draw_lines(layout, moved, "INFO")
         layout.prop(shot, "camera")
         column = layout.column(align=True)
         column.prop(shot, "preset")

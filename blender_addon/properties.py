@@ -11,6 +11,7 @@ from .depth_properties import CLASSES as DEPTH_CLASSES
 from .depth_properties import Ex4dDepth
 from .errors import MovieError, SettingsError
 from .movie import load_movie, load_pictures
+from .shot_start import tracked_start, usual_start
 from .take_strips import show_take
 
 __all__ = ["CLASSES", "Ex4dShot", "Ex4dTake", "add_properties", "remove_properties"]
@@ -81,6 +82,19 @@ def _measure_clip(settings: "Ex4dShot", _context: bpy.types.Context) -> None:
     settings.num_frames = max(2, min(settings.clip_frames, DEFAULT_FRAMES))
 
 
+def _set_start(settings: "Ex4dShot", frame: int) -> None:
+    settings.has_start, settings.start_given = True, frame
+
+
+def _set_solved_start(settings: "Ex4dShot", frame: int) -> None:
+    settings.has_solved_start, settings.solved_given = True, frame
+
+
+def _forget_solved_start(settings: "Ex4dShot", _context: bpy.types.Context) -> None:
+    """Another camera was tracked from another frame."""
+    settings.has_solved_start = False
+
+
 def _show_active_take(settings: "Ex4dShot", _context: bpy.types.Context) -> None:
     """Let the sequencers show the take that is chosen in the list."""
     if 0 <= settings.active_take < len(settings.takes):
@@ -144,6 +158,15 @@ class Ex4dShot(bpy.types.PropertyGroup):
         max=1000,
         description="Use every n-th frame of the clip, at an n-th of its rate",
     )
+    starts_at: bpy.props.IntProperty(
+        name="Starts at Scene Frame",
+        get=lambda settings: settings.start_given if settings.has_start else usual_start(settings),
+        set=_set_start,
+        description="Scene frame of the clip's first frame, so that its frame k is k scene frames "
+        "later. The scene's first, of pictures their number, unless another is given",
+    )
+    has_start: bpy.props.BoolProperty()
+    start_given: bpy.props.IntProperty()
     hdr: bpy.props.EnumProperty(
         name="HDR",
         items=HDR_CHOICES,
@@ -169,9 +192,21 @@ class Ex4dShot(bpy.types.PropertyGroup):
         name="Solved Camera",
         type=bpy.types.Object,
         poll=_is_camera,
+        update=_forget_solved_start,
         description="A camera of the scene that moves as the clip's own did, from Blender's motion "
         "tracking or imported. None: it stood still",
     )
+    solved_start: bpy.props.IntProperty(
+        name="Tracked from Scene Frame",
+        get=lambda settings: (
+            settings.solved_given if settings.has_solved_start else tracked_start(settings)
+        ),
+        set=_set_solved_start,
+        description="Scene frame at which the solved camera films the clip's first frame. Found by its "
+        "Camera Solver constraint or its first key, unless another is given",
+    )
+    has_solved_start: bpy.props.BoolProperty()
+    solved_given: bpy.props.IntProperty()
     grid_stride: bpy.props.EnumProperty(name="Mesh", items=STRIDES)
     min_face_angle: bpy.props.FloatProperty(
         name="Hole Angle",

@@ -1,0 +1,149 @@
+"""A shot lies in the scene's time where its clip does: frame k of the clip at its start + k."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.extension.drawn import draw
+from tests.extension.rig import SHOT
+
+pytestmark = pytest.mark.blender
+
+SOME = 4  # frames
+
+
+@pytest.fixture
+def shot(addon, server, tmp_path):
+    addon.use(server)
+    addon.bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    addon.shot.grid_stride = "4"
+    return addon
+
+
+def tracked(addon, first, last):
+    """A camera at x = frame / 10, keyed from one frame to another."""
+    bpy = addon.bpy
+    camera = bpy.data.objects.new("tracked", bpy.data.cameras.new("tracked"))
+    bpy.context.scene.collection.objects.link(camera)
+    for frame in (first, last):
+        camera.location = (frame / 10, 0, 0)
+        camera.keyframe_insert("location", frame=frame)
+    for curve in addon.part("compat").fcurves_of(camera):
+        for point in curve.keyframe_points:
+            point.interpolation = "LINEAR"
+    return camera
+
+
+def poses(addon, frames):
+    """Ten times the mesh's x at scene frames: the frame at which the camera was there."""
+    scene, seen = addon.bpy.context.scene, []
+    for frame in frames:
+        scene.frame_set(frame)
+        seen.append(round(10 * addon.shot.mesh.matrix_world.translation.x, 3))
+    return seen
+
+
+def test_17_a_matchmove_does_not_slip_whatever_the_first_frame(shot):
+    scene = shot.bpy.context.scene
+    scene.frame_start, scene.frame_end = 1001, 1100
+    shot.shot.solved_camera = tracked(shot, 1001, 1100)
+    shot.choose_clip(SOME)
+    shot.shot.start_frame = 24
+    assert shot.bpy.ops.ex4d.reconstruct(wait=True, set_scene=False) == {"FINISHED"}
+    assert poses(shot, range(1025, 1029)) == [1025, 1026, 1027, 1028]
+    cache = next(m for m in shot.shot.mesh.modifiers if m.type == "MESH_CACHE")
+    assert cache.frame_start == 1025
+
+
+@pytest.mark.parametrize(
+    ("scene_start", "span", "first", "expected"),
+    [
+        (1, (0, 2000), 20, 21),  # Blender tracks from frame 1 on
+        (50, (0, 2000), 0, 1),
+        (42, (0, 2000), 41, 42),
+        (1, (1001, 1100), 2, 1003),  # its first key is the clip's first frame
+        (0, (0, 100), 3, 3),
+    ],
+)
+def test_5_a_camera_tracked_from_another_start_is_sampled_there(
+    shot, scene_start, span, first, expected
+):
+    scene = shot.bpy.context.scene
+    scene.frame_end, scene.frame_start = scene_start + 200, scene_start
+    shot.shot.solved_camera = tracked(shot, *span)
+    shot.choose_clip(SOME)
+    shot.shot.start_frame = first
+    assert shot.bpy.ops.ex4d.reconstruct(wait=True, set_scene=False) == {"FINISHED"}
+    assert poses(shot, [scene_start + first]) == [expected]
+
+
+def test_5_the_assumption_is_shown_and_can_be_another(shot):
+    bpy = shot.bpy
+    camera = tracked(shot, 0, 2000)
+    shot.shot.solved_camera = camera
+    assert "solved_start" in draw(shot, "lens").properties
+    assert shot.shot.solved_start == 1
+    shot.shot.solved_start = 101
+    shot.choose_clip(SOME)
+    assert bpy.ops.ex4d.reconstruct(wait=True, set_scene=False) == {"FINISHED"}
+    assert poses(shot, [1, 4]) == [101, 104]
+    shot.shot.solved_camera = None
+    shot.shot.solved_camera = camera
+    assert shot.shot.solved_start == 1
+
+
+def test_5_a_camera_solver_tells_where_its_clip_begins(shot):
+    camera = tracked(shot, 1, 100)
+    clip = shot.bpy.data.movieclips.load(str(SHOT / "input.mp4"))
+    clip.frame_start, clip.frame_offset = 95, 10
+    solver = camera.constraints.new("CAMERA_SOLVER")
+    solver.use_active_clip, solver.clip = False, clip
+    shot.shot.solved_camera = camera
+    assert shot.shot.solved_start == 85
+
+
+def test_17_the_start_may_be_given_and_stays_when_the_scene_takes_the_range(shot):
+    shot.shot.starts_at = 1001
+    shot.choose_clip(SOME)
+    shot.shot.start_frame = 5
+    for _ in range(2):
+        assert shot.bpy.ops.ex4d.reconstruct(wait=True, set_scene=True) == {"FINISHED"}
+        scene = shot.bpy.context.scene
+        assert (scene.frame_start, scene.frame_end) == (1006, 1009)
+        assert shot.shot.starts_at == 1001
+
+
+def test_17_steps_are_told(shot):
+    shot.choose_clip(SOME)
+    assert "times as fast" not in draw(shot, "clip").text
+    shot.shot.stride = 2
+    assert "2 times as fast" in draw(shot, "clip").text
+
+
+def test_5_a_shot_moved_by_hand_is_sampled_where_it_is(shot):
+    shot.reconstruct(num_frames=SOME)
+    bpy, camera = shot.bpy, shot.shot.camera
+    assert bpy.ops.ex4d.apply_preset() == {"FINISHED"}
+    before = camera_path(shot)
+    assert "moved by hand" not in draw(shot, "camera").text
+    for curve in shot.part("compat").fcurves_of(camera):
+        for point in curve.keyframe_points:
+            for handle in (point.co, point.handle_left, point.handle_right):
+                handle.x += 1000
+    cache = next(m for m in shot.shot.mesh.modifiers if m.type == "MESH_CACHE")
+    cache.frame_start += 1000
+    assert "1001 to 1004" in draw(shot, "camera").text
+    np.testing.assert_allclose(camera_path(shot), before, atol=1e-6)
+    strips = shot.part("compat").strips_of(bpy.context.scene)
+    assert sorted(shot.part("compat").strip_range(strip)[0] for strip in strips) == [1, 1001]
+
+
+def camera_path(addon):
+    """The extrinsics of a new take."""
+    assert addon.bpy.ops.ex4d.render(wait=True) == {"FINISHED"}
+    folder = Path(addon.bpy.path.abspath(addon.shot.takes[-1].folder))
+    with np.load(folder / "camera.npz") as arrays:
+        return arrays["extrinsics"]
