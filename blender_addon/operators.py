@@ -104,7 +104,8 @@ class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
-        return why_no_reconstruction(context.scene.ex4d, preferences().endpoint)
+        shot, connection = context.scene.ex4d, session().connection
+        return why_no_reconstruction(shot, preferences().endpoint, connection)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if not holds_work(context.scene):

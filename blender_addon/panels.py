@@ -97,7 +97,7 @@ class EX4D_PT_reconstruct(SidebarPanel, bpy.types.Panel):
             layout,
             "ex4d.reconstruct",
             "MESH_GRID",
-            why_no_reconstruction(shot, preferences().endpoint),
+            why_no_reconstruction(shot, preferences().endpoint, session().connection),
         )
         _draw_tasks(layout, ReconstructRequest)
         if shot.mesh is not None and not shows_texture(context.space_data):
@@ -196,15 +196,28 @@ def _draw_task(layout: bpy.types.UILayout, task: Task) -> None:
         row.operator("ex4d.place_here", text="Place Here").key = task.request.key
         name = "ex4d.dismiss"
     row.operator(name, text="", icon="X").key = task.request.key
-    if task.state is TaskState.ACTIVE:
+    waits = task.state is TaskState.ACTIVE and task.away and not task.over
+    if waits or task.state is TaskState.WAITING:
+        draw_lines(layout, _waiting_text(task), "SORTTIME")
+    elif task.state is TaskState.ACTIVE:
         layout.progress(factor=task.fraction, text=_progress_text(task))
-    elif task.state is TaskState.WAITING:
-        draw_lines(layout, task.text or "Waiting for the server", "SORTTIME")
     elif task.state is TaskState.DONE:
         draw_lines(layout, task.text or "Done", "CHECKMARK")
     else:
         icon = "ERROR" if task.state is TaskState.FAILED else "INFO"
         draw_lines(layout, task.text or task.state.value.capitalize(), icon)
+
+
+def _waiting_text(task: Task) -> str:
+    """What a request waits for that cannot go on without the server."""
+    connection = session().connection
+    if session().problem:
+        return session().problem
+    if connection.state is LinkState.REFUSED:
+        return connection.text
+    if connection.state is LinkState.LOST:
+        return f"The server is away: this goes on when it is back. {connection.text}"
+    return task.text or "Waiting for the server"
 
 
 def _progress_text(task: Task) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from ..ex4d.picture_names import is_picture
+from .connection import LinkState
 from .depth_properties import chosen_estimator
 from .endpoint import why_offline
 from .errors import SettingsError
@@ -35,8 +36,10 @@ __all__ = [
 ENGINES = {"DRAFT": "preview", "FINAL": "wan"}
 
 
-def why_no_server(endpoint: str) -> str:
-    """Why the server cannot be asked."""
+def why_no_server(endpoint: str, connection: Connection | None = None) -> str:
+    """Why the server cannot be asked; also that it has refused, until that is mended."""
+    if connection is not None and connection.state is LinkState.REFUSED:
+        return connection.text
     return why_offline(endpoint, online_access=bpy.app.online_access)
 
 
@@ -83,9 +86,11 @@ def why_no_depth(depth: bpy.types.PropertyGroup) -> str:
     return ""
 
 
-def why_no_reconstruction(settings: bpy.types.PropertyGroup, endpoint: str) -> str:
+def why_no_reconstruction(
+    settings: bpy.types.PropertyGroup, endpoint: str, connection: Connection | None = None
+) -> str:
     """Why Reconstruct cannot go."""
-    return why_no_clip(settings) or why_no_server(endpoint)
+    return why_no_clip(settings) or why_no_server(endpoint, connection)
 
 
 def why_no_path(settings: bpy.types.PropertyGroup) -> str:
@@ -99,7 +104,7 @@ def why_no_render(
     settings: bpy.types.PropertyGroup, endpoint: str, connection: Connection | None
 ) -> str:
     """Why Render cannot go."""
-    reason = why_no_path(settings) or why_no_server(endpoint)
+    reason = why_no_path(settings) or why_no_server(endpoint, connection)
     if reason:
         return reason
     try:

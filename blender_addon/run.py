@@ -12,7 +12,7 @@ from ..protocol.errors import (
     VersionMismatch,
 )
 from ..protocol.jobs import FINAL_STATES, JobState
-from ..protocol.news import Connected, Done, Failed, Happened, Progress
+from ..protocol.news import Connected, Disconnected, Done, Failed, Happened, Progress
 from .connection import LinkState
 from .flows import Ask, Unpack, Wait, flow_of
 from .tasks import Task, TaskState
@@ -111,7 +111,10 @@ class Run:
     def take(self, news: News) -> None:
         """Go on where the news are about this run."""
         match news:
+            case Disconnected():
+                self.task.away = True
             case Connected():
+                self.task.away = False
                 if self._is_watch and not self._token:  # the server may have forgotten the job
                     self._command(self.task.stage, lambda c: c.watch(self.task.job_id))
                 self._cancel_job()  # what was asked while there was no connection

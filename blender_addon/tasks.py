@@ -38,6 +38,7 @@ class Task:
     text: str = ""  # why it failed or is held, or what to know about its result
     job_id: str = ""
     cancelling: bool = False
+    away: bool = False  # the server does not answer, so nothing is known of its progress
     stage_began_s: float = 0.0  # monotonic
     stage_began_at: int = 0  # `done` at that time
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.extension.drawn import draw
 from tests.extension.rig import SHOT, strips
 
 pytestmark = pytest.mark.blender
@@ -71,6 +72,40 @@ def test_an_unknown_key_is_told_and_works_once_it_is_authorised(addon, server, e
     assert ex4d(*command, stdout=subprocess.DEVNULL).wait(60) == 0
     addon.bpy.ops.ex4d.connect()
     addon.until(lambda: "Connected" in addon.session.connection.text, "a connection")
+
+
+def test_31_a_refusal_is_said_where_work_waits_and_no_more_can_be_started(addon, server):
+    addon.choose_clip(2)
+    addon.preferences.endpoint, addon.preferences.server_key = server.endpoint, server.server_key
+    for path in addon.session.keys_folder.glob("client.*"):
+        path.unlink()
+    assert addon.bpy.ops.ex4d.reconstruct() == {"FINISHED"}
+    addon.until(lambda: "does not know" in addon.session.connection.text, "a refusal")
+    drawn = draw(addon, "reconstruct")
+    assert drawn.text.count("does not know") == 2  # at the button, and at what waits
+    assert not addon.bpy.ops.ex4d.reconstruct.poll()
+    addon.use(server)
+    assert addon.bpy.ops.ex4d.reconstruct.poll()
+
+
+def test_31_a_server_that_is_killed_is_said_to_be_away(addon, start_server):
+    killed = start_server()
+    addon.use(killed)
+    addon.choose_clip(49)
+    assert addon.bpy.ops.ex4d.reconstruct() == {"FINISHED"}
+    (task,) = addon.tasks
+    addon.until(lambda: task.job_id, "the job")
+    killed.process.kill()
+    killed.process.wait(30)
+    addon.until(lambda: addon.session.connection.state.value == "lost", "the loss")
+    drawn = draw(addon, "reconstruct")
+    assert "The server is away: this goes on when it is back." in drawn.text
+    assert "queue" not in drawn.text
+    start_server(bind=killed.endpoint, data=killed.data)
+    addon.until(lambda: addon.session.connection.state.value == "connected", "the return")
+    assert "away" not in draw(addon, "reconstruct").text
+    addon.until(lambda: task.over, "the end")
+    assert task.state.value == "done", task.text
 
 
 def test_what_steps_need_is_said(addon, server):
