@@ -12,6 +12,7 @@ import bpy
 
 from .clip_panels import CLIP_PANELS
 from .connection import LinkState
+from .mesh_files import missing_shown
 from .panel_parts import SidebarPanel, draw_button, draw_lines
 from .preferences import ROOT, preferences
 from .readiness import (
@@ -113,9 +114,8 @@ class EX4D_PT_camera(SidebarPanel, bpy.types.Panel):
         layout, shot = self.layout, context.scene.ex4d
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(shot, "mesh")
-        moved = moved_text(shot.mesh) if shot.mesh is not None else ""
-        if moved:
-            draw_lines(layout, moved, "INFO")
+        if shot.mesh is not None:
+            _draw_mesh(layout, shot.mesh)
         layout.prop(shot, "camera")
         column = layout.column(align=True)
         column.prop(shot, "preset")
@@ -178,6 +178,13 @@ class EX4D_PT_takes(SidebarPanel, bpy.types.Panel):
         column.operator("ex4d.take_conditions", text=text, icon="IMAGE_ALPHA")
         column.operator("ex4d.take_remove", text="Remove", icon="TRASH")
         layout.operator("ex4d.take_in", icon="FILE_FOLDER")
+
+
+def _draw_mesh(layout: bpy.types.UILayout, mesh: bpy.types.Object) -> None:
+    """What there is to know about the mesh."""
+    for text, icon in ((missing_shown(mesh), "ERROR"), (moved_text(mesh), "INFO")):
+        if text:
+            draw_lines(layout, text, icon)
 
 
 def _draw_tasks(layout: bpy.types.UILayout, kind: type) -> None:

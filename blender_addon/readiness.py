@@ -15,6 +15,7 @@ from .connection import LinkState
 from .depth_properties import chosen_estimator
 from .endpoint import why_offline
 from .errors import SettingsError
+from .mesh_files import why_no_source
 from .preferences import preferences
 from .requests import FinalSettings
 
@@ -104,7 +105,9 @@ def why_no_render(
     settings: bpy.types.PropertyGroup, endpoint: str, connection: Connection | None
 ) -> str:
     """Why Render cannot go."""
-    reason = why_no_path(settings) or why_no_server(endpoint, connection)
+    reason = (
+        why_no_path(settings) or why_no_source(settings.mesh) or why_no_server(endpoint, connection)
+    )
     if reason:
         return reason
     try:
