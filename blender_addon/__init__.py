@@ -29,12 +29,21 @@ def unregister() -> None:
 
 def _classes() -> tuple[type, ...]:
     """In the order in which they need each other."""
-    from . import operators, panels, preferences, properties, take_operators, view_operators
+    from . import (
+        clip_operators,
+        operators,
+        panels,
+        preferences,
+        properties,
+        take_operators,
+        view_operators,
+    )
 
     return (
         *preferences.CLASSES,
         *properties.CLASSES,
         *operators.CLASSES,
+        *clip_operators.CLASSES,
         *take_operators.CLASSES,
         *view_operators.CLASSES,
         *panels.CLASSES,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os.path
 from typing import TYPE_CHECKING
 
 import bpy
 
 from ..ex4d.picture_names import is_picture
 from .depth_properties import chosen_estimator
+from .kept_settings import depth_beside, kept_depth, kept_solved_camera
 from .panel_parts import SidebarPanel, draw_lines
 from .readiness import why_no_clip, why_no_depth
 from .shot_start import faster_text
 
 if TYPE_CHECKING:
     from .depth_properties import Ex4dDepth
+    from .properties import Ex4dShot
 
 __all__ = ["CLIP_PANELS"]
 
@@ -40,6 +43,9 @@ class EX4D_PT_clip(SidebarPanel, bpy.types.Panel):
         else:
             layout.prop(shot, "hdr")
             layout.prop(shot, "deinterlace")
+        kept = kept_solved_camera(shot)  # its own panel is folded
+        if kept:
+            draw_lines(layout, kept, "ERROR")
         reason = why_no_clip(shot)
         if reason:
             draw_lines(layout, reason, "INFO")
@@ -66,6 +72,7 @@ class EX4D_PT_depth(SidebarPanel, bpy.types.Panel):
             _draw_licence(layout, depth)
             return
         layout.prop(depth, "file")
+        _draw_other_depth(layout, context.scene.ex4d)
         if depth.file and not why_no_depth(depth):
             _draw_reading(layout, depth)
 
@@ -120,6 +127,18 @@ def _draw_licence(layout: bpy.types.UILayout, depth: Ex4dDepth) -> None:
     draw_lines(layout, note, "CHECKMARK" if chosen.commercial else "ERROR")
     if chosen.available and chosen.reason:  # its weights are still to come
         draw_lines(layout, chosen.reason.capitalize(), "IMPORT")
+
+
+def _draw_other_depth(layout: bpy.types.UILayout, shot: Ex4dShot) -> None:
+    """The depth that lies beside the clip, where none is chosen or that of another clip."""
+    kept = kept_depth(shot)
+    if kept:
+        draw_lines(layout, kept, "ERROR")
+    if not shot.depth.file or kept:
+        path = depth_beside(shot)
+        if path:
+            name = os.path.basename(path)
+            layout.operator("ex4d.use_depth", text=f"Use {name}", icon="IMPORT").path = path
 
 
 def _draw_reading(layout: bpy.types.UILayout, depth: Ex4dDepth) -> None:

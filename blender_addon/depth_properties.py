@@ -74,6 +74,10 @@ def _set_choice(settings: "Ex4dDepth", number: int) -> None:
     settings.estimator = _items(settings, None)[number][0] if number else ""
 
 
+def _depth_chosen(settings: "Ex4dDepth", _context: bpy.types.Context) -> None:
+    settings.is_kept = False
+
+
 class Ex4dDepth(bpy.types.PropertyGroup):
     """Where the depth of a scene's clip comes from."""
 
@@ -82,9 +86,11 @@ class Ex4dDepth(bpy.types.PropertyGroup):
         name="File",
         subtype="FILE_PATH",
         options=PATH_OPTIONS,
+        update=_depth_chosen,
         description="A .npz file with `depth` [frames, height, width], or any one picture of a "
         "sequence of EXR or 16-bit PNG files",
     )
+    is_kept: bpy.props.BoolProperty()  # the file was chosen for another clip
     estimator: bpy.props.StringProperty()  # its name; none: the server's choice
     choice: bpy.props.EnumProperty(
         name="Estimator",

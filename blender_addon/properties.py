@@ -10,6 +10,7 @@ from .compat import PATH_OPTIONS
 from .depth_properties import CLASSES as DEPTH_CLASSES
 from .depth_properties import Ex4dDepth
 from .errors import MovieError, SettingsError
+from .kept_settings import note_other_clip
 from .movie import load_movie, load_pictures
 from .shot_start import tracked_start, usual_start
 from .take_strips import show_take
@@ -61,6 +62,7 @@ def _is_mesh_of_ours(_settings: "Ex4dShot", item: bpy.types.Object) -> bool:
 
 def _measure_clip(settings: "Ex4dShot", _context: bpy.types.Context) -> None:
     """Take note of a newly chosen clip's length, so that the panel need not open it."""
+    note_other_clip(settings)
     settings.clip_frames = settings.clip_first = 0
     settings.clip_fault, settings.is_sequence = "", False
     if not settings.clip:
@@ -91,8 +93,8 @@ def _set_solved_start(settings: "Ex4dShot", frame: int) -> None:
 
 
 def _forget_solved_start(settings: "Ex4dShot", _context: bpy.types.Context) -> None:
-    """Another camera was tracked from another frame."""
-    settings.has_solved_start = False
+    """Another camera was tracked from another frame, and is this clip's."""
+    settings.has_solved_start = settings.solved_is_kept = False
 
 
 def _show_active_take(settings: "Ex4dShot", _context: bpy.types.Context) -> None:
@@ -128,6 +130,7 @@ class Ex4dShot(bpy.types.PropertyGroup):
         update=_measure_clip,
     )
     clip_frames: bpy.props.IntProperty()  # 0: not known
+    clip_before: bpy.props.StringProperty(options=PATH_OPTIONS)  # what depth was last chosen with
     clip_first: bpy.props.IntProperty()  # number of the first picture; 0 for a movie
     clip_fault: bpy.props.StringProperty()  # what is wrong with the pictures' names
     is_sequence: bpy.props.BoolProperty()
@@ -202,10 +205,11 @@ class Ex4dShot(bpy.types.PropertyGroup):
             settings.solved_given if settings.has_solved_start else tracked_start(settings)
         ),
         set=_set_solved_start,
-        description="Scene frame at which the solved camera films the clip's first frame. Found by its "
-        "Camera Solver constraint or its first key, unless another is given",
+        description="Scene frame at which the solved camera films the clip's first frame. Found by "
+        "its Camera Solver constraint or its first key, unless another is given",
     )
     has_solved_start: bpy.props.BoolProperty()
+    solved_is_kept: bpy.props.BoolProperty()  # it was chosen for another clip
     solved_given: bpy.props.IntProperty()
     grid_stride: bpy.props.EnumProperty(name="Mesh", items=STRIDES)
     min_face_angle: bpy.props.FloatProperty(
