@@ -45,7 +45,3 @@ class Pins:
     def holders_of(self, sha256: str) -> frozenset[str]:
         """Who has pinned a file."""
         return frozenset(self._holders.get(sha256, ()))
-
-    def pinned_by(self, holder: str) -> frozenset[str]:
-        """The hashes of what a holder has pinned."""
-        return self._of.get(holder, frozenset())

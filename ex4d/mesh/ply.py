@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ex4d.errors import InputError
 from ex4d.outputs import atomic_path
 
 if TYPE_CHECKING:
     from ex4d.mesh.dw_mesh import DWMesh
 
-__all__ = ["read_ply", "write_ply"]
+__all__ = ["write_ply"]
 
 _VERTEX = np.dtype([("position", "<f4", 3), ("rgba", "u1", 4)])
 _FACE = np.dtype([("count", "u1"), ("corners", "<i4", 3)])
@@ -52,24 +50,3 @@ def write_ply(path: Path, mesh: DWMesh, mesh_to_world: np.ndarray | None = None)
         file.write(header.encode("ascii"))
         file.write(vertices.tobytes())
         file.write(faces.tobytes())
-
-
-def read_ply(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Read a file of `write_ply`: positions float32 [V, 3], rgba uint8 [V, 4], faces int32 [F, 3].
-
-    Raises InputError for any other PLY file.
-    """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    header, separator, body = data.partition(b"end_header\n")
-    text = (header + separator).decode("ascii", "replace")
-    counts = [int(count) for count in re.findall(r"^element \w+ (\d{1,10})$", text, re.MULTILINE)]
-    if len(counts) != 2 or text != _HEADER.format(n_vertices=counts[0], n_faces=counts[1]):
-        raise InputError(f"{path} is not a DW-mesh PLY file")
-    if len(body) != counts[0] * _VERTEX.itemsize + counts[1] * _FACE.itemsize:
-        raise InputError(f"{path} is cut short")
-    vertices = np.frombuffer(body, _VERTEX, counts[0])
-    faces = np.frombuffer(body, _FACE, counts[1], counts[0] * _VERTEX.itemsize)
-    return vertices["position"].copy(), vertices["rgba"].copy(), faces["corners"].copy()

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ex4d.errors import InputError
-from ex4d.mesh.ply import read_ply
 from ex4d.npz import read_npz
 from ex4d.video.reader import probe, read_clip
 from ex4d.video.writer import read_color, read_mask
+from tests.reference.ply import read_ply
 
 if TYPE_CHECKING:
     from pathlib import Path
