@@ -108,10 +108,12 @@ def _tiff(path: Path, data: np.ndarray, claim: Claim, budget: Budget) -> np.ndar
     try:
         opened: Any = iio.imopen(data.tobytes(), "r", plugin="tifffile")
         with opened as file:
-            claimed = file.properties(index=0, page=0)
+            # `...`: the first page of the file. Its series would be all of them, which a damaged
+            # chain of pages never ends.
+            claimed = file.properties(index=..., page=0)
             shape, n_bytes = claimed.shape, int(np.prod(claimed.shape)) * claimed.dtype.itemsize
             _check(path, claim.width, claim.height, n_bytes, budget)
-            values = np.asarray(file.read(index=0, page=0))
+            values = np.asarray(file.read(index=..., page=0))
     except (MemoryError, PictureError):
         raise
     except Exception:  # it raises what it likes for damaged files, and for codecs that it lacks
