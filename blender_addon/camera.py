@@ -6,7 +6,6 @@ the mesh object moves from frame to frame, so did the clip's camera. Pixel centr
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,10 +23,11 @@ from .camera_state import (
     view_layer_of,
 )
 from .errors import CameraError
-from .holes import HOLES_MODIFIER
+from .marker_cameras import bound_cameras, marker_camera
+from .resting_mesh import mesh_at_rest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import bpy
 
@@ -67,6 +67,7 @@ def sample_camera(
     frames: Sequence[float],
     *,
     size: tuple[int, int] | None = None,  # (W, H); default: what the scene renders
+    follow_markers: bool = False,  # the cameras of the scene's markers, each in its time
 ) -> CameraPath:
     """Read a perspective camera at scene frames, with parents, constraints, lens and shift.
 
@@ -77,17 +78,20 @@ def sample_camera(
     size = size or render_size(scene)
     if not len(frames):
         raise CameraError("There are no frames to sample: check the frame range of the shot.")
-    view_layer = view_layer_of(scene, camera, root)
+    cameras = bound_cameras(scene) if follow_markers else []
+    cameras = cameras or [camera]
+    view_layer = view_layer_of(scene, *cameras, root)
     poses, roots, intrinsics = [], [], []
-    with _mesh_at_rest(root, camera), frames_restored(scene):
+    with mesh_at_rest(root, *cameras), frames_restored(scene):
         for frame in frames:
             whole = int(np.floor(frame))
             scene.frame_set(whole, subframe=float(frame - whole))
             depsgraph = view_layer.depsgraph
-            current = evaluated(camera, depsgraph)
+            chosen = (marker_camera(scene) if follow_markers else None) or camera
+            current = evaluated(chosen, depsgraph)
             check_lens(current, frame)
             roots.append(matrix_of(evaluated(root, depsgraph)))
-            poses.append(_relative_pose(matrix_of(current), roots[-1], camera, frame))
+            poses.append(_relative_pose(matrix_of(current), roots[-1], chosen, frame))
             intrinsics.append(intrinsics_of(current, depsgraph, scene.render, size))
     motion = _motion_of(np.stack(roots))
     if motion is None:
@@ -112,38 +116,6 @@ def _motion_of(roots: np.ndarray) -> np.ndarray | None:
     u, _, v = np.linalg.svd(motion[:, :3, :3])
     motion[:, :3, :3] = u @ v
     return motion
-
-
-@contextmanager
-def _mesh_at_rest(root: bpy.types.Object, camera: bpy.types.Object) -> Iterator[None]:
-    """Skip what no pose depends on: the drawing of holes, 4 ms a frame at 512x512, and where the
-    camera hangs on no vertices and follows no constraint, the mesh's motion, 7 to 10 ms."""
-    resting = [
-        modifier
-        for modifier in root.modifiers
-        if modifier.show_viewport
-        and (
-            modifier.name == HOLES_MODIFIER
-            or (modifier.type == "MESH_CACHE" and not _may_follow_vertices(camera))
-        )
-    ]
-    for modifier in resting:
-        modifier.show_viewport = False
-    try:
-        yield
-    finally:
-        for modifier in resting:
-            modifier.show_viewport = True
-
-
-def _may_follow_vertices(item: bpy.types.Object | None) -> bool:
-    """Whether an object, or what it is a child of, has a constraint or a parent that is a part of
-    an object: such a pose can depend on a mesh's shape."""
-    while item is not None:
-        if len(item.constraints) or (item.parent and item.parent_type != "OBJECT"):
-            return True
-        item = item.parent
-    return False
 
 
 def _relative_pose(

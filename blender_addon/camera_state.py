@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import CameraError
+from .unkeyed import unkeyed_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,12 +31,18 @@ SHEAR_TOLERANCE = 5e-4  # the backend refuses rotations that are off by 1e-3
 
 @contextmanager
 def frames_restored(scene: bpy.types.Scene) -> Iterator[None]:
-    """Let the body go to other frames; the current frame and sub-frame come back in any case."""
-    frame, subframe = scene.frame_current, scene.frame_subframe
+    """Let the body go to other frames; the current frame and sub-frame come back in any case, the
+    scene's camera, which markers switch on the way, and what was changed and not yet keyed."""
+    frame, subframe, camera = scene.frame_current, scene.frame_subframe, scene.camera
+    unkeyed = unkeyed_values(scene)
     try:
         yield
     finally:
         scene.frame_set(frame, subframe=subframe)
+        if scene.camera != camera:
+            scene.camera = camera
+        for value in unkeyed:
+            value.restore()
 
 
 def check_lens(camera: bpy.types.Object, frame: float) -> None:
@@ -109,7 +116,7 @@ def view_layer_of(
     items = (camera, *others)
     for view_layer in scene.view_layers:
         view_layer.update()  # a scene that is not shown has no list of objects yet
-        if all(view_layer.objects.get(item.name) == item for item in items):
+        if set(items) <= set(view_layer.objects):  # a linked one may have a local one's name
             return view_layer
     names = " and ".join(repr(item.name) for item in items)
     are = "are not together" if others else "is not"

@@ -15,6 +15,7 @@ __all__ = [
     "eevee_engine",
     "enable_nodes",
     "fcurves_of",
+    "own_action",
     "scene_of_shown_strips",
     "set_video_output",
     "show_in_sequencer",
@@ -50,20 +51,41 @@ def enable_nodes(material: bpy.types.Material) -> bpy.types.NodeTree:
 def fcurves_of(datablock: bpy.types.ID) -> Any:
     """The F-curves that animate a datablock, or an empty tuple; `remove` works on them.
 
-    5.0 took `Action.fcurves` away: curves lie in the channel bag of the datablock's slot.
+    From 4.4 on an action may animate several datablocks, each by a slot of its own; there
+    `Action.fcurves` means the first slot's, whoever's that is, and 5.0 took it away.
     """
     animation = datablock.animation_data
     if animation is None or animation.action is None:
         return ()
     action = animation.action
-    if hasattr(action, "fcurves"):
+    if not hasattr(action, "slots"):
         return action.fcurves
+    if animation.action_slot is None:
+        return ()
     for layer in action.layers:
         for strip in layer.strips:
             bag = strip.channelbag(animation.action_slot)
             if bag is not None:
                 return bag.fcurves
     return ()
+
+
+def own_action(datablock: bpy.types.ID) -> None:
+    """Give a datablock a copy of its action where others are animated by the same curves, so that
+    changing them changes nobody else."""
+    animation = datablock.animation_data
+    if animation is None or animation.action is None:
+        return
+    action = animation.action
+    if not hasattr(action, "slots"):
+        if action.users - action.use_fake_user > 1:
+            animation.action = action.copy()
+        return
+    slot = animation.action_slot
+    if slot is not None and any(user != datablock for user in slot.users()):
+        animation.action = action.copy()
+        if animation.action_slot is None:
+            animation.action_slot = animation.action.slots[slot.identifier]
 
 
 def strips_of(scene: bpy.types.Scene) -> Any:

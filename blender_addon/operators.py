@@ -17,6 +17,7 @@ from .clip_source import clip_source, mesh_source
 from .endpoint import own_keys
 from .errors import AddonError, CameraError
 from .keyframes import apply_path
+from .marker_cameras import follows_markers
 from .movie import load_movie, load_pictures
 from .preferences import preferences
 from .presets import preset_path
@@ -161,7 +162,8 @@ class EX4D_OT_apply_preset(Ex4dOperator, bpy.types.Operator):
             amount=settings.amount,
             easing=settings.easing,
         )
-        apply_path(settings.camera, mesh, path, first_frame=mesh_start(mesh))
+        first = mesh_start(mesh)
+        apply_path(settings.camera, mesh, path, first_frame=first, scene=context.scene)
 
 
 class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
@@ -186,7 +188,8 @@ class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
         if min(width, height) < 16:
             raise CameraError(f"The scene renders {width}x{height} pixels; the least is 16x16.")
         frames = range(first, first + int(mesh["ex4d_n_frames"]))
-        path = sample_camera(scene, settings.camera, mesh, frames)
+        switches = follows_markers(scene, settings.camera)
+        path = sample_camera(scene, settings.camera, mesh, frames, follow_markers=switches)
         session().connect()
         name = str(mesh["ex4d_name"])
         number, folder = new_folder(settings, name, "take")

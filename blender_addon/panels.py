@@ -12,6 +12,7 @@ import bpy
 
 from .clip_panels import CLIP_PANELS
 from .connection import LinkState
+from .marker_cameras import marker_note
 from .mesh_files import missing_shown
 from .panel_parts import SidebarPanel, draw_button, draw_lines
 from .preferences import ROOT, preferences
@@ -117,6 +118,9 @@ class EX4D_PT_camera(SidebarPanel, bpy.types.Panel):
         if shot.mesh is not None:
             _draw_mesh(layout, shot.mesh)
         layout.prop(shot, "camera")
+        note = marker_note(context.scene, shot.camera)
+        if note:
+            draw_lines(layout, note, "MARKER_HLT")
         column = layout.column(align=True)
         column.prop(shot, "preset")
         column.prop(shot, "amount")
