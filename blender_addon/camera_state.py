@@ -24,6 +24,7 @@ __all__ = [
     "matrix_of",
     "nearest_rotation",
     "view_layer_of",
+    "view_layer_with",
 ]
 
 SHEAR_TOLERANCE = 5e-4  # the backend refuses rotations that are off by 1e-3
@@ -110,16 +111,20 @@ def intrinsics_of(
 def view_layer_of(
     scene: bpy.types.Scene, camera: bpy.types.Object, *others: bpy.types.Object
 ) -> bpy.types.ViewLayer:
-    """The first view layer that evaluates all these objects."""
+    """The first view layer that evaluates a camera and all these objects."""
     if camera.type != "CAMERA":
         raise CameraError(f"{camera.name!r} is not a camera: choose one.")
-    items = (camera, *others)
+    return view_layer_with(scene, camera, *others)
+
+
+def view_layer_with(scene: bpy.types.Scene, *items: bpy.types.Object) -> bpy.types.ViewLayer:
+    """The first view layer that evaluates all these objects."""
     for view_layer in scene.view_layers:
         view_layer.update()  # a scene that is not shown has no list of objects yet
         if set(items) <= set(view_layer.objects):  # a linked one may have a local one's name
             return view_layer
     names = " and ".join(repr(item.name) for item in items)
-    are = "are not together" if others else "is not"
+    are = "are not together" if len(items) > 1 else "is not"
     raise CameraError(
         f"{names} {are} in a view layer of the scene {scene.name!r}: link them there, or include "
         "their collections."

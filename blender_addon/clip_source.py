@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .errors import SettingsError
-from .paths import found_path, stored_path
+from .footage import find_footage
+from .paths import stored_path
 from .preferences import preferences
 from .requests import CleaningSettings, ClipSource, ReadingSettings, clip_source_from
 
@@ -96,7 +97,8 @@ def remember_source(root: bpy.types.Object, source: ClipSource, folder: Path) ->
         made = str(folder / "depth.npz")
         source = replace(source, depth=made, reading=None, cleaning=None, estimator="")
     absolute = {name: getattr(source, name) for name in _FILES}
-    stored = {name: stored_path(path) if path else "" for name, path in absolute.items()}
+    absolute["stored_folder"] = stored_path(folder)  # tells where these paths are relative to
+    stored = {name: stored_path(path) if (path := absolute[name]) else "" for name in _FILES}
     root["ex4d_source"] = json.dumps(asdict(replace(source, **stored)))
     root["ex4d_made_of"] = json.dumps(absolute)
 
@@ -106,11 +108,8 @@ def mesh_source(mesh: bpy.types.Object) -> ClipSource:
     try:
         source = clip_source_from(json.loads(mesh["ex4d_source"]))
         made_of = json.loads(mesh["ex4d_made_of"])
-        found = {
-            name: found_path(stored, made_of[name]) if (stored := getattr(source, name)) else ""
-            for name in _FILES
-        }
-        return replace(source, **found)
+        stored = {name: getattr(source, name) for name in _FILES}
+        return replace(source, **find_footage(mesh, stored, made_of))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise SettingsError(
             f"{mesh.name!r} does not say which clip it was made of: reconstruct again."

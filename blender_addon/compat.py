@@ -70,19 +70,19 @@ def fcurves_of(datablock: bpy.types.ID) -> Any:
     return ()
 
 
-def own_action(datablock: bpy.types.ID) -> None:
-    """Give a datablock a copy of its action where others are animated by the same curves, so that
-    changing them changes nobody else."""
+def own_action(datablock: bpy.types.ID, *, always: bool = False) -> None:
+    """Give a datablock a copy of its action where others are animated by the same curves, or
+    always, so that changing them changes nobody else."""
     animation = datablock.animation_data
     if animation is None or animation.action is None:
         return
     action = animation.action
     if not hasattr(action, "slots"):
-        if action.users - action.use_fake_user > 1:
+        if always or action.users - action.use_fake_user > 1:
             animation.action = action.copy()
         return
     slot = animation.action_slot
-    if slot is not None and any(user != datablock for user in slot.users()):
+    if slot is not None and (always or any(user != datablock for user in slot.users())):
         animation.action = action.copy()
         if animation.action_slot is None:
             animation.action_slot = animation.action.slots[slot.identifier]

@@ -44,7 +44,10 @@ def why_no_source(mesh: bpy.types.Object) -> str:
         ("solved camera's path", source.solved_camera),
     ):
         if path and not os.path.exists(path):
-            return f"The mesh's {what} is missing: {path}. Put it back, or reconstruct again."
+            return (
+                f"The mesh's {what} is missing: {path}. Put it back, find it (File > External "
+                "Data), or choose where it is now as the clip."
+            )
     return ""
 
 

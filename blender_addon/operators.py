@@ -122,7 +122,7 @@ class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
         scene, settings = context.scene, context.scene.ex4d
         asked = self.properties.is_property_set("set_scene")
         source, scene_id = clip_source(settings), session().placement.scene_id_of(scene)
-        name = mesh_name_of(source)
+        name = mesh_name_of(scene, source)
         _, folder = new_folder(settings, name, "mesh")
         if settings.solved_camera is not None:
             source = replace(source, solved_camera=str(_keep_solved(scene, folder)))

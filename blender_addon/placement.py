@@ -16,9 +16,10 @@ from .clip_source import remember_source
 from .errors import NoPlace
 from .flows import FinishedMesh, FinishedTake
 from .played_pictures import play_pictures
+from .project import mesh_name_of
 from .requests import ReconstructRequest, RenderRequest
 from .scene_import import ShotSettings, import_shot
-from .source_camera import SolvedCamera, unkey_root
+from .source_camera import SolvedCamera
 from .start_objects import hide_start_cube
 from .take_placement import ArrivedTakes, place_take
 from .viewport import show_shot
@@ -92,20 +93,17 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
     movie, frames = Path(request.source.clip), (received.movie_start, received.movie_stride)
     if finished.plate is not None:
         movie, frames = finished.plate, (0, 1)
+    solved = request.source.solved_camera
     settings = ShotSettings(
-        request.label,
+        mesh_name_of(scene, request.source),
         movie,
         request.first_frame,
         *frames,
+        SolvedCamera.read(Path(solved)) if solved else None,
         request.set_scene,
         pictures and play_pictures(pictures.paths, Path(request.folder) / "plate"),
     )
     made = import_shot(scene, received.reconstruction, finished.files, settings)
-    if request.source.solved_camera:
-        solved = SolvedCamera.read(Path(request.source.solved_camera))
-        solved.move(made.root, request.first_frame)
-    else:
-        unkey_root(made.root)
     remember_source(made.root, request.source, Path(request.folder))
     made.root["ex4d_min_face_angle"] = request.min_face_angle_deg
     made.root["ex4d_radius"] = finished.orbit_radius

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,16 @@ import bpy
 from .clip_pictures import clip_pictures
 from .clip_source import mesh_source
 from .compat import strips_in
+from .footage import is_same_file
 from .preferences import user_folder
+from .shot_parts import parts_of
 from .start_objects import is_start_object
 
 if TYPE_CHECKING:
     from .properties import Ex4dShot
     from .requests import ClipSource
 
-__all__ = ["folder_of", "holds_work", "mesh_name_of", "new_folder"]
+__all__ = ["continues", "folder_of", "holds_work", "mesh_name_of", "new_folder"]
 
 
 def holds_work(scene: bpy.types.Scene) -> bool:
@@ -27,20 +30,32 @@ def holds_work(scene: bpy.types.Scene) -> bool:
     return bool(len(strips_in(scene)) or animated or foreign)
 
 
-def mesh_name_of(source: ClipSource) -> str:
-    """What a clip's mesh is called: the file's name, that of pictures without their numbers; with
-    a number when another clip has it. Raises SettingsError for pictures with a gap."""
+def mesh_name_of(scene: bpy.types.Scene, source: ClipSource) -> str:
+    """What the mesh of these frames of a clip is called: as the scene's own one that they replace;
+    else the file's name, that of pictures without their numbers, with the frames or a number where
+    another mesh has that. Raises SettingsError for pictures with a gap."""
+    for parts in parts_of(scene):
+        if "ex4d_source" in parts.mesh and continues(mesh_source(parts.mesh), source):
+            return parts.name
+    taken = {item.get("ex4d_name") for item in bpy.data.objects}
     pictures = clip_pictures(Path(source.clip))
-    name = stem = Path(source.clip).stem if pictures is None else pictures.stem
-    taken = {
-        item["ex4d_name"]: mesh_source(item).clip
-        for item in bpy.data.objects
-        if "ex4d_source" in item
-    }
-    number = 2
-    while taken.get(name, source.clip) != source.clip:
-        name, number = f"{stem} {number}", number + 1
-    return name
+    stem = Path(source.clip).stem if pictures is None else pictures.stem
+    last = source.start_frame + source.stride * (source.num_frames - 1)
+    names = (stem, f"{stem} {source.start_frame}-{last}")
+    free = (name for name in names if name not in taken)
+    return next(free, "") or next(
+        name for number in itertools.count(2) if (name := f"{stem} {number}") not in taken
+    )
+
+
+def continues(old: ClipSource, new: ClipSource) -> bool:
+    """Whether frames of a clip are all that older ones are, and perhaps more: their mesh then takes
+    the place of the old one, and nothing is lost."""
+    return (
+        is_same_file(old.clip, new.clip)
+        and (old.start_frame, old.stride) == (new.start_frame, new.stride)
+        and old.num_frames <= new.num_frames
+    )
 
 
 def folder_of(settings: Ex4dShot) -> Path:

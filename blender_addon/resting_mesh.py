@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["mesh_at_rest"]
 
+_NO_PART = {"clip_start", "clip_end"}  # of poses and lenses
+
 
 @contextmanager
 def mesh_at_rest(root: bpy.types.Object, *cameras: bpy.types.Object) -> Iterator[None]:
@@ -49,4 +51,5 @@ def _may_follow_vertices(item: bpy.types.Object | None) -> bool:
 
 def _is_driven(datablock: bpy.types.ID | None) -> bool:
     animation = getattr(datablock, "animation_data", None)
-    return animation is not None and len(animation.drivers) > 0
+    drivers = animation.drivers if animation is not None else ()
+    return any(driver.data_path not in _NO_PART for driver in drivers)

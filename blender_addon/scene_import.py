@@ -1,7 +1,8 @@
 """A reconstruction as things in the scene: one animated mesh and two cameras.
 
-They lie in the collection "EX-4D <name>". Importing the same name again replaces mesh, materials
-and source camera in place; the object's transform and the shot camera's animation stay.
+They lie in the collection "EX-4D <name>". Importing the same name into the same scene again sets
+mesh, materials and source camera anew; the object's transform and the shot camera stay, and so
+does all that an artist copied, edited, or shows in another scene.
 """
 
 from __future__ import annotations
@@ -11,30 +12,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import bpy
-import numpy as np
 
 from .cache_files import check_cache
 from .errors import MovieError
-from .holes import HOLES_MODIFIER, add_cells, build_hole_nodes
+from .holes import HOLES_MODIFIER, build_hole_nodes
+from .made_state import is_as_made, note_as_made, tree_state
 from .material import SourceClip, build_hole_material, build_source_material
+from .mesh_geometry import fill_mesh
 from .movie import load_movie, load_pictures
 from .paths import stored_path
 from .played_pictures import CODED, LINEAR, holds_light
-from .source_camera import place_source_camera
+from .shot_cameras import keep_still, make_shot_camera, make_source_camera
+from .shot_materials import movie_of, put_materials, replaceable_material
+from .shot_parts import TAG, ShotParts, new_part, parts_named, remember_parts, users_of
+from .source_camera import unkey_root
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .cache_files import CacheFiles
     from .played_pictures import PlayedPictures
-    from .reconstruction import Grid, Reconstruction
+    from .reconstruction import Reconstruction
+    from .source_camera import SolvedCamera
 
 __all__ = ["ImportedShot", "ShotSettings", "import_shot", "set_scene_timing"]
 
-_TAG = "ex4d_part"
 _CACHE_MODIFIER = "EX-4D Positions"
-_LONGEST_NAME = 40  # Blender keeps 63 bytes, and parts add their own words
-_NEAR_SHARE, _FAR_FACTOR = 0.02, 4.0  # of the nearest depth and of the border depth
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class ShotSettings:
     first_frame: int = 1  # scene frame of the clip's first frame
     movie_start: int = 0  # movie frame that the reconstruction begins with
     movie_stride: int = 1  # movie frames from one reconstructed frame to the next
+    solved: SolvedCamera | None = None  # the path of the clip's own camera; None: it stood still
     set_scene: bool = False  # rate, range, size and camera of the scene become the clip's
     pictures: PlayedPictures | None = None  # where the clip is a sequence of them
 
@@ -74,26 +78,45 @@ def import_shot(
     name = settings.name
     clip = _source_clip(settings, reconstruction.n_frames)
     _check_movie(clip, settings)
-    collection = _part("collection", name, bpy.data.collections)
-    if collection.name not in scene.collection.children:
-        scene.collection.children.link(collection)
-    root = _mesh_object(collection, name, reconstruction, files)
-    _add_modifiers(root, name, files, settings.first_frame)
+    known, first_frame = parts_named(scene, name), settings.first_frame
+    collection = _collection(scene, known, name)
+    root = _mesh_object(known, name, reconstruction, files)
+    if known is None:
+        collection.objects.link(root)
+    _add_modifiers(root, name, files, first_frame)
     _add_materials(root, name, clip, is_sequence=settings.pictures is not None)
-    cameras = _cameras(root, collection, name, reconstruction, settings)
-    root["ex4d_name"], root["ex4d_first_frame"] = settings.name, settings.first_frame
+    root["ex4d_name"], root["ex4d_first_frame"] = name, first_frame
     root["ex4d_n_frames"] = reconstruction.n_frames
+    if settings.solved is not None:
+        settings.solved.move(root, first_frame)
+    else:
+        unkey_root(root)
+    cameras = _cameras(scene, known, root, reconstruction, settings)
+    for camera in cameras:
+        if scene not in camera.users_scene:
+            collection.objects.link(camera)
     if settings.set_scene:
-        set_scene_timing(scene, reconstruction, settings.first_frame)
+        set_scene_timing(scene, reconstruction, first_frame)
         scene.camera = cameras[1]
-        place_source_camera(
-            cameras[0],
-            reconstruction.intrinsics,
-            reconstruction.size,
-            first_frame=settings.first_frame,
-            render=scene.render,
-        )
+    remember_parts(scene, ShotParts(name, root, *cameras, collection))
     return ImportedShot(root, collection, *cameras)
+
+
+def _cameras(
+    scene: bpy.types.Scene,
+    known: ShotParts | None,
+    root: bpy.types.Object,
+    reconstruction: Reconstruction,
+    settings: ShotSettings,
+) -> tuple[bpy.types.Object, bpy.types.Object]:
+    """The camera that re-shows the plate, and the one to animate."""
+    given = {"name": settings.name, "first_frame": settings.first_frame}
+    render = scene.render if settings.set_scene else None
+    source = make_source_camera(known, root, reconstruction, render=render, **given)
+    shot = known.shot_camera if known else None
+    if shot is not None:
+        keep_still(scene, shot, root, settings.first_frame)
+    return source, shot or make_shot_camera(scene, root, reconstruction, **given)
 
 
 def _source_clip(settings: ShotSettings, n_frames: int) -> SourceClip:
@@ -133,125 +156,85 @@ def set_scene_timing(
     scene.view_settings.view_transform = "Standard"
 
 
-def _part(part: str, name: str, collection: Any, *arguments: Any) -> Any:
-    """The datablock that plays a part in a shot: found by its tag, or made and tagged.
-
-    Names are the artist's to change, and Blender adds .001 to those that are taken.
-    """
-    tag = f"{part}:{name}"
-    for datablock in collection:
-        if datablock.get(_TAG) == tag and datablock.library is None:
-            return datablock
-    words = {"collection": "", "mesh": " Mesh", "object": " Mesh"}.get(part, f" {part.title()}")
-    datablock = collection.new(f"EX-4D {name[:_LONGEST_NAME]}{words}", *arguments)
-    datablock[_TAG] = tag
-    return datablock
-
-
 def _mesh_object(
-    collection: bpy.types.Collection,
-    name: str,
-    reconstruction: Reconstruction,
-    files: CacheFiles,
+    known: ShotParts | None, name: str, reconstruction: Reconstruction, files: CacheFiles
 ) -> bpy.types.Object:
-    """The object with its base mesh, the clip's first frame."""
-    mesh = _part("mesh", name, bpy.data.meshes)
-    mesh.clear_geometry()
-    _fill_mesh(mesh, files.grid, reconstruction.vertices(0, files.grid))
-    root = _part("object", name, bpy.data.objects, mesh)
+    """The object with its base mesh, the clip's first frame. A mesh that other objects show, too,
+    stays theirs."""
+    mesh = known.mesh.data if known else None
+    if mesh is None or users_of(mesh) > 1 or mesh.library is not None:
+        mesh = new_part("mesh", name, bpy.data.meshes)
+        for material in known.mesh.data.materials if known else ():
+            mesh.materials.append(material)
+    fill_mesh(mesh, files.grid, reconstruction.vertices(0, files.grid))
+    root: bpy.types.Object = (
+        known.mesh if known else new_part("object", name, bpy.data.objects, mesh)
+    )
     root.data = mesh
-    if root.name not in collection.objects:
-        collection.objects.link(root)
     return root
 
 
-def _fill_mesh(mesh: bpy.types.Mesh, grid: Grid, positions: np.ndarray) -> None:
-    quads, caps = grid.quads(), grid.caps()
-    corners = np.concatenate([quads.ravel(), caps.ravel()])
-    starts = np.concatenate([np.arange(len(quads)) * 4, quads.size + np.arange(len(caps)) * 3])
-    mesh.vertices.add(grid.n_vertices)
-    mesh.vertices.foreach_set("co", positions.ravel())
-    mesh.loops.add(len(corners))
-    mesh.loops.foreach_set("vertex_index", corners)
-    mesh.polygons.add(len(starts))
-    mesh.polygons.foreach_set("loop_start", starts.astype(np.int32))
-    mesh.update(calc_edges=True)
-    coordinates = grid.texture_coordinates()[corners]
-    coordinates[quads.size :] = coordinates[0]  # caps are holes: one texel of the border
-    layer = mesh.uv_layers.new(name="UVMap")
-    layer.uv.foreach_set("vector", coordinates.ravel())
-    add_cells(mesh, grid)
+def _collection(scene: bpy.types.Scene, known: ShotParts | None, name: str) -> Any:
+    """Where new objects go: the shot's own collection, or where the artist has put its mesh."""
+    if known is not None:
+        return known.collection or known.mesh.users_collection[0]
+    collection = new_part("collection", name, bpy.data.collections)
+    scene.collection.children.link(collection)
+    return collection
 
 
 def _add_modifiers(root: bpy.types.Object, name: str, files: CacheFiles, first_frame: int) -> None:
     cache = root.modifiers.get(_CACHE_MODIFIER)
-    cache = cache or root.modifiers.new(_CACHE_MODIFIER, "MESH_CACHE")
-    cache.cache_format, cache.filepath = "PC2", stored_path(files.positions)
-    cache.frame_start, cache.interpolation = first_frame, "NONE"
-    cache.deform_mode = "OVERWRITE"
-    masks = _image("holes", name, files.masks[0])
+    cache = cache or next((m for m in root.modifiers if m.type == "MESH_CACHE"), None)
+    if cache is None:
+        cache = root.modifiers.new(_CACHE_MODIFIER, "MESH_CACHE")
+        cache.cache_format, cache.interpolation, cache.deform_mode = "PC2", "NONE", "OVERWRITE"
+    cache.filepath, cache.frame_start = stored_path(files.positions), first_frame
+    holes = root.modifiers.get(HOLES_MODIFIER) or root.modifiers.new(HOLES_MODIFIER, "NODES")
+    group = before = holes.node_group
+    if before is None or users_of(before) > 1 or not is_as_made(before, tree_state(before)):
+        group = new_part("holes", name, bpy.data.node_groups, "GeometryNodeTree")
+        if before is not None:
+            before.use_fake_user = True  # the artist's now
+    masks = _image("holes", name, files.masks[0], _masks_of(group))
     masks.source = "SEQUENCE"
     masks.colorspace_settings.name = "Non-Color"
-    group = _part("holes", name, bpy.data.node_groups, "GeometryNodeTree")
     build_hole_nodes(group, masks, first_frame=first_frame, n_frames=files.n_frames)
-    holes = root.modifiers.get(HOLES_MODIFIER) or root.modifiers.new(HOLES_MODIFIER, "NODES")
+    note_as_made(group, tree_state(group))
     holes.node_group = group
 
 
-def _image(part: str, name: str, path: Path) -> bpy.types.Image:
-    """The shot's image of a part, showing `path` as it now is on disk."""
-    tag = f"{part}:{name}"
-    for image in bpy.data.images:
-        if image.get(_TAG) == tag and image.library is None:
-            image.filepath = stored_path(path)
-            image.reload()
+def _masks_of(group: bpy.types.NodeTree) -> bpy.types.Image | None:
+    """The pictures that a group looks holes up in, if nothing else shows them."""
+    for node in group.nodes:
+        image = node.inputs["Image"].default_value if "Image" in node.inputs else None
+        if image is not None and users_of(image) == 1 and image.library is None:
             return image
+    return None
+
+
+def _image(part: str, name: str, path: Path, before: bpy.types.Image | None) -> bpy.types.Image:
+    """The shot's image of a part, showing `path` as it now is on disk."""
+    if before is not None:
+        before.filepath = stored_path(path)
+        before.reload()
+        return before
     image = bpy.data.images.load(stored_path(path), check_existing=False)
-    image.name, image[_TAG] = f"EX-4D {name[:_LONGEST_NAME]} {part.title()}", tag
+    image.name, image[TAG] = f"EX-4D {name[:40]} {part.title()}", f"{part}:{name}"
     return image
 
 
 def _add_materials(
     root: bpy.types.Object, name: str, clip: SourceClip, *, is_sequence: bool
 ) -> None:
-    movie = _image("movie", name, clip.path)
+    before = [replaceable_material(root, place) for place in (0, 1)]
+    movie = _image("movie", name, clip.path, movie_of(*before))
     movie.source = "SEQUENCE" if is_sequence else "MOVIE"
     if is_sequence:
         with suppress(TypeError):  # another configuration of colours lacks the name
             movie.colorspace_settings.name = LINEAR if holds_light(clip.path) else CODED
-    source = _part("source", name, bpy.data.materials)
-    hole = _part("hole", name, bpy.data.materials)
+    source = before[0] or new_part("source", name, bpy.data.materials)
+    hole = before[1] or new_part("hole", name, bpy.data.materials)
     build_source_material(source, movie, clip)
     build_hole_material(hole, movie, clip)
-    root.data.materials.clear()
-    for material in (source, hole):
-        root.data.materials.append(material)
-
-
-def _cameras(
-    root: bpy.types.Object,
-    collection: bpy.types.Collection,
-    name: str,
-    reconstruction: Reconstruction,
-    settings: ShotSettings,
-) -> tuple[bpy.types.Object, bpy.types.Object]:
-    """The camera that re-shows the plate, and the one to animate, which begins as its copy."""
-    cameras = []
-    for part in ("source camera", "shot camera"):
-        is_new = not any(item.get(_TAG) == f"{part}:{name}" for item in bpy.data.objects)
-        data = _part(part, name, bpy.data.cameras)
-        camera = _part(part, name, bpy.data.objects, data)
-        if camera.name not in collection.objects:
-            collection.objects.link(camera)
-        if is_new or part == "source camera":
-            camera.parent = root
-            place_source_camera(
-                camera,
-                reconstruction.intrinsics,
-                reconstruction.size,
-                first_frame=settings.first_frame,
-            )
-            data.clip_start = _NEAR_SHARE * reconstruction.nearest_depth
-            data.clip_end = _FAR_FACTOR * reconstruction.border_depth
-        cameras.append(camera)
-    return cameras[0], cameras[1]
+    put_materials(root, (source, hole))

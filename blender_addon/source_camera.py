@@ -4,8 +4,9 @@ its path, taken from a camera that was solved."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import bpy
 import numpy as np
 from mathutils import Matrix, Quaternion
 
@@ -19,13 +20,12 @@ from .camera_state import (
     nearest_rotation,
     view_layer_of,
 )
-from .compat import fcurves_of
+from .compat import fcurves_of, own_action
+from .made_state import curve_state, is_as_made, note_as_made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    import bpy
 
 __all__ = [
     "SolvedCamera",
@@ -36,6 +36,7 @@ __all__ = [
 
 _KEYED = ("lens", "shift_x", "shift_y")
 _ROOT_PATHS = ("location", "rotation_quaternion")
+_ALL_ROOT_PATHS = (*_ROOT_PATHS, "rotation_euler", "rotation_axis_angle", "rotation_mode")
 
 
 @dataclass(frozen=True)
@@ -63,22 +64,69 @@ class SolvedCamera:
         )
 
     def move(self, root: bpy.types.Object, first_frame: int) -> None:
-        """Key the mesh object so that each frame's mesh lies where the camera saw it."""
-        unkey_root(root)
-        root.parent = None
-        root.rotation_mode, root.scale = "QUATERNION", (1, 1, 1)
+        """Key the mesh object so that each frame's mesh lies where the camera saw it.
+
+        Its scale and parent stay. What moves the parent or is keyed otherwise afterwards is the
+        artist's placing of the whole: keys come anew where the last ones were, and where those
+        were edited they stay.
+        """
+        into_channels = _channels_of(root)
+        if into_channels is None:
+            return
+        root.rotation_mode = "QUATERNION"
         before = None
         for offset, pose in enumerate(self.camera_to_world @ np.linalg.inv(SOURCE_CAMERA)):
-            turn = _quaternion_of(pose)
+            turn, place = _quaternion_of(into_channels @ pose), into_channels @ pose[:, 3]
             if before is not None and turn.dot(before) < 0:
                 turn.negate()  # the same turn, the short way from the last
-            root.location, root.rotation_quaternion, before = pose[:3, 3], turn, turn
+            root.location, root.rotation_quaternion, before = place[:3], turn, turn
             for name in _ROOT_PATHS:
                 root.keyframe_insert(name, frame=first_frame + offset)
         for curve in fcurves_of(root):
-            for point in curve.keyframe_points:
-                point.interpolation = "LINEAR"
-        root["ex4d_solved"] = True
+            if curve.data_path in _ROOT_PATHS:
+                for point in curve.keyframe_points:
+                    point.interpolation = "LINEAR"
+        note_as_made(root, _motion_state(root))
+
+
+def _channels_of(root: bpy.types.Object) -> np.ndarray | None:
+    """The way [4, 4] from the world to where the mesh object is keyed, with no keys there; None
+    where the keys are the artist's."""
+    if root.get("ex4d_solved"):
+        if not is_as_made(root, _motion_state(root)):
+            return None
+        _remove_keys(root, _ROOT_PATHS)
+        return np.array(root.get("ex4d_world_to_keys", np.eye(4).ravel())).reshape(4, 4)
+    into_channels = np.eye(4)
+    if root.parent is not None:
+        parent = matrix_of(root) @ np.linalg.inv(np.array(root.matrix_basis, np.float64))
+        into_channels = np.linalg.inv(parent)
+    root["ex4d_stood"] = [value for row in root.matrix_basis for value in row]
+    root["ex4d_stood_mode"], root["ex4d_solved"] = root.rotation_mode, True
+    root["ex4d_world_to_keys"] = into_channels.ravel().tolist()
+    if any(curve.data_path in _ALL_ROOT_PATHS for curve in fcurves_of(root)):
+        root.animation_data.action.use_fake_user = True  # the artist's own motion is kept there
+        own_action(root, always=True)
+        _remove_keys(root, _ALL_ROOT_PATHS)
+    return into_channels
+
+
+def _motion_state(root: bpy.types.Object) -> list[Any]:
+    curves = [curve for curve in curve_state(root) if curve[0] in _ALL_ROOT_PATHS]
+    return [curves, root.rotation_mode]
+
+
+def _remove_keys(datablock: bpy.types.ID, paths: Sequence[str]) -> None:
+    """Remove curves, and the action when nothing else is in it."""
+    curves = fcurves_of(datablock)
+    for curve in [curve for curve in curves if curve.data_path in paths]:
+        curves.remove(curve)
+    animation = datablock.animation_data
+    if animation is None or animation.action is None or len(fcurves_of(datablock)):
+        return
+    action, animation.action = animation.action, None
+    if not action.users and action.library is None:
+        bpy.data.actions.remove(action)
 
 
 def sample_solved_camera(
@@ -105,12 +153,18 @@ def sample_solved_camera(
 
 
 def unkey_root(root: bpy.types.Object) -> None:
-    """Let a mesh object stand still again, where a solved camera moved it."""
-    if root.get("ex4d_solved"):
-        root.animation_data_clear()
-        root.location, root.rotation_mode = (0, 0, 0), "XYZ"
-        root.rotation_euler = (0, 0, 0)
-        del root["ex4d_solved"]
+    """Let a mesh object stand again where it stood before a solved camera moved it. What else is
+    animated stays, and keys that the artist has edited."""
+    if not root.get("ex4d_solved") or not is_as_made(root, _motion_state(root)):
+        return
+    _remove_keys(root, _ROOT_PATHS)
+    stood = np.array(root.get("ex4d_stood", np.eye(4).ravel())).reshape(4, 4)
+    root.rotation_mode = root.get("ex4d_stood_mode", "XYZ")
+    scale = tuple(root.scale)  # may have been given since
+    root.matrix_basis = Matrix(stood.tolist())
+    root.scale = scale
+    for name in ("ex4d_solved", "ex4d_stood", "ex4d_stood_mode", "ex4d_world_to_keys", "ex4d_made"):
+        root.pop(name, None)
 
 
 def _quaternion_of(pose: np.ndarray) -> Quaternion:
@@ -157,7 +211,7 @@ def place_source_camera(
 
 def _set_or_key(data: bpy.types.Camera, values: np.ndarray, first_frame: int) -> None:
     """Set lens and shift [3, N]; key those that change."""
-    data.animation_data_clear()
+    _remove_keys(data, _KEYED)
     for name, track in zip(_KEYED, values, strict=True):
         setattr(data, name, track[0])
         if np.ptp(track) <= 1e-6 * max(1.0, abs(track[0])):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -114,3 +115,21 @@ def make_movie(tmp_path, scene):
         return tmp_path / f"{name}.mp4"
 
     return make
+
+
+@pytest.fixture
+def small(scene, random_reconstruction, make_movie, tmp_path):
+    """Import a 24x16 clip of 10 frames at scene frame 11; returns a function that imports it
+    (again)."""
+    from blender_addon.cache_files import write_cache
+    from blender_addon.scene_import import ShotSettings, import_shot
+
+    clip = random_reconstruction(n_frames=10)
+    movie = make_movie()
+
+    def run(stride=1, into=scene, **changes):
+        files = write_cache(clip, tmp_path / "cache", "clip", stride=stride)
+        settings = replace(ShotSettings("clip", movie, first_frame=11), **changes)
+        return clip, files, import_shot(into, clip, files, settings)
+
+    return run

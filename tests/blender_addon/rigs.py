@@ -126,3 +126,11 @@ def values_of(item):
     return [
         (c.data_path, c.array_index, *p.co) for c in fcurves_of(item) for p in c.keyframe_points
     ]
+
+
+def copied(item, scene, *, with_data=True):
+    copy = item.copy()
+    if with_data and item.data is not None:
+        copy.data = item.data.copy()
+    scene.collection.objects.link(copy)
+    return copy

@@ -10,7 +10,6 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
 
-from blender_addon.cache_files import write_cache  # noqa: E402
 from blender_addon.camera import sample_camera  # noqa: E402
 from blender_addon.errors import CacheError, MovieError  # noqa: E402
 from blender_addon.keyframes import apply_path  # noqa: E402
@@ -20,21 +19,7 @@ from blender_addon.scene_import import ShotSettings, import_shot  # noqa: E402
 
 pytestmark = pytest.mark.blender
 
-FIRST = 11
-
-
-@pytest.fixture
-def small(scene, random_reconstruction, make_movie, tmp_path):
-    """Import a 24x16 clip of 10 frames; returns a function that imports it (again)."""
-    clip = random_reconstruction(n_frames=10)
-    movie = make_movie()
-
-    def run(stride=1, **changes):
-        files = write_cache(clip, tmp_path / "cache", "clip", stride=stride)
-        settings = replace(ShotSettings("clip", movie, first_frame=FIRST), **changes)
-        return clip, files, import_shot(scene, clip, files, settings)
-
-    return run
+FIRST = 11  # of `small`
 
 
 def evaluated(root):

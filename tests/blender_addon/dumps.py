@@ -1,0 +1,88 @@
+"""The open file as plain data, to see what an operation has changed."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import bpy
+
+_LEFT_OUT = {"rna_type", "bl_rna", "session_uid", "users", "id_data", "original", "preview"}
+_LEFT_OUT |= {"tag", "is_evaluated", "depsgraph", "is_updated", "is_updated_data", "is_dirty"}
+_LEFT_OUT |= {"users_collection", "users_scene", "all_objects", "objects_in_use", "pixels"}
+_LEFT_OUT |= {"depth", "is_float", "has_data", "channels", "bindcode"}  # of images once loaded
+_KINDS = ("scenes", "objects", "cameras", "meshes", "collections", "actions", "materials")
+_KINDS += ("node_groups", "images", "worlds", "armatures")
+_MOST = 400  # of a list; of longer ones (vertices) the ends
+
+
+def dump() -> dict[str, Any]:
+    """{path: value} of every property of the open file's datablocks."""
+    bpy.context.view_layer.update()
+    found: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # properties that will go
+        for kind in _KINDS:
+            for block in getattr(bpy.data, kind):
+                path = f"{kind}[{block.name}{'@' if block.library else ''}]"
+                found[path] = block.as_pointer()
+                _walk(block, path, found, ())
+    return found
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    """The paths that differ, came or went."""
+    return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+
+
+def _walk(owner: Any, path: str, found: dict[str, Any], above: tuple[int, ...]) -> None:
+    here = owner.as_pointer()
+    if here in above and len(above) > 1:
+        return
+    for prop in owner.bl_rna.properties:
+        name = prop.identifier
+        if name in _LEFT_OUT:
+            continue
+        try:
+            value = getattr(owner, name)
+        except (AttributeError, RuntimeError):
+            continue
+        _note(prop, value, f"{path}.{name}", found, (*above, here))
+    for key in owner.keys() if hasattr(owner, "keys") and isinstance(owner, bpy.types.ID) else ():
+        found[f"{path}[{key!r}]"] = repr(_plain(owner[key]))
+
+
+def _note(prop: Any, value: Any, path: str, found: dict, above: tuple[int, ...]) -> None:
+    if prop.type == "COLLECTION":
+        items = list(value)
+        found[f"{path}#"] = len(items)
+        ends = items if len(items) <= _MOST else items[:50] + items[-50:]
+        for place, item in enumerate(ends):
+            _note_one(item, f"{path}[{place}]", found, above)
+    elif prop.type == "POINTER":
+        _note_one(value, path, found, above)
+    else:
+        found[path] = _plain(value)
+
+
+def _note_one(item: Any, path: str, found: dict, above: tuple[int, ...]) -> None:
+    embedded = isinstance(item, bpy.types.ID) and item.is_embedded_data
+    if item is None or (isinstance(item, bpy.types.ID) and not embedded):
+        found[path] = None if item is None else (type(item).__name__, item.name)
+    elif len(above) < 9 and item.as_pointer() not in above:
+        _walk(item, path, found, above)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (bool, int, float, str)) or value is None:
+        return value
+    if isinstance(value, set):
+        return sorted(value)
+    if isinstance(value, bpy.types.ID):
+        return (type(value).__name__, value.name)
+    if hasattr(value, "to_dict"):
+        return {key: repr(_plain(value[key])) for key in value.keys()}  # noqa: SIM118
+    try:
+        return [_plain(part) for part in value]
+    except TypeError:
+        return str(type(value))
