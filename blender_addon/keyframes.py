@@ -116,9 +116,9 @@ def _channels(
             frame = first_frame + offset
             if before is None or follows:
                 scene.frame_set(frame)
-                current = evaluated(camera, view_layer.depsgraph)
+                current = _placed(camera, view_layer.depsgraph)
                 if before is None:
-                    before = matrix_of(evaluated(root, view_layer.depsgraph))
+                    before = matrix_of(_placed(root, view_layer.depsgraph))
                 parent = _parent_matrix(current, frame)
                 turn = nearest_rotation(parent[:3, :3], f"The parent of {camera.name!r}", frame)
                 nearest_rotation(matrix_of(current)[:3, :3], f"The camera {camera.name!r}", frame)
@@ -130,6 +130,14 @@ def _channels(
             basis = Matrix((turn.T @ rotation).tolist()).to_quaternion()
             found.append((Vector(place.tolist()), delta_rotation.inverted() @ basis))
     return found
+
+
+def _placed(item: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> bpy.types.Object:
+    """An object where it is at the current frame; one that nothing moves may be hidden."""
+    moves = item.parent is not None or item.animation_data is not None or len(item.constraints)
+    if not moves and not item.evaluated_get(depsgraph).is_evaluated:
+        return item
+    return evaluated(item, depsgraph)
 
 
 def _parent_matrix(camera: bpy.types.Object, frame: int) -> np.ndarray:

@@ -86,7 +86,7 @@ def _digest(state: Any) -> str:
 
 
 def _rounded(value: Any) -> Any:
-    """Five digits: Blender's own rounding between versions is no edit."""
+    """Five digits: what Blender rounds otherwise elsewhere is no edit."""
     if isinstance(value, float):
-        return float(f"{value:.5g}") + 0.0
+        return (round(value, 5) if abs(value) < 1 else float(f"{value:.5g}")) + 0.0
     return [_rounded(part) for part in value] if isinstance(value, list | tuple) else value

@@ -194,8 +194,8 @@ def _add_modifiers(root: bpy.types.Object, name: str, files: CacheFiles, first_f
     group = before = holes.node_group
     if before is None or users_of(before) > 1 or not is_as_made(before, tree_state(before)):
         group = new_part("holes", name, bpy.data.node_groups, "GeometryNodeTree")
-        if before is not None:
-            before.use_fake_user = True  # the artist's now
+        if before is not None and users_of(before) == 1:
+            before.use_fake_user = True  # an artist has edited it
     masks = _image("holes", name, files.masks[0], _masks_of(group))
     masks.source = "SEQUENCE"
     masks.colorspace_settings.name = "Non-Color"

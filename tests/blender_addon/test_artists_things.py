@@ -102,6 +102,7 @@ def test_a_copy_of_the_mesh_stays(scene, small, with_data):
     assert not set(mine.data.materials) & set(again.root.data.materials)
     holes, others = mine.modifiers[HOLES_MODIFIER], again.root.modifiers[HOLES_MODIFIER]
     assert holes.node_group != others.node_group
+    assert not holes.node_group.use_fake_user
     assert tuple(mine.location) == (9, 9, 9)
 
 
@@ -146,6 +147,7 @@ def test_edited_hole_nodes_are_kept(small):
     n_nodes = len(mine.nodes)
     small(2)
     assert len(mine.nodes) == n_nodes
+    assert mine.use_fake_user  # nothing else shows it any more
 
 
 def test_where_the_artist_has_put_things_they_stay(scene, small):

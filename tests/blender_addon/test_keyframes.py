@@ -102,6 +102,15 @@ def test_a_path_begins_where_the_shaking_mesh_is_first_and_does_not_shake(
     np.testing.assert_allclose(sampled.extrinsics, PATH, atol=5e-5)
 
 
+def test_a_hidden_mesh_that_stands_still_is_where_it_stands(scene, camera, root):
+    bpy.context.view_layer.update()
+    root.hide_viewport = True
+    apply_path(camera, root, PATH, first_frame=FRAMES[0])
+    root.hide_viewport = False
+    sampled = sample_camera(scene, camera, root, FRAMES).extrinsics
+    np.testing.assert_allclose(sampled, PATH, atol=5e-5)
+
+
 def test_the_camera_stands_where_the_current_frame_has_it(scene, camera, root):
     scene.frame_set(FRAMES[3])
     apply_path(camera, root, PATH, first_frame=FRAMES[0])
