@@ -11,6 +11,8 @@ _LEFT_OUT = {"rna_type", "bl_rna", "session_uid", "users", "id_data", "original"
 _LEFT_OUT |= {"tag", "is_evaluated", "depsgraph", "is_updated", "is_updated_data", "is_dirty"}
 _LEFT_OUT |= {"users_collection", "users_scene", "all_objects", "objects_in_use", "pixels"}
 _LEFT_OUT |= {"depth", "is_float", "has_data", "channels", "bindcode"}  # of images once loaded
+if bpy.app.version < (4, 5, 0):
+    _LEFT_OUT.add("tool_settings")  # 4.2 crashes when uv_sculpt's are read, or soon after
 _KINDS = ("scenes", "objects", "cameras", "meshes", "collections", "actions", "materials")
 _KINDS += ("node_groups", "images", "worlds", "armatures")
 _MOST = 400  # of a list; of longer ones (vertices) the ends
