@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from .compat import fcurves_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import bpy
 
 __all__ = ["camera_state", "curve_state", "is_as_made", "note_as_made", "tree_state"]
@@ -48,11 +50,17 @@ def camera_state(camera: bpy.types.Object) -> Any:
 
 
 def curve_state(datablock: bpy.types.ID) -> list[list[Any]]:
-    """The keys of everything that is animated on a datablock."""
+    """The keys of everything that is animated on a datablock, from the first on: a shot may be
+    moved in time."""
+    curves = [curve for curve in fcurves_of(datablock) if len(curve.keyframe_points)]
+    start = min((curve.keyframe_points[0].co[0] for curve in curves), default=0.0)
     return [
-        [c.data_path, c.array_index, c.mute, [list(point.co) for point in c.keyframe_points]]
-        for c in fcurves_of(datablock)
+        [c.data_path, c.array_index, c.mute, _keys_from(start, c.keyframe_points)] for c in curves
     ]
+
+
+def _keys_from(start: float, points: Iterable[bpy.types.Keyframe]) -> list[list[float]]:
+    return [[point.co[0] - start, point.co[1]] for point in points]
 
 
 def tree_state(tree: bpy.types.NodeTree) -> Any:

@@ -114,7 +114,7 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
         hide_start_cube(scene)
         show_shot(scene)
     _remember("EX-4D Reconstruct")
-    notes = [f"{note}." for note in received.notes]
+    notes = [*(f"{note}." for note in received.notes), *made.notes]
     if finished.plate is not None:
         notes.append(_PLATE)
     return " ".join(notes)

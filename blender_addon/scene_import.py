@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ImportedShot", "ShotSettings", "import_shot", "set_scene_timing"]
 
+_KEPT = (
+    "The mesh object keeps its keys, for they were edited: clear them, and it moves with the "
+    "solved camera again."
+)
 _CACHE_MODIFIER = "EX-4D Positions"
 
 
@@ -62,6 +66,7 @@ class ImportedShot:
     collection: bpy.types.Collection
     source_camera: bpy.types.Object
     shot_camera: bpy.types.Object
+    notes: tuple[str, ...] = ()  # what the artist should know
 
 
 def import_shot(
@@ -87,10 +92,7 @@ def import_shot(
     _add_materials(root, name, clip, is_sequence=settings.pictures is not None)
     root["ex4d_name"], root["ex4d_first_frame"] = name, first_frame
     root["ex4d_n_frames"] = reconstruction.n_frames
-    if settings.solved is not None:
-        settings.solved.move(root, first_frame)
-    else:
-        unkey_root(root)
+    notes = _move_root(root, settings)
     cameras = _cameras(scene, known, root, reconstruction, settings)
     for camera in cameras:
         if scene not in camera.users_scene:
@@ -99,7 +101,16 @@ def import_shot(
         set_scene_timing(scene, reconstruction, first_frame)
         scene.camera = cameras[1]
     remember_parts(scene, ShotParts(name, root, *cameras, collection))
-    return ImportedShot(root, collection, *cameras)
+    return ImportedShot(root, collection, *cameras, notes)
+
+
+def _move_root(root: bpy.types.Object, settings: ShotSettings) -> tuple[str, ...]:
+    """Let the mesh object move with the solved camera, or stand."""
+    if settings.solved is None:
+        unkey_root(root)
+    elif not settings.solved.move(root, settings.first_frame):
+        return (_KEPT,)
+    return ()
 
 
 def _cameras(

@@ -63,16 +63,16 @@ class SolvedCamera:
             size=np.array(self.size),
         )
 
-    def move(self, root: bpy.types.Object, first_frame: int) -> None:
+    def move(self, root: bpy.types.Object, first_frame: int) -> bool:
         """Key the mesh object so that each frame's mesh lies where the camera saw it.
 
         Its scale and parent stay. What moves the parent or is keyed otherwise afterwards is the
-        artist's placing of the whole: keys come anew where the last ones were, and where those
-        were edited they stay.
+        artist's placing of the whole: keys come anew where the last ones were. False: these were
+        edited, and stay.
         """
         into_channels = _channels_of(root)
         if into_channels is None:
-            return
+            return False
         root.rotation_mode = "QUATERNION"
         before = None
         for offset, pose in enumerate(self.camera_to_world @ np.linalg.inv(SOURCE_CAMERA)):
@@ -87,13 +87,14 @@ class SolvedCamera:
                 for point in curve.keyframe_points:
                     point.interpolation = "LINEAR"
         note_as_made(root, _motion_state(root))
+        return True
 
 
 def _channels_of(root: bpy.types.Object) -> np.ndarray | None:
     """The way [4, 4] from the world to where the mesh object is keyed, with no keys there; None
     where the keys are the artist's."""
     if root.get("ex4d_solved"):
-        if not is_as_made(root, _motion_state(root)):
+        if _is_edited(root):
             return None
         _remove_keys(root, _ROOT_PATHS)
         return np.array(root.get("ex4d_world_to_keys", np.eye(4).ravel())).reshape(4, 4)
@@ -109,6 +110,11 @@ def _channels_of(root: bpy.types.Object) -> np.ndarray | None:
         own_action(root, always=True)
         _remove_keys(root, _ALL_ROOT_PATHS)
     return into_channels
+
+
+def _is_edited(root: bpy.types.Object) -> bool:
+    """Whether the artist has changed the keys, and not cleared them."""
+    return bool(_motion_state(root)[0]) and not is_as_made(root, _motion_state(root))
 
 
 def _motion_state(root: bpy.types.Object) -> list[Any]:
@@ -155,7 +161,7 @@ def sample_solved_camera(
 def unkey_root(root: bpy.types.Object) -> None:
     """Let a mesh object stand again where it stood before a solved camera moved it. What else is
     animated stays, and keys that the artist has edited."""
-    if not root.get("ex4d_solved") or not is_as_made(root, _motion_state(root)):
+    if not root.get("ex4d_solved") or _is_edited(root):
         return
     _remove_keys(root, _ROOT_PATHS)
     stood = np.array(root.get("ex4d_stood", np.eye(4).ravel())).reshape(4, 4)

@@ -168,9 +168,10 @@ def test_what_would_change_the_path_is_refused_and_nothing_is_changed(
     assert (values_of(camera), tuple(camera.location), camera.rotation_mode) == before
 
 
-def in_another_file(scene, camera, tmp_path, *, link):
+def in_another_file(scene, camera, tmp_path, *, link, keys=True):
     """The camera with keys, written away and brought back linked or appended."""
-    with_old_keys(scene, camera, None)
+    if keys:
+        with_old_keys(scene, camera, None)
     path = str(tmp_path / "other.blend")
     bpy.data.libraries.write(path, {camera})
     bpy.ops.wm.read_homefile(use_empty=True)
@@ -189,6 +190,13 @@ def test_a_linked_camera_is_refused_and_keeps_its_linked_keys(scene, camera, tmp
     with pytest.raises(CameraError, match="linked from another file"):
         apply_path(camera, root, PATH)
     assert values_of(camera) == before
+
+
+def test_an_editable_override_takes_the_path(scene, camera, tmp_path):
+    scene, linked, root = in_another_file(scene, camera, tmp_path, link=True, keys=False)
+    own = linked.override_create(remap_local_usages=True)
+    apply_path(own, root, PATH, first_frame=FRAMES[0])
+    np.testing.assert_allclose(sample_camera(scene, own, root, FRAMES).extrinsics, PATH, atol=5e-5)
 
 
 def test_linked_keys_of_a_local_camera_are_refused(scene, camera, tmp_path):
