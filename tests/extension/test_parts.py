@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from tests.extension.drawn import draw
 from tests.extension.rig import SHOT, strips
 
 pytestmark = pytest.mark.blender
@@ -217,6 +218,7 @@ def test_a_take_follows_the_markers(saved):
     for frame, camera in ((1, first), (3, second)):
         scene.timeline_markers.new(camera.name, frame=frame).camera = camera
     scene.camera = second
+    assert "Markers switch cameras, as in renders" in draw(saved, "camera").text
     assert bpy.ops.ex4d.render(wait=True) == {"FINISHED"}
     folder = bpy.path.abspath(saved.shot.takes[-1].folder)
     with np.load(f"{folder}/camera.npz") as path:
