@@ -20,6 +20,7 @@ from .requests import ReconstructRequest, RenderRequest
 from .scene_import import ShotSettings, import_shot
 from .source_camera import SolvedCamera, unkey_root
 from .start_objects import hide_start_cube
+from .surroundings import show_surroundings
 from .take_placement import ArrivedTakes, place_take
 from .viewport import show_shot
 
@@ -112,6 +113,7 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
     scene.ex4d.mesh = made.root
     if scene.ex4d.camera is None:
         scene.ex4d.camera = made.shot_camera
+    show_surroundings(made.shot_camera)
     if request.set_scene:
         hide_start_cube(scene)
         show_shot(scene)

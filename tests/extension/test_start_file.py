@@ -99,3 +99,15 @@ def test_the_gear_of_the_server_panel_opens_this_add_on(addon):
         addon.bpy.ops.preferences.addon_show(module=button.module)
     name = addon.bpy.context.window_manager.addon_search
     assert name == "EX-4D"
+
+
+def test_26_what_lies_outside_of_the_clip_shows_as_holes_do_until_the_artist_removes_it(begun):
+    begun.reconstruct(num_frames=2)
+    data = begun.shot.camera.data
+    (behind,) = data.background_images
+    assert data.show_background_images
+    assert (behind.display_depth, behind.alpha) == ("BACK", 1)
+    assert list(behind.image.pixels[:3]) == pytest.approx([1, 0, 0.8], abs=0.01)
+    data.background_images.clear()
+    begun.reconstruct(num_frames=2)
+    assert len(data.background_images) == 0
