@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.extension.drawn import draw
+from tests.extension.pictures import workbench_picture
 from tests.extension.rig import SHOT
 
 pytestmark = pytest.mark.blender
@@ -20,20 +21,6 @@ def begun(addon, server):
     assert {item.name for item in addon.bpy.context.scene.objects} == {"Cube", "Light", "Camera"}
     addon.use(server)
     return addon
-
-
-def workbench_picture(bpy, path):
-    """What the scene's camera shows, float [H, W, 3], 0 to 255."""
-    scene = bpy.context.scene
-    scene.render.engine = "BLENDER_WORKBENCH"
-    shading = scene.display.shading
-    shading.light, shading.color_type, scene.display.render_aa = "FLAT", "TEXTURE", "OFF"
-    scene.render.image_settings.file_format = "PNG"
-    scene.render.filepath = str(path)
-    bpy.ops.render.render(write_still=True)
-    image = bpy.data.images.load(str(path), check_existing=False)
-    values = np.array(image.pixels[:]).reshape(image.size[1], image.size[0], 4)
-    return values[::-1, :, :3] * 255
 
 
 def test_the_first_result_in_the_start_file_shows_the_clip(begun, tmp_path):
