@@ -18,6 +18,7 @@ from .flows import FinishedMesh, FinishedTake
 from .played_pictures import play_pictures
 from .requests import ReconstructRequest, RenderRequest
 from .scene_import import ShotSettings, import_shot
+from .shot_start import inside_text
 from .source_camera import SolvedCamera, unkey_root
 from .start_objects import hide_start_cube
 from .surroundings import show_surroundings
@@ -121,7 +122,8 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
     notes = [f"{note}." for note in received.notes]
     if finished.plate is not None:
         notes.append(_PLATE)
-    return " ".join(notes)
+    notes.append(inside_text(scene, made.root))
+    return " ".join(note for note in notes if note)
 
 
 def _remember(message: str) -> None:
