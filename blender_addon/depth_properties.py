@@ -75,7 +75,8 @@ def _set_choice(settings: "Ex4dDepth", number: int) -> None:
 
 
 def _depth_chosen(settings: "Ex4dDepth", _context: bpy.types.Context) -> None:
-    settings.is_kept = False
+    if not settings.id_data.ex4d.paths_move:
+        settings.is_kept = False
 
 
 class Ex4dDepth(bpy.types.PropertyGroup):

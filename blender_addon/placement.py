@@ -19,8 +19,10 @@ from .played_pictures import play_pictures
 from .project import mesh_name_of
 from .requests import ReconstructRequest, RenderRequest
 from .scene_import import ShotSettings, import_shot
+from .shot_start import inside_text
 from .source_camera import SolvedCamera
 from .start_objects import hide_start_cube
+from .surroundings import show_surroundings
 from .take_placement import ArrivedTakes, place_take
 from .viewport import show_shot
 
@@ -110,6 +112,7 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
     scene.ex4d.mesh = made.root
     if scene.ex4d.camera is None:
         scene.ex4d.camera = made.shot_camera
+    show_surroundings(made.shot_camera)
     if request.set_scene:
         hide_start_cube(scene)
         show_shot(scene)
@@ -117,7 +120,8 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
     notes = [*(f"{note}." for note in received.notes), *made.notes]
     if finished.plate is not None:
         notes.append(_PLATE)
-    return " ".join(notes)
+    notes.append(inside_text(scene, made.root))
+    return " ".join(note for note in notes if note)
 
 
 def _remember(message: str) -> None:

@@ -62,6 +62,8 @@ def _is_mesh_of_ours(_settings: "Ex4dShot", item: bpy.types.Object) -> bool:
 
 def _measure_clip(settings: "Ex4dShot", _context: bpy.types.Context) -> None:
     """Take note of a newly chosen clip's length, so that the panel need not open it."""
+    if settings.paths_move:
+        return
     note_other_clip(settings)
     settings.clip_frames = settings.clip_first = 0
     settings.clip_fault, settings.is_sequence = "", False
@@ -129,6 +131,7 @@ class Ex4dShot(bpy.types.PropertyGroup):
         "PNG, TIFF, JPEG or DPX files",
         update=_measure_clip,
     )
+    paths_move: bpy.props.BoolProperty(options={"SKIP_SAVE"})  # with the file, to another folder
     clip_frames: bpy.props.IntProperty()  # 0: not known
     clip_before: bpy.props.StringProperty(options=PATH_OPTIONS)  # what depth was last chosen with
     clip_first: bpy.props.IntProperty()  # number of the first picture; 0 for a movie

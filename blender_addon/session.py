@@ -13,6 +13,7 @@ from .connection import Connection, LinkState
 from .endpoint import address_of, why_offline
 from .errors import AddonError, SettingsError
 from .ledger import Ledger
+from .moved_paths import MovedPaths
 from .placement import Placement
 from .preferences import preferences, user_folder
 from .runner import JobRunner
@@ -37,6 +38,7 @@ class Session:
         self.keys_folder = folder / "keys"
         self.connection = Connection(version=VERSION)
         self.placement = Placement()
+        self.moved_paths = MovedPaths()
         ledger = Ledger(folder / "jobs")
         self.runner = JobRunner(self.connection, ledger, self.placement.place)
         self.problem = ""  # of the settings, in words
@@ -120,17 +122,18 @@ def start() -> None:
     """Begin a session and its timer, which survives File > Open."""
     global _session
     _session = Session(user_folder())
-    bpy.app.handlers.undo_post.append(_undone)
-    bpy.app.handlers.redo_post.append(_undone)
+    for name, handler in _HANDLERS.items():
+        getattr(bpy.app.handlers, name).append(handler)
     bpy.app.timers.register(_tick, first_interval=_IDLE_S, persistent=True)
 
 
 def stop() -> None:
     """End both."""
     global _session
-    for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
-        if _undone in handlers:
-            handlers.remove(_undone)
+    for name, handler in _HANDLERS.items():
+        handlers = getattr(bpy.app.handlers, name)
+        if handler in handlers:
+            handlers.remove(handler)
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     if _session is not None:
@@ -143,6 +146,33 @@ def _undone(*_: object) -> None:
     """After an undo or a redo."""
     if _session is not None:
         _session.placement.arrived.bring_back()
+
+
+@bpy.app.handlers.persistent
+def _saving(target: object, *_: object) -> None:
+    if _session is not None and isinstance(target, str):
+        _session.moved_paths.saving(target)
+
+
+@bpy.app.handlers.persistent
+def _saved(*_: object) -> None:
+    if _session is not None:
+        _session.moved_paths.saved()
+
+
+@bpy.app.handlers.persistent
+def _not_saved(*_: object) -> None:
+    if _session is not None:
+        _session.moved_paths.failed()
+
+
+_HANDLERS = {
+    "undo_post": _undone,
+    "redo_post": _undone,
+    "save_pre": _saving,
+    "save_post": _saved,
+    "save_post_fail": _not_saved,
+}
 
 
 def _tick() -> float | None:

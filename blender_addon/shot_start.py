@@ -15,6 +15,7 @@ __all__ = [
     "faster_text",
     "first_frame_of_clip",
     "first_solved_frame",
+    "inside_text",
     "mesh_start",
     "moved_text",
     "tracked_start",
@@ -23,6 +24,7 @@ __all__ = [
 
 _CACHE_MODIFIER = "EX-4D Positions"
 _MOVING = ("location", "rotation", "delta_location", "delta_rotation")
+_NEAR = 1e-3  # scene units
 _BLENDERS_START = 1  # of a clip in the motion tracking
 
 
@@ -83,6 +85,35 @@ def moved_text(mesh: bpy.types.Object) -> str:
         f"The mesh was moved by hand: the camera is sampled at scene frames {first} to {last}. "
         "Its picture and holes move with the next Reconstruct."
     )
+
+
+def inside_text(scene: bpy.types.Scene, mesh: bpy.types.Object) -> str:
+    """That another clip's mesh is at the same place at the same time, as a sentence, or nothing."""
+    first, end = _span(mesh)
+    for other in scene.objects:
+        if other == mesh or "ex4d_source" not in other or not _is_visible(scene, other):
+            continue
+        other_first, other_end = _span(other)
+        apart = (other.matrix_world.translation - mesh.matrix_world.translation).length
+        if first < other_end and other_first < end and apart < _NEAR:
+            return (
+                f"It stands inside of {other.name} at the same frames: hide or move one, or give "
+                "it another Starts at Scene Frame."
+            )
+    return ""
+
+
+def _is_visible(scene: bpy.types.Scene, item: bpy.types.Object) -> bool:
+    """Whether a view layer of the scene shows an object."""
+    return any(
+        layer.objects.get(item.name) == item and item.visible_get(view_layer=layer)
+        for layer in scene.view_layers
+    )
+
+
+def _span(mesh: bpy.types.Object) -> tuple[int, int]:
+    first = mesh_start(mesh)
+    return first, first + int(mesh["ex4d_n_frames"])
 
 
 def faster_text(stride: int) -> str:

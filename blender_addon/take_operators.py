@@ -35,13 +35,16 @@ class _TakeOperator(Ex4dOperator):
 
 
 class EX4D_OT_take_reuse(_TakeOperator, bpy.types.Operator):
-    """Set clip, camera, quality and seed as they were for this take"""
+    """Set clip, mesh, camera path, quality and seed as they were for this take. Where the camera
+    moves otherwise now, it gets a new one beside it"""
 
     bl_idname = "ex4d.take_reuse"
     bl_label = "Re-use Settings"
 
     def run(self, context: bpy.types.Context) -> None:
-        reuse_settings(context.scene.ex4d, self.take(context))
+        note = reuse_settings(context.scene.ex4d, self.take(context))
+        if note:
+            self.report({"WARNING"}, note)
 
 
 class EX4D_OT_take_conditions(_TakeOperator, bpy.types.Operator):

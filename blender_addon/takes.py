@@ -13,6 +13,7 @@ from .errors import SettingsError
 from .paths import found_path
 from .readiness import ENGINES
 from .requests import RenderRequest, request_from
+from .take_camera import camera_of_take, mesh_of_source, size_note
 from .take_files import TAKE_FILE
 from .take_strips import files_in_use, remove_strips
 
@@ -35,9 +36,19 @@ def request_of(take: Ex4dTake) -> RenderRequest:
     raise SettingsError(f"{take.name} is no take.")
 
 
-def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> None:
-    """Set the panel as it was for this take; the camera too, where it still is."""
-    request = request_of(take)
+def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> str:
+    """Set the panel as it was for this take: clip, mesh, quality and seed, and a camera that moves
+    as then; it is a new one where the camera of the take moves otherwise now.
+
+    Returns what is not as it was, as a sentence. Raises SettingsError, and changes nothing, when
+    the take's settings or its path cannot be read.
+    """
+    request, scene = request_of(take), shot.id_data
+    mesh = mesh_of_source(scene, request.source, shot.mesh)
+    path = folder_of_take(take) / "camera.npz"
+    camera = bpy.data.objects.get(request.camera)
+    if mesh is not None:
+        camera = camera_of_take(scene, mesh, path, camera, take.name)
     show_source(shot, request.source)
     shot.min_face_angle = request.min_face_angle_deg
     shot.seed = take.seed
@@ -46,9 +57,12 @@ def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> None:
         shot.prompt, shot.keep_source = request.final.prompt, request.final.keep_source
     names = {engine: quality for quality, engine in ENGINES.items()}
     shot.quality = names.get(request.engine, shot.quality)
-    camera = bpy.data.objects.get(request.camera)
+    shot.mesh = mesh  # none, rather than that of another clip
     if camera is not None and camera.type == "CAMERA":
         shot.camera = camera
+    if mesh is None:
+        return f"The mesh of {take.name} is not in this scene: reconstruct its clip again."
+    return size_note(scene, path)
 
 
 def remove_take(shot: Ex4dShot, index: int, *, delete_files: bool = False) -> str:

@@ -12,7 +12,7 @@ from ex4d.video.coding import ContainerTags, coding_of
 from ex4d.video.deinterlacing import deinterlaced, unmarked_fields
 from ex4d.video.picture import Display, Painter
 from ex4d.video.source import coded_as, decoded_frames, shown_part
-from ex4d.video.timing import PacketTally, rate_of, steps_of
+from ex4d.video.timing import PacketTally, is_steady, rate_of, steps_of
 from ex4d.video.words import (
     check_pixels,
     counted_frames,
@@ -133,7 +133,8 @@ class Decoder:
         )
 
     def _has_usual_times(self, rate: Rate) -> bool:
-        return not (rate.note or self._n_lost or self._tally.n_corrupt)
+        is_odd = rate.note or self._n_lost or self._tally.n_corrupt
+        return not is_odd and is_steady(self._stream, self._tally)
 
     def _painter_for(self, frame: VideoFrame) -> Painter:
         """Made once: asking for side data keeps a frame until the next collection."""

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-__all__ = ["PacketTally", "Rate", "declared_rate", "packets_of", "rate_of", "steps_of"]
+__all__ = [
+    "PacketTally",
+    "Rate",
+    "declared_rate",
+    "is_steady",
+    "packets_of",
+    "rate_of",
+    "steps_of",
+]
 
 _USUAL_RATE = Fraction(25)  # what FFmpeg takes for a stream without any times
 # FFmpeg's demuxers of bare streams: their times are made up from a rate that they make up too
@@ -138,6 +146,19 @@ def steps_of(
     steps = np.rint((tally.times - tally.times[0]) * per_tick).astype(np.int64)
     count = int(steps[-1]) + max(1, round(tally.last_duration * per_tick))
     return Steps(steps[numbers], count)
+
+
+def is_steady(stream: VideoStream, tally: PacketTally) -> bool:
+    """Whether programs that pick frames by time, as Blender does, show frame k of a file at k steps
+    of its rate: each frame has begun by then, and the next has not. A clock's rounding may make it
+    late already, where the file begins between two of its ticks."""
+    times, unit = tally.times, stream.time_base
+    rate = stream.guessed_rate or stream.average_rate  # Blender's choice, too
+    if times is None or not unit or not rate:
+        return False
+    since = times - times[0]
+    asked = np.floor(np.arange(len(since)) / float(rate * unit) + 0.5)  # halves go up
+    return bool((since <= asked).all() and (since[1:] > asked[:-1]).all())
 
 
 def declared_rate(stream: VideoStream) -> Fraction:

@@ -147,3 +147,16 @@ def camera_path(addon):
     folder = Path(addon.bpy.path.abspath(addon.shot.takes[-1].folder))
     with np.load(folder / "camera.npz") as arrays:
         return arrays["extrinsics"]
+
+
+def test_17_two_clips_at_one_place_and_time_are_told(shot, tmp_path):
+    shot.reconstruct(num_frames=SOME)
+    other = tmp_path / "other.mp4"
+    other.write_bytes((SHOT / "input.mp4").read_bytes())
+    shot.shot.clip, shot.shot.num_frames = str(other), SOME
+    assert shot.bpy.ops.ex4d.reconstruct(wait=True, set_scene=False) == {"FINISHED"}
+    assert "stands inside of EX-4D input Mesh" in draw(shot, "reconstruct").text
+    shot.bpy.ops.ex4d.dismiss(key=shot.tasks[-1].request.key)
+    shot.shot.starts_at = 101
+    assert shot.bpy.ops.ex4d.reconstruct(wait=True, set_scene=False) == {"FINISHED"}
+    assert "stands inside" not in draw(shot, "reconstruct").text

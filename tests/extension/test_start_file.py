@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.extension.drawn import draw
+from tests.extension.pictures import workbench_picture
 from tests.extension.rig import SHOT
 
 pytestmark = pytest.mark.blender
@@ -20,20 +21,6 @@ def begun(addon, server):
     assert {item.name for item in addon.bpy.context.scene.objects} == {"Cube", "Light", "Camera"}
     addon.use(server)
     return addon
-
-
-def workbench_picture(bpy, path):
-    """What the scene's camera shows, float [H, W, 3], 0 to 255."""
-    scene = bpy.context.scene
-    scene.render.engine = "BLENDER_WORKBENCH"
-    shading = scene.display.shading
-    shading.light, shading.color_type, scene.display.render_aa = "FLAT", "TEXTURE", "OFF"
-    scene.render.image_settings.file_format = "PNG"
-    scene.render.filepath = str(path)
-    bpy.ops.render.render(write_still=True)
-    image = bpy.data.images.load(str(path), check_existing=False)
-    values = np.array(image.pixels[:]).reshape(image.size[1], image.size[0], 4)
-    return values[::-1, :, :3] * 255
 
 
 def test_the_first_result_in_the_start_file_shows_the_clip(begun, tmp_path):
@@ -99,3 +86,15 @@ def test_the_gear_of_the_server_panel_opens_this_add_on(addon):
         addon.bpy.ops.preferences.addon_show(module=button.module)
     name = addon.bpy.context.window_manager.addon_search
     assert name == "EX-4D"
+
+
+def test_26_what_lies_outside_of_the_clip_shows_as_holes_do_until_the_artist_removes_it(begun):
+    begun.reconstruct(num_frames=2)
+    data = begun.shot.camera.data
+    (behind,) = data.background_images
+    assert data.show_background_images
+    assert (behind.display_depth, behind.alpha) == ("BACK", 1)
+    assert list(behind.image.pixels[:3]) == pytest.approx([1, 0, 0.8], abs=0.01)
+    data.background_images.clear()
+    begun.reconstruct(num_frames=2)
+    assert len(data.background_images) == 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.extension.drawn import draw
-from tests.extension.rig import strips
+from tests.extension.rig import SHOT, strips
 
 pytestmark = pytest.mark.blender
 
@@ -164,3 +165,47 @@ def test_29_the_take_of_a_second_scene_is_in_its_own_sequencer(shot, server):
     if hasattr(bpy.context.workspace, "sequencer_scene"):
         assert "the sequencer shows Scene" in take.note
     assert "take_remove" in str(draw(shot, "takes").operators)
+
+
+def path_of(addon, take):
+    with np.load(folder_of(addon, take) / "camera.npz") as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def test_19_re_use_brings_back_the_move_and_the_mesh(shot, tmp_path):
+    bpy, settings = shot.bpy, shot.shot
+    mesh, camera = settings.mesh, settings.camera
+    for frame, lens in ((1, 40.0), (SOME, 30.0)):
+        camera.data.lens = lens
+        camera.data.keyframe_insert("lens", frame=frame)
+    assert bpy.ops.ex4d.apply_preset() == {"FINISHED"}
+    first = path_of(shot, render(shot))
+    assert bpy.ops.ex4d.take_reuse() == {"FINISHED"}
+    assert settings.camera == camera  # it still moves so
+    settings.preset = "zoom_out"
+    assert bpy.ops.ex4d.apply_preset() == {"FINISHED"}
+    keyed = path_of(shot, render(shot))
+    other = tmp_path / "other.mp4"
+    other.write_bytes((SHOT / "input.mp4").read_bytes())
+    settings.clip = str(other)
+    settings.num_frames = 2
+    assert bpy.ops.ex4d.reconstruct(wait=True) == {"FINISHED"}
+    assert settings.mesh != mesh
+    bpy.context.scene.frame_set(2)
+    settings.active_take = 0
+    assert bpy.ops.ex4d.take_reuse() == {"FINISHED"}
+    assert settings.mesh == mesh
+    assert settings.camera != camera
+    again = path_of(shot, render(shot))
+    np.testing.assert_allclose(again["extrinsics"], first["extrinsics"], atol=1e-5)
+    np.testing.assert_allclose(again["intrinsics"], first["intrinsics"], atol=1e-2)
+    settings.camera = camera  # what was keyed since is as it was
+    np.testing.assert_allclose(path_of(shot, render(shot))["extrinsics"], keyed["extrinsics"])
+
+
+def test_19_a_take_whose_mesh_is_gone_renders_no_other_clip(shot):
+    render(shot)
+    shot.bpy.data.objects.remove(shot.shot.mesh)
+    assert shot.bpy.ops.ex4d.take_reuse() == {"FINISHED"}
+    assert shot.shot.mesh is None
+    assert not shot.bpy.ops.ex4d.render.poll()

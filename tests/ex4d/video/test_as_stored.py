@@ -47,3 +47,19 @@ def test_fields_are_as_stored_until_they_are_deinterlaced(make_video):
 def test_frames_of_unequal_length_are_shown_at_other_times(make_video, numbered):
     path = make_video(frames=numbered(5), times=[0, 25, 50, 300, 325], rate=24)
     assert not read_clip(path).is_as_stored
+
+
+@pytest.mark.parametrize(
+    ("times", "is_as_stored"),
+    [
+        ([0, 25, 50, 75, 100], True),
+        ([0, 25, 49, 75, 100], True),  # a little early: it is there when it is asked for
+        ([0, 25, 51, 75, 100], False),  # a little late: who asks in time gets the frame before
+        ([0, 25, 50, 100, 125], False),
+    ],
+)
+def test_a_frame_that_comes_late_is_not_shown_where_it_is_counted(
+    make_video, numbered, times, is_as_stored
+):
+    path = make_video(frames=numbered(5), times=times, rate=24)
+    assert read_clip(path).is_as_stored == is_as_stored

@@ -46,7 +46,8 @@ def interlaced(make_video, *, top_first: bool = True):
         marked.append(graph.vpull())
         marked[-1].pts = None
     options = {"qp": "0", "flags": "+ildct+ilme"}
-    return make_video("clip.mp4", marked, options=options, rate=25)
+    times = [24 * number for number in range(len(marked))]
+    return make_video("clip.mp4", marked, options=options, rate=25, times=times)
 
 
 def combing(frames: np.ndarray) -> float:
