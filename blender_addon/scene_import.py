@@ -25,6 +25,7 @@ from .played_pictures import CODED, LINEAR, holds_light
 from .shot_cameras import keep_still, make_shot_camera, make_source_camera
 from .shot_materials import movie_of, put_materials, replaceable_material
 from .shot_parts import TAG, ShotParts, new_part, parts_named, remember_parts, users_of
+from .shot_start import CACHE_MODIFIER
 from .source_camera import unkey_root
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ _KEPT = (
     "The mesh object keeps its keys, for they were edited: clear them, and it moves with the "
     "solved camera again."
 )
-_CACHE_MODIFIER = "EX-4D Positions"
 
 
 @dataclass(frozen=True)
@@ -195,10 +195,10 @@ def _collection(scene: bpy.types.Scene, known: ShotParts | None, name: str) -> A
 
 
 def _add_modifiers(root: bpy.types.Object, name: str, files: CacheFiles, first_frame: int) -> None:
-    cache = root.modifiers.get(_CACHE_MODIFIER)
+    cache = root.modifiers.get(CACHE_MODIFIER)
     cache = cache or next((m for m in root.modifiers if m.type == "MESH_CACHE"), None)
     if cache is None:
-        cache = root.modifiers.new(_CACHE_MODIFIER, "MESH_CACHE")
+        cache = root.modifiers.new(CACHE_MODIFIER, "MESH_CACHE")
         cache.cache_format, cache.interpolation, cache.deform_mode = "PC2", "NONE", "OVERWRITE"
     cache.filepath, cache.frame_start = stored_path(files.positions), first_frame
     holes = root.modifiers.get(HOLES_MODIFIER) or root.modifiers.new(HOLES_MODIFIER, "NODES")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .properties import Ex4dShot
 
 __all__ = [
+    "CACHE_MODIFIER",
     "faster_text",
     "first_frame_of_clip",
     "first_solved_frame",
@@ -22,7 +23,7 @@ __all__ = [
     "usual_start",
 ]
 
-_CACHE_MODIFIER = "EX-4D Positions"
+CACHE_MODIFIER = "EX-4D Positions"
 _MOVING = ("location", "rotation", "delta_location", "delta_rotation")
 _NEAR = 1e-3  # scene units
 _BLENDERS_START = 1  # of a clip in the motion tracking
@@ -69,7 +70,7 @@ def tracked_start(settings: Ex4dShot) -> int:
 
 def mesh_start(mesh: bpy.types.Object) -> int:
     """The scene frame of a mesh's first frame, also where the artist has moved it in time."""
-    cache = mesh.modifiers.get(_CACHE_MODIFIER)
+    cache = mesh.modifiers.get(CACHE_MODIFIER)
     if cache is not None and cache.type == "MESH_CACHE":
         return round(cache.frame_start)
     return int(mesh["ex4d_first_frame"])
