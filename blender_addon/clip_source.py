@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .errors import SettingsError
+from .extension import preferences
 from .footage import find_footage
 from .paths import stored_path
-from .preferences import preferences
 from .requests import CleaningSettings, ClipSource, ReadingSettings, clip_source_from
 
 if TYPE_CHECKING:

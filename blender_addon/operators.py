@@ -16,10 +16,10 @@ from .clip_pictures import clip_pictures
 from .clip_source import clip_source, mesh_source
 from .endpoint import own_keys
 from .errors import AddonError, CameraError
+from .extension import preferences
 from .keyframes import apply_path
 from .marker_cameras import follows_markers
 from .movie import load_movie, load_pictures
-from .preferences import preferences
 from .presets import preset_path
 from .project import holds_work, mesh_name_of, new_folder
 from .readiness import (

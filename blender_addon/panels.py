@@ -12,10 +12,10 @@ import bpy
 
 from .clip_panels import CLIP_PANELS
 from .connection import LinkState
+from .extension import ROOT, preferences
 from .marker_cameras import marker_note
 from .mesh_files import missing_shown
 from .panel_parts import SidebarPanel, draw_button, draw_lines
-from .preferences import ROOT, preferences
 from .readiness import (
     why_no_path,
     why_no_reconstruction,

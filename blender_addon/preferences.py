@@ -1,25 +1,12 @@
 """Where the server is, and the keys that prove who both sides are."""
 
 # No `from __future__ import annotations` here: Blender reads the annotations.
-from pathlib import Path
-
 import bpy
 
 from .endpoint import DEFAULT_ENDPOINT, is_loopback
+from .extension import ROOT
 
-__all__ = ["CLASSES", "ROOT", "Ex4dPreferences", "preferences", "user_folder"]
-
-ROOT = __package__.rpartition(".")[0]  # the extension's id; Blender asks for just this
-
-
-def preferences() -> "Ex4dPreferences":
-    """The add-on's preferences."""
-    return bpy.context.preferences.addons[ROOT].preferences
-
-
-def user_folder() -> Path:
-    """Where the add-on may keep its own files."""
-    return Path(bpy.utils.extension_path_user(ROOT, create=True))
+__all__ = ["CLASSES", "Ex4dPreferences"]
 
 
 def _settings_changed(_settings: "Ex4dPreferences", _context: bpy.types.Context) -> None:

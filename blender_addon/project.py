@@ -11,8 +11,8 @@ import bpy
 from .clip_pictures import clip_pictures
 from .clip_source import mesh_source
 from .compat import strips_in
+from .extension import user_folder
 from .footage import is_same_file
-from .preferences import user_folder
 from .shot_parts import parts_of
 from .start_objects import is_start_object
 

@@ -15,8 +15,8 @@ from .connection import LinkState
 from .depth_properties import chosen_estimator
 from .endpoint import why_offline
 from .errors import SettingsError
+from .extension import preferences
 from .mesh_files import why_no_source
-from .preferences import preferences
 from .requests import FinalSettings
 
 if TYPE_CHECKING:

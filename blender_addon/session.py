@@ -12,10 +12,10 @@ from .compat import show_in_sequencer
 from .connection import Connection, LinkState
 from .endpoint import address_of, why_offline
 from .errors import AddonError, SettingsError
+from .extension import preferences, user_folder
 from .ledger import Ledger
 from .moved_paths import MovedPaths
 from .placement import Placement
-from .preferences import preferences, user_folder
 from .runner import JobRunner
 from .tasks import TaskState
 

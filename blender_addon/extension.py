@@ -1,0 +1,25 @@
+"""The extension as Blender knows it: its id, its settings, its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+
+if TYPE_CHECKING:
+    from .preferences import Ex4dPreferences
+
+__all__ = ["ROOT", "preferences", "user_folder"]
+
+ROOT = __package__.rpartition(".")[0]  # the extension's id; Blender asks for just this
+
+
+def preferences() -> Ex4dPreferences:
+    """The add-on's preferences."""
+    return bpy.context.preferences.addons[ROOT].preferences
+
+
+def user_folder() -> Path:
+    """Where the add-on may keep its own files."""
+    return Path(bpy.utils.extension_path_user(ROOT, create=True))
