@@ -12,12 +12,10 @@ if TYPE_CHECKING:
 __all__ = [
     "PATH_OPTIONS",
     "all_strips",
-    "eevee_engine",
     "enable_nodes",
     "fcurves_of",
     "own_action",
     "scene_of_shown_strips",
-    "set_video_output",
     "show_in_sequencer",
     "strip_content_frames",
     "strip_content_start",
@@ -30,11 +28,6 @@ __all__ = [
 
 # of properties with paths that may be relative to the file; 4.5 and later warn without it
 PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
-
-
-def eevee_engine() -> str:
-    """The name of EEVEE: another one from 5.0 on."""
-    return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
 
 
 def enable_nodes(material: bpy.types.Material) -> bpy.types.NodeTree:
@@ -149,12 +142,3 @@ def show_in_sequencer(
     for workspace in bpy.data.workspaces if workspaces is None else workspaces:
         if getattr(workspace, "sequencer_scene", scene) is None:
             workspace.sequencer_scene = scene
-
-
-def set_video_output(render: bpy.types.RenderSettings) -> None:
-    """Let a scene write H.264 in an mp4 file."""
-    if hasattr(render.image_settings, "media_type"):  # 5.0
-        render.image_settings.media_type = "VIDEO"
-    render.image_settings.file_format = "FFMPEG"
-    render.ffmpeg.format = "MPEG4"
-    render.ffmpeg.codec = "H264"

@@ -20,53 +20,46 @@ case; within it the rule is the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ex4d.names import names_in_words
 from ex4d.pictures.exr_channels import (
     ALPHA,
     COLOURS,
-    LayerError,
+    ChosenChannels,
     channels_called,
     channels_of,
     first_of,
     grouped,
-    of_first_view,
-    refusal,
+    only_choice,
     said_where,
 )
 
 if TYPE_CHECKING:
     from ex4d.pictures.exr_channels import Channel, Choice, Group
 
-__all__ = ["DepthChannels", "depth_channels"]
+__all__ = ["depth_channels"]
 
 _DEPTH, _DISTANCE = ("depth", "zdepth", "depthz", "vrayzdepth"), ("distance",)
 _NO_DEPTH = {"n", "p", "uv", "st", "fog", "pref", "world", "alpha"}
 _NO_DEPTH_IN = ("mist", "normal", "position", "vector", "motion", "velocity", "tangent")
 
 
-@dataclass(frozen=True)
-class DepthChannels:
-    """Where a file's depth is."""
+def depth_channels(headers: list[dict[str, Any]], layer: str | None = None) -> ChosenChannels:
+    """Choose the depth by the headers of a file's parts: a channel, or three that must be equal.
 
-    part: int
-    names: tuple[str, ...]  # the channel; or three that must be equal
-    is_proxy: bool  # its data window is the whole picture at fewer pixels
-    said: str  # for people
-    of_several: bool  # whether the file has other channels
-
-
-def depth_channels(headers: list[dict[str, Any]], layer: str | None = None) -> DepthChannels:
-    """Choose the depth by the headers of a file's parts. Raises LayerError."""
+    Raises LayerError.
+    """
     channels = channels_of(headers)
     found = channels if layer is None else channels_called(channels, layer)
     words = "called depth" if layer is None else f"called {layer!r}"
-    chosen = _chosen(found, by_name=layer is not None)
-    if not chosen:
-        raise LayerError(refusal([] if layer is None else found, channels, words))
-    return _only(chosen, channels, len(headers), words)
+    chosen = only_choice(
+        _chosen(found, by_name=layer is not None), [] if layer is None else found, channels, words
+    )
+    names, first = tuple(c.name for c in chosen), chosen[0]
+    said = f"depth from {' = '.join(names_in_words([name]) for name in names)}"
+    said += said_where(first, channels, len(headers))
+    return ChosenChannels(first.part, names, first.is_proxy, said, len(channels) > len(names))
 
 
 def _chosen(channels: list[Channel], *, by_name: bool) -> list[Choice]:
@@ -126,20 +119,6 @@ def _lonely(channels: list[Channel]) -> list[Choice]:
     if len(kind) == 3 and set(kind) != set(COLOURS):
         return []
     return _of_layers(groups)
-
-
-def _only(
-    choices: list[Choice], channels: list[Channel], n_parts: int, words: str
-) -> DepthChannels:
-    """The one choice, of the first view and no proxy where there is another. Raises LayerError."""
-    left = of_first_view(choices, channels)
-    if len(left) != 1:
-        raise LayerError(refusal([c for choice in left for c in choice], channels, words))
-    (chosen,) = left
-    names, first = tuple(c.name for c in chosen), chosen[0]
-    said = f"depth from {' = '.join(names_in_words([name]) for name in names)}"
-    said += said_where(first, channels, n_parts)
-    return DepthChannels(first.part, names, first.is_proxy, said, len(channels) > len(names))
 
 
 def _is_denied(channel: Channel) -> bool:

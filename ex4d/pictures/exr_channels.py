@@ -20,14 +20,14 @@ __all__ = [
     "COLOURS",
     "Channel",
     "Choice",
+    "ChosenChannels",
     "Group",
     "LayerError",
     "channels_called",
     "channels_of",
     "first_of",
     "grouped",
-    "of_first_view",
-    "refusal",
+    "only_choice",
     "said_where",
     "window_size",
 ]
@@ -40,6 +40,17 @@ _SAME_ASPECT = 0.02
 
 class LayerError(ValueError):
     """No channel is what is looked for, or several are; the text says which there are."""
+
+
+@dataclass(frozen=True)
+class ChosenChannels:
+    """Where in a file what is looked for is."""
+
+    part: int
+    names: tuple[str, ...]
+    is_proxy: bool  # its data window is the whole picture at fewer pixels
+    said: str  # for people
+    of_several: bool  # whether the file has something else beside it
 
 
 @dataclass(frozen=True)
@@ -176,7 +187,22 @@ def first_of(group: Group) -> Channel:
     return next(iter(group.values()))
 
 
-def of_first_view(choices: list[Choice], channels: list[Channel]) -> list[Choice]:
+def only_choice(
+    choices: list[Choice], found: list[Channel], channels: list[Channel], words: str
+) -> Choice:
+    """The one choice, of the first view and no proxy where there is another.
+
+    Raises LayerError, which lists those that it could be, or `found` when there is none.
+    """
+    if not choices:
+        raise LayerError(_refusal(found, channels, words))
+    left = _of_first_view(choices, channels)
+    if len(left) != 1:
+        raise LayerError(_refusal([c for choice in left for c in choice], channels, words))
+    return left[0]
+
+
+def _of_first_view(choices: list[Choice], channels: list[Channel]) -> list[Choice]:
     """Those of the first view that are no proxy, where there are others."""
     views = list(dict.fromkeys(c.view for c in channels if c.view))
     order = {view: number for number, view in enumerate(["", *views])}
@@ -195,7 +221,7 @@ def said_where(first: Channel, channels: list[Channel], n_parts: int) -> str:
     return said + (", a proxy" if first.is_proxy else "")
 
 
-def refusal(found: list[Channel], channels: list[Channel], words: str) -> str:
+def _refusal(found: list[Channel], channels: list[Channel], words: str) -> str:
     """The sentence for channels that are too many, or none, to be what `words` say."""
     names = [c.name for c in channels]
     several = {name for name in names if names.count(name) > 1}

@@ -14,7 +14,6 @@ twice is refused. Within a name that is asked for the rule is the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ex4d.names import names_in_words
@@ -23,48 +22,33 @@ from ex4d.pictures.exr_channels import (
     COLOURS,
     Channel,
     Choice,
-    LayerError,
+    ChosenChannels,
     channels_called,
     channels_of,
     grouped,
-    of_first_view,
-    refusal,
+    only_choice,
     said_where,
 )
 
-__all__ = ["ColourChannels", "colour_channels"]
+__all__ = ["colour_channels"]
 
 _BEAUTY = {"combined", "beauty", "rgba", "rgb", "color", "colour"}
 
 
-@dataclass(frozen=True)
-class ColourChannels:
-    """Where a file's picture is."""
+def colour_channels(headers: list[dict[str, Any]], layer: str | None = None) -> ChosenChannels:
+    """Choose the picture by the headers of a file's parts: red, green and blue, or grey alone.
 
-    part: int
-    names: tuple[str, ...]  # of red, green and blue, or of grey alone
-    is_proxy: bool  # its data window is the whole picture at fewer pixels
-    said: str  # for people
-    of_several: bool  # whether the file has other layers
-
-
-def colour_channels(headers: list[dict[str, Any]], layer: str | None = None) -> ColourChannels:
-    """Choose the picture by the headers of a file's parts. Raises LayerError."""
+    Raises LayerError.
+    """
     channels = channels_of(headers)
     found = channels if layer is None else channels_called(channels, layer)
     words = "the picture" if layer is None else f"called {layer!r}"
-    choices = _chosen(found)
-    if not choices:
-        raise LayerError(refusal([] if layer is None else found, channels, words))
-    left = of_first_view(choices, channels)
-    if len(left) != 1:
-        raise LayerError(refusal([c for choice in left for c in choice], channels, words))
-    (chosen,) = left
+    chosen = only_choice(_chosen(found), [] if layer is None else found, channels, words)
     names = tuple(channel.name for channel in chosen)
     said = f"colour from {names_in_words([_layer_of(names)])}"
     said += said_where(chosen[0], channels, len(headers))
     kinds = {(c.part, *c.layers) for c in channels}
-    return ColourChannels(chosen[0].part, names, chosen[0].is_proxy, said, len(kinds) > 1)
+    return ChosenChannels(chosen[0].part, names, chosen[0].is_proxy, said, len(kinds) > 1)
 
 
 def _chosen(channels: list[Channel]) -> list[Choice]:

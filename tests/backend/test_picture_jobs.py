@@ -18,12 +18,12 @@ from ex4d.errors import InputError
 from ex4d.npz import read_npz
 from ex4d.video.frame_numbers import first_number_of
 from ex4d.video.reader import read_clip
-from ex4d.video.writer import read_color, read_mask
+from ex4d.video.writer import read_mask
 from protocol.errors import InvalidArgument
 from protocol.jobs import Conditions, DepthFiles, JobState, Pictures, Reconstruct, Source
 from protocol.keys import save_key_pair
 from protocol.trajectory import check_job
-from tests.ex4d.video.pictures import KINDS, write_movie, write_sequence
+from tests.ex4d.video.pictures import KINDS, write_movie, write_sample, write_sequence
 
 from .conftest import OWNER
 from .test_server import keys, serve
@@ -136,14 +136,7 @@ def test_pictures_that_are_not_the_jobs_are_refused_before_it_is_one(real, plate
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory) -> Path:
     """The sample shot's first frames as sequences from 1001, and as a lossless movie."""
-    folder = tmp_path_factory.mktemp("sample")
-    frames = read_color(SAMPLE / "input.mp4")[0][:N_FRAMES]
-    for kind in SEQUENCES:
-        write_sequence(folder / kind, frames, kind)
-    write_movie(folder / "movie.mov", frames)
-    with np.load(SAMPLE / "depth.npz") as arrays:
-        np.savez(folder / "depth.npz", **{**arrays, "depth": arrays["depth"][:N_FRAMES]})
-    return folder
+    return write_sample(tmp_path_factory.mktemp("sample"), SEQUENCES, N_FRAMES)
 
 
 @pytest.fixture

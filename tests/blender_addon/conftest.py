@@ -86,11 +86,21 @@ def scene():
 
 
 @pytest.fixture
+def root(scene):
+    """An empty mesh where a reconstruction's would be."""
+    import bpy
+
+    from tests.blender_addon.rigs import add
+
+    return add(scene, "root", bpy.data.meshes.new("root"))
+
+
+@pytest.fixture
 def make_movie(tmp_path, scene):
     """Write small movies with Blender's own encoder: frame k is a grey of 20 + 8 k."""
     import bpy
 
-    from blender_addon.compat import set_video_output, strips_of
+    from blender_addon.compat import strips_of
 
     def make(name="clip", *, fps=(24, 1.0), n_frames=10, size=(64, 48)) -> Path:
         maker = bpy.data.scenes.new("maker")
@@ -99,7 +109,10 @@ def make_movie(tmp_path, scene):
         render.fps, render.fps_base = fps
         maker.frame_start, maker.frame_end = 1, n_frames
         maker.view_settings.view_transform = "Standard"
-        set_video_output(render)
+        if hasattr(render.image_settings, "media_type"):  # 5.0
+            render.image_settings.media_type = "VIDEO"
+        render.image_settings.file_format = "FFMPEG"
+        render.ffmpeg.format, render.ffmpeg.codec = "MPEG4", "H264"
         strips = strips_of(maker)
         for frame in range(n_frames):
             end = {"length": 1} if bpy.app.version >= (5, 0, 0) else {"frame_end": frame + 2}

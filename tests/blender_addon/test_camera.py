@@ -14,19 +14,9 @@ from blender_addon.errors import CameraError  # noqa: E402
 from blender_addon.keyframes import apply_path  # noqa: E402
 from blender_addon.presets import preset_path  # noqa: E402
 from blender_addon.source_camera import place_source_camera  # noqa: E402
+from tests.blender_addon.rigs import add  # noqa: E402
 
 pytestmark = pytest.mark.blender
-
-
-def add(scene, name, data=None):
-    item = bpy.data.objects.new(name, data)
-    scene.collection.objects.link(item)
-    return item
-
-
-@pytest.fixture
-def root(scene):
-    return add(scene, "root", bpy.data.meshes.new("root"))
 
 
 @pytest.fixture

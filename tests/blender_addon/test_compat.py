@@ -6,14 +6,9 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
 
-from blender_addon.compat import eevee_engine, enable_nodes, fcurves_of  # noqa: E402
+from blender_addon.compat import enable_nodes, fcurves_of  # noqa: E402
 
 pytestmark = pytest.mark.blender
-
-
-def test_eevee_can_be_chosen(scene):
-    scene.render.engine = eevee_engine()
-    assert scene.render.engine == eevee_engine()
 
 
 def test_a_material_gets_an_empty_node_tree(scene):

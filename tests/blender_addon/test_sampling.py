@@ -17,19 +17,9 @@ from blender_addon.marker_cameras import (  # noqa: E402
     marker_camera,
     marker_note,
 )
+from tests.blender_addon.rigs import add  # noqa: E402
 
 pytestmark = pytest.mark.blender
-
-
-def add(scene, name, data=None):
-    item = bpy.data.objects.new(name, data)
-    scene.collection.objects.link(item)
-    return item
-
-
-@pytest.fixture
-def root(scene):
-    return add(scene, "root", bpy.data.meshes.new("root"))
 
 
 @pytest.fixture

@@ -18,17 +18,12 @@ from blender_addon.source_camera import (  # noqa: E402
     sample_solved_camera,
     unkey_root,
 )
+from tests.blender_addon.rigs import add  # noqa: E402
 
 pytestmark = pytest.mark.blender
 
 SIZE = (320, 180)
 FRAMES = range(11, 21)
-
-
-def add(scene, name, data=None):
-    item = bpy.data.objects.new(name, data)
-    scene.collection.objects.link(item)
-    return item
 
 
 @pytest.fixture

@@ -209,6 +209,15 @@ class ServerLog:
 
 
 @pytest.fixture
+def saved(addon, server, tmp_path):
+    """The add-on in a saved file, with a server; every 4th pixel is a vertex."""
+    addon.use(server)
+    addon.bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    addon.shot.grid_stride = "4"
+    return addon
+
+
+@pytest.fixture
 def addon(blender, extension):
     """The add-on in an empty file, with nothing under way; its ticks must be short (B7)."""
     import addon_utils

@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-__all__ = ["workbench_picture"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["pixels", "rendered", "workbench_picture"]
 
 
-def workbench_picture(bpy, path):
-    """What the scene's camera shows, float [H, W, 3], 0 to 255."""
+def workbench_picture(bpy, path: Path) -> np.ndarray:
+    """What Workbench draws of what the scene's camera shows: [H, W, 3], sRGB 0..255."""
     scene = bpy.context.scene
     scene.render.use_sequencer = False
     scene.render.engine = "BLENDER_WORKBENCH"
     shading = scene.display.shading
     shading.light, shading.color_type, scene.display.render_aa = "FLAT", "TEXTURE", "OFF"
+    return _written(bpy, path)
+
+
+def rendered(bpy, path: Path) -> np.ndarray:
+    """What Cycles makes of what the scene's camera shows: [H, W, 3], sRGB 0..255."""
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene.cycles.pixel_filter_type, scene.cycles.filter_width = "BOX", 0.01
+    scene.render.dither_intensity = 0
+    return _written(bpy, path)
+
+
+def pixels(bpy, path: Path) -> np.ndarray:
+    """A picture's values [H, W, 3], 0..255."""
+    image = bpy.data.images.load(str(path))
+    values = np.empty(image.size[0] * image.size[1] * 4, np.float32)
+    image.pixels.foreach_get(values)
+    shown = values.reshape(image.size[1], image.size[0], 4)[::-1, :, :3] * 255
+    bpy.data.images.remove(image)
+    return shown
+
+
+def _written(bpy, path: Path) -> np.ndarray:
+    scene = bpy.context.scene
     scene.render.image_settings.file_format = "PNG"
     scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True)
-    image = bpy.data.images.load(str(path), check_existing=False)
-    values = np.array(image.pixels[:]).reshape(image.size[1], image.size[0], 4)
-    return values[::-1, :, :3] * 255
+    return pixels(bpy, path)

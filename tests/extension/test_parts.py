@@ -15,15 +15,6 @@ pytestmark = pytest.mark.blender
 SOME = 4  # frames
 
 
-@pytest.fixture
-def saved(addon, server, tmp_path):
-    """The add-on in a saved file, with a server; every 4th pixel is a vertex."""
-    addon.use(server)
-    addon.bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
-    addon.shot.grid_stride = "4"
-    return addon
-
-
 def make(addon, *, start=0, num=SOME, **options):
     addon.shot.clip, addon.shot.depth.file = str(SHOT / "input.mp4"), str(SHOT / "depth.npz")
     addon.shot.start_frame, addon.shot.num_frames = start, num

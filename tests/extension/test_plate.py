@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.ex4d.video.mp4_boxes import add_to_entry
+from tests.extension.pictures import rendered
 
 pytestmark = pytest.mark.blender
 
@@ -88,24 +89,6 @@ KINDS = {
     "pause": paused,
     "plain": plain,
 }
-
-
-def rendered(bpy, path: Path) -> np.ndarray:
-    """The picture [H, W, 3], sRGB 0..255, that the scene's camera has now."""
-    scene = bpy.context.scene
-    scene.render.engine = "CYCLES"
-    scene.cycles.samples, scene.cycles.use_denoising = 1, False
-    scene.cycles.pixel_filter_type, scene.cycles.filter_width = "BOX", 0.01
-    scene.render.dither_intensity = 0
-    scene.render.image_settings.file_format = "PNG"
-    scene.render.filepath = str(path)
-    bpy.ops.render.render(write_still=True)
-    image = bpy.data.images.load(str(path))
-    values = np.empty(image.size[0] * image.size[1] * 4, np.float32)
-    image.pixels.foreach_get(values)
-    shown = values.reshape(image.size[1], image.size[0], 4)[::-1, :, :3] * 255
-    bpy.data.images.remove(image)
-    return shown
 
 
 @pytest.mark.parametrize("kind", KINDS)

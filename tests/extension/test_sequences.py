@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.extension.conftest import ROOT
+from tests.extension.pictures import pixels, rendered
 from tests.extension.rig import SHOT, strips
 
 pytestmark = pytest.mark.blender
@@ -66,25 +67,8 @@ def positions(addon) -> bytes:
 
 def picture_of(addon, tmp_path, frame):
     """What the scene's camera sees in a frame: [H, W, 3], sRGB 0..255."""
-    bpy, scene = addon.bpy, addon.bpy.context.scene
-    scene.render.engine = "CYCLES"
-    scene.cycles.samples, scene.cycles.use_denoising = 1, False
-    scene.cycles.pixel_filter_type, scene.cycles.filter_width = "BOX", 0.01
-    scene.render.dither_intensity = 0
-    scene.render.image_settings.file_format = "PNG"
-    scene.render.filepath = str(tmp_path / f"view{frame}.png")
-    scene.frame_set(frame)
-    bpy.ops.render.render(write_still=True)
-    return pixels(bpy, scene.render.filepath)
-
-
-def pixels(bpy, path):
-    image = bpy.data.images.load(str(path))
-    values = np.empty(image.size[0] * image.size[1] * 4, np.float32)
-    image.pixels.foreach_get(values)
-    values = values.reshape(image.size[1], image.size[0], 4)[::-1, :, :3] * 255
-    bpy.data.images.remove(image)
-    return values
+    addon.bpy.context.scene.frame_set(frame)
+    return rendered(addon.bpy, tmp_path / f"view{frame}.png")
 
 
 @pytest.mark.parametrize("kind", KINDS)

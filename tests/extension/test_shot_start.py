@@ -15,14 +15,6 @@ pytestmark = pytest.mark.blender
 SOME = 4  # frames
 
 
-@pytest.fixture
-def shot(addon, server, tmp_path):
-    addon.use(server)
-    addon.bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
-    addon.shot.grid_stride = "4"
-    return addon
-
-
 def tracked(addon, first, last):
     """A camera at x = frame / 10, keyed from one frame to another."""
     bpy = addon.bpy
@@ -46,15 +38,15 @@ def poses(addon, frames):
     return seen
 
 
-def test_17_a_matchmove_does_not_slip_whatever_the_first_frame(shot):
-    scene = shot.bpy.context.scene
+def test_17_a_matchmove_does_not_slip_whatever_the_first_frame(saved):
+    scene = saved.bpy.context.scene
     scene.frame_start, scene.frame_end = 1001, 1100
-    shot.shot.solved_camera = tracked(shot, 1001, 1100)
-    shot.choose_clip(SOME)
-    shot.shot.start_frame = 24
-    assert shot.bpy.ops.ex4d.reconstruct(wait=True, set_scene=False) == {"FINISHED"}
-    assert poses(shot, range(1025, 1029)) == [1025, 1026, 1027, 1028]
-    cache = next(m for m in shot.shot.mesh.modifiers if m.type == "MESH_CACHE")
+    saved.shot.solved_camera = tracked(saved, 1001, 1100)
+    saved.choose_clip(SOME)
+    saved.shot.start_frame = 24
+    assert saved.bpy.ops.ex4d.reconstruct(wait=True, set_scene=False) == {"FINISHED"}
+    assert poses(saved, range(1025, 1029)) == [1025, 1026, 1027, 1028]
+    cache = next(m for m in saved.shot.mesh.modifiers if m.type == "MESH_CACHE")
     assert cache.frame_start == 1025
 
 
@@ -69,76 +61,76 @@ def test_17_a_matchmove_does_not_slip_whatever_the_first_frame(shot):
     ],
 )
 def test_5_a_camera_tracked_from_another_start_is_sampled_there(
-    shot, scene_start, span, first, expected
+    saved, scene_start, span, first, expected
 ):
-    scene = shot.bpy.context.scene
+    scene = saved.bpy.context.scene
     scene.frame_end, scene.frame_start = scene_start + 200, scene_start
-    shot.shot.solved_camera = tracked(shot, *span)
-    shot.choose_clip(SOME)
-    shot.shot.start_frame = first
-    assert shot.bpy.ops.ex4d.reconstruct(wait=True, set_scene=False) == {"FINISHED"}
-    assert poses(shot, [scene_start + first]) == [expected]
+    saved.shot.solved_camera = tracked(saved, *span)
+    saved.choose_clip(SOME)
+    saved.shot.start_frame = first
+    assert saved.bpy.ops.ex4d.reconstruct(wait=True, set_scene=False) == {"FINISHED"}
+    assert poses(saved, [scene_start + first]) == [expected]
 
 
-def test_5_the_assumption_is_shown_and_can_be_another(shot):
-    bpy = shot.bpy
-    camera = tracked(shot, 0, 2000)
-    shot.shot.solved_camera = camera
-    assert "solved_start" in draw(shot, "lens").properties
-    assert shot.shot.solved_start == 1
-    shot.shot.solved_start = 101
-    shot.choose_clip(SOME)
+def test_5_the_assumption_is_shown_and_can_be_another(saved):
+    bpy = saved.bpy
+    camera = tracked(saved, 0, 2000)
+    saved.shot.solved_camera = camera
+    assert "solved_start" in draw(saved, "lens").properties
+    assert saved.shot.solved_start == 1
+    saved.shot.solved_start = 101
+    saved.choose_clip(SOME)
     assert bpy.ops.ex4d.reconstruct(wait=True, set_scene=False) == {"FINISHED"}
-    assert poses(shot, [1, 4]) == [101, 104]
-    shot.shot.solved_camera = None
-    shot.shot.solved_camera = camera
-    assert shot.shot.solved_start == 1
+    assert poses(saved, [1, 4]) == [101, 104]
+    saved.shot.solved_camera = None
+    saved.shot.solved_camera = camera
+    assert saved.shot.solved_start == 1
 
 
-def test_5_a_camera_solver_tells_where_its_clip_begins(shot):
-    camera = tracked(shot, 1, 100)
-    clip = shot.bpy.data.movieclips.load(str(SHOT / "input.mp4"))
+def test_5_a_camera_solver_tells_where_its_clip_begins(saved):
+    camera = tracked(saved, 1, 100)
+    clip = saved.bpy.data.movieclips.load(str(SHOT / "input.mp4"))
     clip.frame_start, clip.frame_offset = 95, 10
     solver = camera.constraints.new("CAMERA_SOLVER")
     solver.use_active_clip, solver.clip = False, clip
-    shot.shot.solved_camera = camera
-    assert shot.shot.solved_start == 85
+    saved.shot.solved_camera = camera
+    assert saved.shot.solved_start == 85
 
 
-def test_17_the_start_may_be_given_and_stays_when_the_scene_takes_the_range(shot):
-    shot.shot.starts_at = 1001
-    shot.choose_clip(SOME)
-    shot.shot.start_frame = 5
+def test_17_the_start_may_be_given_and_stays_when_the_scene_takes_the_range(saved):
+    saved.shot.starts_at = 1001
+    saved.choose_clip(SOME)
+    saved.shot.start_frame = 5
     for _ in range(2):
-        assert shot.bpy.ops.ex4d.reconstruct(wait=True, set_scene=True) == {"FINISHED"}
-        scene = shot.bpy.context.scene
+        assert saved.bpy.ops.ex4d.reconstruct(wait=True, set_scene=True) == {"FINISHED"}
+        scene = saved.bpy.context.scene
         assert (scene.frame_start, scene.frame_end) == (1006, 1009)
-        assert shot.shot.starts_at == 1001
+        assert saved.shot.starts_at == 1001
 
 
-def test_17_steps_are_told(shot):
-    shot.choose_clip(SOME)
-    assert "times as fast" not in draw(shot, "clip").text
-    shot.shot.stride = 2
-    assert "2 times as fast" in draw(shot, "clip").text
+def test_17_steps_are_told(saved):
+    saved.choose_clip(SOME)
+    assert "times as fast" not in draw(saved, "clip").text
+    saved.shot.stride = 2
+    assert "2 times as fast" in draw(saved, "clip").text
 
 
-def test_5_a_shot_moved_by_hand_is_sampled_where_it_is(shot):
-    shot.reconstruct(num_frames=SOME)
-    bpy, camera = shot.bpy, shot.shot.camera
+def test_5_a_shot_moved_by_hand_is_sampled_where_it_is(saved):
+    saved.reconstruct(num_frames=SOME)
+    bpy, camera = saved.bpy, saved.shot.camera
     assert bpy.ops.ex4d.apply_preset() == {"FINISHED"}
-    before = camera_path(shot)
-    assert "moved by hand" not in draw(shot, "camera").text
-    for curve in shot.part("compat").fcurves_of(camera):
+    before = camera_path(saved)
+    assert "moved by hand" not in draw(saved, "camera").text
+    for curve in saved.part("compat").fcurves_of(camera):
         for point in curve.keyframe_points:
             for handle in (point.co, point.handle_left, point.handle_right):
                 handle.x += 1000
-    cache = next(m for m in shot.shot.mesh.modifiers if m.type == "MESH_CACHE")
+    cache = next(m for m in saved.shot.mesh.modifiers if m.type == "MESH_CACHE")
     cache.frame_start += 1000
-    assert "1001 to 1004" in draw(shot, "camera").text
-    np.testing.assert_allclose(camera_path(shot), before, atol=1e-6)
-    strips = shot.part("compat").strips_of(bpy.context.scene)
-    assert sorted(shot.part("compat").strip_range(strip)[0] for strip in strips) == [1, 1001]
+    assert "1001 to 1004" in draw(saved, "camera").text
+    np.testing.assert_allclose(camera_path(saved), before, atol=1e-6)
+    strips = saved.part("compat").strips_of(bpy.context.scene)
+    assert sorted(saved.part("compat").strip_range(strip)[0] for strip in strips) == [1, 1001]
 
 
 def camera_path(addon):
@@ -149,14 +141,14 @@ def camera_path(addon):
         return arrays["extrinsics"]
 
 
-def test_17_two_clips_at_one_place_and_time_are_told(shot, tmp_path):
-    shot.reconstruct(num_frames=SOME)
+def test_17_two_clips_at_one_place_and_time_are_told(saved, tmp_path):
+    saved.reconstruct(num_frames=SOME)
     other = tmp_path / "other.mp4"
     other.write_bytes((SHOT / "input.mp4").read_bytes())
-    shot.shot.clip, shot.shot.num_frames = str(other), SOME
-    assert shot.bpy.ops.ex4d.reconstruct(wait=True, set_scene=False) == {"FINISHED"}
-    assert "stands inside of EX-4D input Mesh" in draw(shot, "reconstruct").text
-    shot.bpy.ops.ex4d.dismiss(key=shot.tasks[-1].request.key)
-    shot.shot.starts_at = 101
-    assert shot.bpy.ops.ex4d.reconstruct(wait=True, set_scene=False) == {"FINISHED"}
-    assert "stands inside" not in draw(shot, "reconstruct").text
+    saved.shot.clip, saved.shot.num_frames = str(other), SOME
+    assert saved.bpy.ops.ex4d.reconstruct(wait=True, set_scene=False) == {"FINISHED"}
+    assert "stands inside of EX-4D input Mesh" in draw(saved, "reconstruct").text
+    saved.bpy.ops.ex4d.dismiss(key=saved.tasks[-1].request.key)
+    saved.shot.starts_at = 101
+    assert saved.bpy.ops.ex4d.reconstruct(wait=True, set_scene=False) == {"FINISHED"}
+    assert "stands inside" not in draw(saved, "reconstruct").text

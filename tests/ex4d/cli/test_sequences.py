@@ -17,7 +17,7 @@ from ex4d.training.dataset import read_dataset
 from ex4d.video.reader import read_clip
 from ex4d.video.writer import read_color, read_mask, read_metadata
 from tests.ex4d.training.scenes import moving_clip
-from tests.ex4d.video.pictures import write_movie, write_sequence
+from tests.ex4d.video.pictures import write_sample, write_sequence
 
 from .test_bad_input import tree
 
@@ -29,16 +29,7 @@ N_FRAMES = 6
 @pytest.fixture(scope="session")
 def plates(tmp_path_factory) -> Path:
     """The sample shot's first frames as sequences from 1001, and as a lossless movie."""
-    folder = tmp_path_factory.mktemp("plates")
-    frames = read_color(SAMPLE / "input.mp4")[0][:N_FRAMES]
-    for kind in KINDS:
-        write_sequence(folder / kind, frames, kind)
-    write_movie(folder / "movie.mov", frames)
-    with np.load(SAMPLE / "depth.npz") as depth:
-        arrays = {name: depth[name] for name in depth.files}
-    arrays["depth"] = arrays["depth"][:N_FRAMES]
-    np.savez(folder / "depth.npz", **arrays)
-    return folder
+    return write_sample(tmp_path_factory.mktemp("plates"), KINDS, N_FRAMES)
 
 
 @pytest.fixture

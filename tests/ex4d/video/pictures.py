@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
@@ -11,10 +12,22 @@ import numpy as np
 import OpenEXR
 import tifffile
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from ex4d.video.writer import read_color
 
-__all__ = ["KINDS", "linear", "write_dpx", "write_exr", "write_movie", "write_sequence"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "KINDS",
+    "linear",
+    "write_dpx",
+    "write_exr",
+    "write_movie",
+    "write_sample",
+    "write_sequence",
+]
+
+SAMPLE = Path(__file__).parents[3] / "examples" / "shot"
 
 FIRST = 1001
 
@@ -109,3 +122,15 @@ def write_movie(path: Path, frames: np.ndarray, fps: Fraction = Fraction(24)) ->
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     return path
+
+
+def write_sample(folder: Path, kinds: Iterable[str], n_frames: int) -> Path:
+    """The sample shot's first frames as sequences from 1001, as `movie.mov` without loss, and their
+    `depth.npz`. Returns the folder."""
+    frames = read_color(SAMPLE / "input.mp4")[0][:n_frames]
+    for kind in kinds:
+        write_sequence(folder / kind, frames, kind)
+    write_movie(folder / "movie.mov", frames)
+    with np.load(SAMPLE / "depth.npz") as arrays:
+        np.savez(folder / "depth.npz", **{**arrays, "depth": arrays["depth"][:n_frames]})
+    return folder
