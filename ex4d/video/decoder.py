@@ -63,7 +63,9 @@ class Decoder:
         self._painter: Painter | None = None
         self._native_size = (0, 0)
         self._notes: list[str] = []
-        self._is_changed = reading.deinterlace  # or cropped, or of colours that others show not so
+        self._is_changed = (
+            reading.deinterlace
+        )  # or cropped, turned, or of colours that others show not so
 
     def read(
         self,
@@ -146,7 +148,7 @@ class Decoder:
             self._painter = Painter(self._path, coded_as(stream), display, self._reading.hdr)
             coding = coding_of(self._path, frame)
             self._notes += said_of_colors(self._path, coding, self._reading)
-            self._is_changed |= coding.is_hdr or crop is not None
+            self._is_changed |= coding.is_hdr or crop is not None or display.is_turned
             if crop is not None:
                 left, top, width, height = crop
                 part = f"{width}x{height} pixels from {left}, {top} on"

@@ -74,6 +74,11 @@ class Display:
         return picture[::-1] if self.flipped else picture
 
     @property
+    def is_turned(self) -> bool:
+        """Whether it is shown otherwise than stored: some programs show it as it is stored."""
+        return self.transposed or self.mirrored or self.flipped
+
+    @property
     def size(self) -> tuple[int, int]:
         """(W, H) as displayed."""
         width, height = self.crop[2:] if self.crop else self.stored_size

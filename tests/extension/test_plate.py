@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.ex4d.video.mp4_boxes import add_to_entry
+from tests.ex4d.video.mp4_boxes import add_to_entry, set_track_matrix
 from tests.extension.pictures import rendered
 
 pytestmark = pytest.mark.blender
@@ -76,6 +76,15 @@ def paused(path: Path) -> np.ndarray:
     return frames
 
 
+def portrait(path: Path) -> np.ndarray:
+    """As a phone that was held upright writes it: turned clockwise when it is shown."""
+    frames = stripes(WIDTH)
+    frames[:, : HEIGHT // 4] //= 2
+    write_clip(path, frames, colorspace=1, color_primaries=1, color_trc=1)
+    set_track_matrix(path, (0, 1, -1, 0))
+    return np.rot90(frames, -1, axes=(1, 2))
+
+
 def plain(path: Path) -> np.ndarray:
     frames = stripes(WIDTH)
     write_clip(path, frames, colorspace=1, color_primaries=1, color_trc=1)
@@ -87,6 +96,7 @@ KINDS = {
     "interlaced": interlaced,
     "hlg": hlg,
     "pause": paused,
+    "portrait": portrait,
     "plain": plain,
 }
 
@@ -97,7 +107,7 @@ def test_the_mesh_shows_the_clip_as_it_was_read(addon, server, tmp_path, kind):
     bpy, shot = addon.bpy, addon.shot
     clip = tmp_path / "clip.mov"
     expected = KINDS[kind](clip)
-    np.savez(tmp_path / "depth.npz", depth=np.full((N_FRAMES, HEIGHT, WIDTH), 3, np.float32))
+    np.savez(tmp_path / "depth.npz", depth=np.full(expected.shape[:3], 3, np.float32))
     shot.clip, shot.depth.file = str(clip), str(tmp_path / "depth.npz")
     shot.num_frames, shot.deinterlace = N_FRAMES, kind == "interlaced"
     assert bpy.ops.ex4d.reconstruct(wait=True, set_scene=True) == {"FINISHED"}
