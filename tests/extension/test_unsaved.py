@@ -150,13 +150,16 @@ def test_34_a_copy_has_its_own_and_the_open_file_keeps_the_originals(made, proje
     assert is_whole(made)
 
 
-def test_34_a_save_that_fails_changes_nothing(made, project):
+@pytest.mark.parametrize("name", ["taken", "missing/shot.blend"])
+def test_34_a_save_that_fails_changes_nothing(made, project, name):
+    (project / "taken" / "by a folder").mkdir(parents=True)
     before = {(found.user, found.text) for found in led_to_extension(made)}
     with pytest.raises(RuntimeError):
-        save(made, project)  # a folder
+        save(made, project / name)
     assert {(found.user, found.text) for found in led_to_extension(made)} == before
     assert len(kept_by_extension(made)) == 2
     assert list(project.glob("**/*.pc2")) == []
+    assert not (project / "missing").exists()
     assert is_whole(made)
 
 
