@@ -150,9 +150,9 @@ def test_34_a_copy_has_its_own_and_the_open_file_keeps_the_originals(made, proje
     assert is_whole(made)
 
 
-@pytest.mark.parametrize("name", ["taken", "missing/shot.blend"])
+@pytest.mark.parametrize("name", ["shot.blend", "missing/shot.blend"])
 def test_34_a_save_that_fails_changes_nothing(made, project, name):
-    (project / "taken" / "by a folder").mkdir(parents=True)
+    (project / "shot.blend@").mkdir()  # where Blender writes first
     before = {(found.user, found.text) for found in led_to_extension(made)}
     with pytest.raises(RuntimeError):
         save(made, project / name)
