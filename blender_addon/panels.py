@@ -102,7 +102,7 @@ class EX4D_PT_reconstruct(SidebarPanel, bpy.types.Panel):
             "MESH_GRID",
             why_no_reconstruction(shot, preferences().endpoint, session().connection),
         )
-        _draw_tasks(layout, ReconstructRequest, shot.scene_id)
+        _draw_tasks(layout, ReconstructRequest, context.scene)
         if shot.mesh is not None and not shows_texture(context.space_data):
             layout.operator("ex4d.show_shot", icon="TEXTURE")
         if shot.mesh is not None and bpy.data.filepath:
@@ -149,7 +149,7 @@ class EX4D_PT_render(SidebarPanel, bpy.types.Panel):
         layout.prop(shot, "folder")
         reason = why_no_render(shot, preferences().endpoint, session().connection)
         draw_button(layout, "ex4d.render", "RENDER_ANIMATION", reason)
-        _draw_tasks(layout, RenderRequest, shot.scene_id)
+        _draw_tasks(layout, RenderRequest, context.scene)
 
 
 class EX4D_UL_takes(bpy.types.UIList):
@@ -209,7 +209,7 @@ def _draw_mesh(layout: bpy.types.UILayout, mesh: bpy.types.Object) -> None:
             draw_lines(layout, text, icon)
 
 
-def _draw_tasks(layout: bpy.types.UILayout, kind: type, scene_id: str) -> None:
+def _draw_tasks(layout: bpy.types.UILayout, kind: type, scene: bpy.types.Scene) -> None:
     """The requests of a step, with what can be done about each; what is over elsewhere in one
     line."""
     tasks = [
@@ -218,7 +218,7 @@ def _draw_tasks(layout: bpy.types.UILayout, kind: type, scene_id: str) -> None:
         if isinstance(task.request, kind)
         and not (task.state is TaskState.DONE and kind is RenderRequest)  # among the takes
     ]
-    shown, folded = fold_tasks(tasks, scene_id)
+    shown, folded = fold_tasks(tasks, session().placement.own_id_of(scene))
     for task in shown:
         _draw_task(layout.box(), task)
     if folded:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.extension.drawn import draw
+
 pytestmark = pytest.mark.blender
 
 
@@ -121,12 +123,35 @@ def test_34_work_under_way_keeps_its_folder(addon, project):
     assert Path(addon.bpy.path.abspath(addon.shot.mesh.modifiers[0].filepath)).is_file()
 
 
-def test_30_what_is_over_in_other_scenes_is_folded(addon, project):
-    bpy, fold = addon.bpy, addon.part("tasks").fold_tasks
-    shown, folded = fold(addon.tasks, addon.shot.scene_id)
-    assert (len(shown), folded) == (3, [])
-    bpy.ops.scene.new(type="NEW")
-    shown, folded = fold(addon.tasks, addon.shot.scene_id)
-    assert (shown, len(folded)) == ([], 3)
-    bpy.ops.ex4d.dismiss(key=" ".join(task.request.key for task in folded))
+@pytest.mark.parametrize("kind", ["NEW", "EMPTY"])  # the latter has the settings of the first
+def test_30_what_is_over_in_other_scenes_is_one_line(addon, project, kind):
+    bpy, first = addon.bpy, addon.bpy.context.scene
+    assert draw(addon, "reconstruct").labels.count("Done") == 3
+    bpy.ops.scene.new(type=kind)
+    drawn = draw(addon, "reconstruct")
+    assert "3 finished in other scenes" in drawn.labels
+    assert "Done" not in drawn.labels
+    bpy.ops.ex4d.dismiss(key=drawn.operators["ex4d.dismiss"].key)
     assert addon.tasks == []
+    bpy.context.window.scene = first
+    assert "Done" not in draw(addon, "reconstruct").labels
+
+
+def test_30_what_is_under_way_elsewhere_keeps_its_box(addon, project):
+    addon.bpy.ops.ex4d.reconstruct()
+    addon.bpy.ops.scene.new(type="NEW")
+    assert "ex4d.cancel" in draw(addon, "reconstruct").operators
+    addon.until(lambda: not addon.session.runner.busy, "the mesh")
+
+
+def test_34_the_panel_says_where_the_files_lie(addon, server, tmp_path):
+    addon.use(server)
+    addon.reconstruct(3)
+    drawn = draw(addon, "reconstruct")
+    assert "come beside it" in drawn.text
+    assert "ex4d.clean_up" not in drawn.operators
+    addon.bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    drawn = draw(addon, "reconstruct")
+    assert "beside" not in drawn.text
+    assert "ex4d.clean_up" in drawn.operators
+    assert "ex4d.move_beside" not in drawn.operators
