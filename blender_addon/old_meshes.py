@@ -32,7 +32,8 @@ _FILES = re.compile(  # what Reconstruct writes; whatever else lies there is the
 _LINKS = "plate"  # a folder of links to the clip's pictures
 _BLEND = re.compile(r"\.blend[0-9]*$", re.IGNORECASE)
 _MOST_FOLDERS = 20_000  # of a project, to look for .blend files in
-_PIECE, _OVERLAP = 1 << 22, 1 << 10  # bytes; a path in a .blend is shorter than the latter
+_PIECE, _LONGEST_PATH = 1 << 22, 1 << 10  # bytes
+_OVERLAP = 8 * _LONGEST_PATH
 _END = b"ENDB"  # the last block of a whole one
 _ZSTD, _GZIP, _PLAIN = b"\x28\xb5\x2f\xfd", b"\x1f\x8b", b"BLENDER"
 
@@ -133,8 +134,12 @@ def _named_in(blend: Path, folders: list[Path]) -> list[Path]:
         with _open_blend(blend) as file:
             before = b""
             while piece := file.read(_PIECE):
+                new = max(0, len(before) - _LONGEST_PATH)  # what comes before was looked at
                 piece = before + piece
-                found |= {folder for folder, name in names.items() if name.search(piece)}
+                for folder, name in names.items():
+                    places = (match.start() for match in name.finditer(piece, new))
+                    if not all(_is_remainder(piece, place) for place in places):
+                        found.add(folder)
                 before = piece[-_OVERLAP:]
             if _END not in before:
                 return folders
@@ -152,6 +157,18 @@ def _name_of(folder: Path, blend: Path) -> re.Pattern[bytes]:
         clips = b"|".join(re.escape(one) for one in sorted(written))
         name = rb"(?:" + clips + rb")[/\\]+" + name
     return re.compile(name + rb"(?![0-9])")
+
+
+def _is_remainder(content: bytes, place: int) -> bool:
+    """Whether this is no path, but the end of an older and longer one: Blender writes a path into a
+    field of fixed size, and what stood there before goes on after its end."""
+    start = content.rfind(b"\0", 0, place) + 1
+    run = content[start:place]
+    newer = content[content.rfind(b"\0", 0, max(0, start - 1)) + 1 : max(0, start - 1)]
+    begins = run[:1] in (b"/", b"\\") or run[1:2] == b":" or b"//" in run or b'"' in run
+    is_path = b"/" in newer or b"\\" in newer
+    is_text = all(byte >= ord(" ") for byte in run) and all(byte >= ord(" ") for byte in newer[-8:])
+    return is_path and is_text and not begins
 
 
 def _open_blend(path: Path) -> IO[bytes]:

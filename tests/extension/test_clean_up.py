@@ -65,6 +65,20 @@ def test_34_what_another_file_of_the_project_uses_stays(addon, project, compress
     assert old_meshes(addon).kept == ("input/mesh_001 stays: other.blend may use it.",)
 
 
+def test_34_what_is_left_of_an_older_path_behind_a_shorter_one_is_no_use(addon, project):
+    """Blender keeps it in the file."""
+    bpy = addon.bpy
+    cache = next(m for m in addon.shot.mesh.modifiers if m.type == "MESH_CACHE")
+    now = cache.filepath
+    cache.filepath = f"/somewhere/that/is/longer/{now[2:].replace('mesh_003', 'mesh_001')}"
+    cache.filepath = now
+    bpy.ops.wm.save_as_mainfile(filepath=str(project / "shot.blend"), compress=False)
+    assert b"input/mesh_001" in (project / "shot.blend").read_bytes()
+    (project / "shot.blend1").unlink()
+    clean_up(addon)
+    assert full(project) == ["mesh_003"]
+
+
 @pytest.mark.parametrize("content", [b"BLENDER-v500", b"\x28\xb5\x2f\xfdcut", b"", b"other"])
 def test_34_a_file_that_cannot_be_read_may_use_everything(addon, project, content):
     (project / "cut.blend").write_bytes(content)
