@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os.path
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import bpy
@@ -88,12 +88,22 @@ def change_texts(value: Any, change: Callable[[str], str]) -> Any:
 
 def _paths_of(struct: Any, owner: bpy.types.ID, user: str = "") -> Iterator[FilePath]:
     """What Blender itself takes for paths in something, and keeps right."""
-    for found in struct.bl_rna.properties:
-        name = found.identifier
-        is_path = found.type == "STRING" and found.subtype in _PATHS
-        if is_path and not found.is_readonly and not name.endswith("_raw"):
-            write = _writer(setattr, struct, name)
-            yield from _path(owner, getattr(struct, name), "blender", write, user)
+    for name in _path_names(type(struct)):
+        write = _writer(setattr, struct, name)
+        yield from _path(owner, getattr(struct, name), "blender", write, user)
+
+
+@lru_cache  # there are thousands of objects, of few types
+def _path_names(kind: type) -> tuple[str, ...]:
+    """The properties of a type of Blender's that are paths."""
+    return tuple(
+        found.identifier
+        for found in kind.bl_rna.properties
+        if found.type == "STRING"
+        and found.subtype in _PATHS
+        and not found.is_readonly
+        and not found.identifier.endswith("_raw")
+    )
 
 
 def _texts_of(

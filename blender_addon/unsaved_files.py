@@ -120,7 +120,8 @@ class UnsavedFiles:
 
     def _folder_of(self, found: FilePath) -> Path | None:
         """The mesh or take in the extension's folder that a path of this file's own leads to."""
-        parts = Path(place_in(found.path, self.root)).parts if found.is_local else ()
+        may = found.is_local and f"{os.sep}{self.root.name}{os.sep}" in found.path
+        parts = Path(place_in(found.path, self.root)).parts if may else ()  # which asks the disk
         return self.root.joinpath(*parts[:_DEPTH]) if len(parts) >= _DEPTH else None
 
     def _bring(self, folder: Path) -> Path:

@@ -126,6 +126,19 @@ def test_34_an_undo_finds_mesh_and_take_where_they_are_now(made, project):
     assert is_whole(made)
 
 
+def test_34_a_take_that_an_undo_takes_away_comes_back_from_its_new_place(made, project):
+    bpy = made.bpy
+    bpy.ops.ed.undo_push(message="made")
+    bpy.context.scene.ex4d.seed = "7"
+    bpy.ops.ed.undo_push(message="seed")
+    assert bpy.ops.ex4d.render(wait=True) == {"FINISHED"}
+    save(made, project / "shot.blend")
+    bpy.ops.ed.undo()
+    assert [take.seed for take in made.shot.takes] == ["0", "7"]
+    assert led_to_extension(made) == []
+    assert is_whole(made)
+
+
 def test_34_a_file_written_before_is_led_to_the_new_place_when_it_is_opened(made, project):
     """As one that Blender recovers."""
     recovered = project / "recovered.blend"
