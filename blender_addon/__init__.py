@@ -31,6 +31,7 @@ def _classes() -> tuple[type, ...]:
     """In the order in which they need each other."""
     from . import (
         clip_operators,
+        file_operators,
         operators,
         panels,
         preferences,
@@ -44,6 +45,7 @@ def _classes() -> tuple[type, ...]:
         *properties.CLASSES,
         *operators.CLASSES,
         *clip_operators.CLASSES,
+        *file_operators.CLASSES,
         *take_operators.CLASSES,
         *view_operators.CLASSES,
         *panels.CLASSES,

@@ -11,7 +11,7 @@ import bpy
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["find_footage", "is_same_file"]
+__all__ = ["find_footage", "is_same_file", "positions_of"]
 
 
 def is_same_file(one: str, other: str) -> bool:
@@ -57,7 +57,7 @@ def _places_of(
         before = os.path.dirname(absolute["clip"])
         yield os.path.join(os.path.dirname(clip), _relative(absolute[name], before))
         yield os.path.join(os.path.dirname(clip), basename)
-    if positions := _positions_of(mesh):  # what was fetched lies beside them
+    if positions := positions_of(mesh):  # what was fetched lies beside them
         yield os.path.join(os.path.dirname(positions), basename)
     for path in _chosen(mesh, name):
         if os.path.basename(path) == basename:
@@ -78,7 +78,7 @@ def _relative(path: str, start: str) -> str:
 def _base_of(mesh: bpy.types.Object, absolute: dict[str, str]) -> str:
     """The folder that stored paths are relative to. Blender keeps the path of the mesh's positions
     right when a file is saved elsewhere, linked or appended, so that tells."""
-    positions, folder = _positions_of(mesh), absolute.get("stored_folder", "")
+    positions, folder = positions_of(mesh), absolute.get("stored_folder", "")
     if not positions or not folder.startswith("//"):
         return ""
     now, inside = os.path.dirname(positions), os.path.normpath(folder[2:])
@@ -88,7 +88,8 @@ def _base_of(mesh: bpy.types.Object, absolute: dict[str, str]) -> str:
     return now[: -len(ending)] if os.path.normcase(now).endswith(os.path.normcase(ending)) else ""
 
 
-def _positions_of(mesh: bpy.types.Object) -> str:
+def positions_of(mesh: bpy.types.Object) -> str:
+    """The absolute path of what a mesh's vertices play from; empty where there is none."""
     for modifier in mesh.modifiers:
         if modifier.type == "MESH_CACHE" and modifier.filepath:
             return os.path.normpath(bpy.path.abspath(modifier.filepath, library=mesh.library))

@@ -11,7 +11,7 @@ import bpy
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MovedPaths"]
+__all__ = ["MovedPaths", "panel_paths", "set_unasked"]
 
 
 class MovedPaths:
@@ -29,11 +29,11 @@ class MovedPaths:
         now = bpy.data.filepath
         if not now or not target or os.path.dirname(os.path.abspath(now)) == self._folder:
             return
-        for group, name in _paths():
+        for group, name in panel_paths():
             value = getattr(group, name)
             if value.startswith("//"):
                 self._before.append((group, name, value))
-                _set(group, name, _relative(bpy.path.abspath(value), self._folder))
+                set_unasked(group, name, _relative(bpy.path.abspath(value), self._folder))
 
     def saved(self) -> None:
         """After it: where the open file is still the old one, its paths are as they were."""
@@ -44,11 +44,11 @@ class MovedPaths:
     def failed(self) -> None:
         """Nothing was written."""
         for group, name, value in self._before:
-            _set(group, name, value)
+            set_unasked(group, name, value)
         self._before = []
 
 
-def _paths() -> Iterator[tuple[Any, str]]:
+def panel_paths() -> Iterator[tuple[Any, str]]:
     """All that the open file's own scenes remember."""
     for scene in bpy.data.scenes:
         if scene.library is None:
@@ -59,8 +59,9 @@ def _paths() -> Iterator[tuple[Any, str]]:
                 yield take, "folder"
 
 
-def _set(group: Any, name: str, value: str) -> None:
-    """Without what a choice of the artist would set off: it is the same file."""
+def set_unasked(group: Any, name: str, value: str) -> None:
+    """Write a path of the panel, without what a choice of the artist would set off: it is the same
+    file."""
     shot = group.id_data.ex4d
     shot.paths_move = True
     try:

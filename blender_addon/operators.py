@@ -230,15 +230,16 @@ class EX4D_OT_cancel(Ex4dOperator, bpy.types.Operator):
 
 
 class EX4D_OT_dismiss(Ex4dOperator, bpy.types.Operator):
-    """Take this line from the list"""
+    """Take this from the list"""
 
     bl_idname = "ex4d.dismiss"
     bl_label = "Dismiss"
 
-    key: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+    key: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})  # several with spaces between
 
     def run(self, context: bpy.types.Context) -> None:
-        session().runner.dismiss(self.key)
+        for key in self.key.split():
+            session().runner.dismiss(key)
 
 
 def _keep_solved(scene: bpy.types.Scene, folder: Path) -> Path:

@@ -13,6 +13,8 @@ import bpy
 from .clip_panels import CLIP_PANELS
 from .connection import LinkState
 from .extension import ROOT, preferences
+from .file_paths import place_in
+from .footage import positions_of
 from .marker_cameras import marker_note
 from .mesh_files import missing_shown
 from .panel_parts import SidebarPanel, draw_button, draw_lines
@@ -26,7 +28,7 @@ from .requests import ReconstructRequest, RenderRequest
 from .session import session
 from .shot_start import moved_text
 from .take_strips import conditions_shown
-from .tasks import TaskState
+from .tasks import TaskState, fold_tasks
 from .viewport import looks_through, shows_texture
 
 if TYPE_CHECKING:
@@ -93,17 +95,18 @@ class EX4D_PT_reconstruct(SidebarPanel, bpy.types.Panel):
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(shot, "grid_stride")
         layout.prop(shot, "min_face_angle")
-        if not bpy.data.filepath and shot.folder.startswith("//"):
-            draw_lines(layout, "Save the file first, and its mesh and takes lie beside it.", "INFO")
+        _draw_place(layout, shot)
         draw_button(
             layout,
             "ex4d.reconstruct",
             "MESH_GRID",
             why_no_reconstruction(shot, preferences().endpoint, session().connection),
         )
-        _draw_tasks(layout, ReconstructRequest)
+        _draw_tasks(layout, ReconstructRequest, context.scene)
         if shot.mesh is not None and not shows_texture(context.space_data):
             layout.operator("ex4d.show_shot", icon="TEXTURE")
+        if shot.mesh is not None and bpy.data.filepath:
+            layout.operator("ex4d.clean_up", icon="TRASH")
 
 
 class EX4D_PT_camera(SidebarPanel, bpy.types.Panel):
@@ -146,7 +149,7 @@ class EX4D_PT_render(SidebarPanel, bpy.types.Panel):
         layout.prop(shot, "folder")
         reason = why_no_render(shot, preferences().endpoint, session().connection)
         draw_button(layout, "ex4d.render", "RENDER_ANIMATION", reason)
-        _draw_tasks(layout, RenderRequest)
+        _draw_tasks(layout, RenderRequest, context.scene)
 
 
 class EX4D_UL_takes(bpy.types.UIList):
@@ -184,6 +187,21 @@ class EX4D_PT_takes(SidebarPanel, bpy.types.Panel):
         layout.operator("ex4d.take_in", icon="FILE_FOLDER")
 
 
+def _draw_place(layout: bpy.types.UILayout, shot: bpy.types.PropertyGroup) -> None:
+    """Where the meshes of this file lie, where that is not beside it."""
+    unsaved = session().unsaved
+    stays = shot.mesh is not None and bool(place_in(positions_of(shot.mesh), unsaved.root))
+    if not bpy.data.filepath and stays:
+        text = "Not saved yet: save the file, and its mesh and takes come beside it."
+        draw_lines(layout, text, "INFO")
+    elif not bpy.data.filepath and shot.folder.startswith("//"):
+        draw_lines(layout, "Save the file first, and its mesh and takes lie beside it.", "INFO")
+    elif stays:
+        text = "The mesh's files lie in the add-on's own folder, which uninstalling deletes."
+        draw_lines(layout, unsaved.problem or text, "ERROR")
+        layout.operator("ex4d.move_beside", icon="FILE_PARENT")
+
+
 def _draw_mesh(layout: bpy.types.UILayout, mesh: bpy.types.Object) -> None:
     """What there is to know about the mesh."""
     for text, icon in ((missing_shown(mesh), "ERROR"), (moved_text(mesh), "INFO")):
@@ -191,12 +209,25 @@ def _draw_mesh(layout: bpy.types.UILayout, mesh: bpy.types.Object) -> None:
             draw_lines(layout, text, icon)
 
 
-def _draw_tasks(layout: bpy.types.UILayout, kind: type) -> None:
-    """The requests of a step, with what can be done about each."""
-    for task in session().runner.tasks:
-        listed = task.state is TaskState.DONE and kind is RenderRequest  # among the takes
-        if isinstance(task.request, kind) and not listed:
-            _draw_task(layout.box(), task)
+def _draw_tasks(layout: bpy.types.UILayout, kind: type, scene: bpy.types.Scene) -> None:
+    """The requests of a step, with what can be done about each; what is over elsewhere in one
+    line."""
+    tasks = [
+        task
+        for task in session().runner.tasks
+        if isinstance(task.request, kind)
+        and not (task.state is TaskState.DONE and kind is RenderRequest)  # among the takes
+    ]
+    shown, folded = fold_tasks(tasks, session().placement.own_id_of(scene))
+    for task in shown:
+        _draw_task(layout.box(), task)
+    if folded:
+        header, body = layout.panel(f"EX4D_over_{kind.__name__}", default_closed=True)
+        header.label(text=f"{len(folded)} finished in other scenes")
+        keys = " ".join(task.request.key for task in folded)
+        header.operator("ex4d.dismiss", text="", icon="X").key = keys
+        for task in folded if body else ():
+            _draw_task(body.box(), task)
 
 
 def _draw_task(layout: bpy.types.UILayout, task: Task) -> None:

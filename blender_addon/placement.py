@@ -42,18 +42,22 @@ class Placement:
         self._session_uids: dict[str, int] = {}  # of Blender's session: whose each id is
         self.arrived = ArrivedTakes(self.scene_of)
 
-    def scene_id_of(self, scene: bpy.types.Scene) -> str:
-        """The id of a scene: the one it has or had, or a new one where it has none or has the
-        one of the scene that it was copied from."""
-        uid = scene.session_uid
+    def own_id_of(self, scene: bpy.types.Scene) -> str:
+        """The id that a scene has or had; empty where it has none, or that of the scene that it
+        was copied from. Changes nothing."""
+        uid, own = scene.session_uid, str(scene.ex4d.scene_id)
         known = next((i for i, owner in self._session_uids.items() if owner == uid), "")
-        own = scene.ex4d.scene_id
         others = {other.session_uid for other in bpy.data.scenes if other.ex4d.scene_id == own}
         is_copy = own and self._session_uids.get(own, uid) != uid and len(others) > 1
-        if not own or is_copy:
-            scene.ex4d.scene_id = known or uuid.uuid4().hex
-        self._session_uids[scene.ex4d.scene_id] = uid
-        return scene.ex4d.scene_id
+        return own if own and not is_copy else known
+
+    def scene_id_of(self, scene: bpy.types.Scene) -> str:
+        """The id of a scene, a new one where it has none of its own."""
+        own = self.own_id_of(scene) or uuid.uuid4().hex
+        if scene.ex4d.scene_id != own:
+            scene.ex4d.scene_id = own
+        self._session_uids[own] = scene.session_uid
+        return own
 
     def scene_of(self, scene_id: str) -> bpy.types.Scene:
         """The scene of an id. Raises NoPlace when it is not in the open file."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .properties import Ex4dShot
     from .requests import ClipSource
 
-__all__ = ["continues", "folder_of", "holds_work", "mesh_name_of", "new_folder"]
+__all__ = ["continues", "folder_of", "holds_work", "mesh_name_of", "new_folder", "next_folder"]
 
 
 def holds_work(scene: bpy.types.Scene) -> bool:
@@ -68,9 +68,12 @@ def folder_of(settings: Ex4dShot) -> Path:
 def new_folder(settings: Ex4dShot, name: str, kind: str) -> tuple[int, Path]:
     """Make the next folder of a kind, "mesh" or "take", and return its number: what an earlier one
     holds may still be in use, by an undo or by another file."""
-    base = folder_of(settings) / name
+    return next_folder(folder_of(settings) / name, kind)
+
+
+def next_folder(base: Path, kind: str, number: int = 1) -> tuple[int, Path]:
+    """Make the first folder of a kind that is not there yet, from a number on. Raises OSError."""
     base.mkdir(parents=True, exist_ok=True)
-    number = 1
     while True:
         folder = base / f"{kind}_{number:03d}"
         try:

@@ -17,6 +17,7 @@ from .tasks import TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from .connection import Connection
     from .flows import FinishedMesh, FinishedTake
@@ -58,6 +59,11 @@ class JobRunner:
     def busy(self) -> bool:
         """Whether anything is still to be done."""
         return any(not task.over for task in self.tasks)
+
+    def reads(self, folder: Path) -> bool:
+        """Whether anything still to be done names a folder, or a file in it."""
+        name = repr(str(folder))[1:-1]  # as a request's own words have it
+        return any(name in repr(task.request) for task in self.tasks if not task.over)
 
     def start(self, request: Request) -> Task:
         """Begin a request; it is in the ledger when this returns. Raises OSError."""

@@ -18,6 +18,7 @@ from .moved_paths import MovedPaths
 from .placement import Placement
 from .runner import JobRunner
 from .tasks import TaskState
+from .unsaved_files import UnsavedFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +42,7 @@ class Session:
         self.moved_paths = MovedPaths()
         ledger = Ledger(folder / "jobs")
         self.runner = JobRunner(self.connection, ledger, self.placement.place)
+        self.unsaved = UnsavedFiles(folder / "unsaved", self.placement.arrived, self.runner.reads)
         self.problem = ""  # of the settings, in words
         self._seen: set[int] = set()  # workspaces that were looked after
 
@@ -145,12 +147,20 @@ def stop() -> None:
 def _undone(*_: object) -> None:
     """After an undo or a redo."""
     if _session is not None:
+        _session.unsaved.follow()
         _session.placement.arrived.bring_back()
+
+
+@bpy.app.handlers.persistent
+def _opened(*_: object) -> None:
+    if _session is not None:
+        _session.unsaved.follow()
 
 
 @bpy.app.handlers.persistent
 def _saving(target: object, *_: object) -> None:
     if _session is not None and isinstance(target, str):
+        _session.unsaved.saving(target)  # its paths are then right for the other
         _session.moved_paths.saving(target)
 
 
@@ -158,17 +168,20 @@ def _saving(target: object, *_: object) -> None:
 def _saved(*_: object) -> None:
     if _session is not None:
         _session.moved_paths.saved()
+        _session.unsaved.saved()
 
 
 @bpy.app.handlers.persistent
 def _not_saved(*_: object) -> None:
     if _session is not None:
         _session.moved_paths.failed()
+        _session.unsaved.failed()
 
 
 _HANDLERS = {
     "undo_post": _undone,
     "redo_post": _undone,
+    "load_post": _opened,
     "save_pre": _saving,
     "save_post": _saved,
     "save_post_fail": _not_saved,

@@ -6,7 +6,6 @@ a meta strip.
 
 from __future__ import annotations
 
-import os.path
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "conditions_shown",
-    "files_in_use",
     "hide_conditions",
     "remove_strips",
     "show_conditions",
@@ -80,26 +78,6 @@ def remove_strips(take: Ex4dTake, *, keep_in: Sequence[bpy.types.Scene] = ()) ->
     for scene, holder, strip in _strips_of(take):
         if scene.library is None and scene not in keep_in:
             holder.remove(strip)
-
-
-def files_in_use(folder: Path) -> str:
-    """The name of what in the open file still uses a file of a folder; empty when nothing does."""
-    for scene in bpy.data.scenes:
-        for _, strip in all_strips(scene):
-            if _lies_in(getattr(strip, "filepath", ""), folder, scene.library):
-                return str(strip.name)
-    for kind in (bpy.data.images, bpy.data.movieclips, bpy.data.sounds):
-        for item in kind:
-            if _lies_in(item.filepath, folder, item.library):
-                return str(item.name)
-    return ""
-
-
-def _lies_in(path: str, folder: Path, library: bpy.types.Library | None) -> bool:
-    if not path:
-        return False
-    absolute = os.path.realpath(bpy.path.abspath(path, library=library))
-    return os.path.dirname(absolute) == os.path.realpath(folder)
 
 
 def _hides(strip: Any, other: Any) -> bool:

@@ -10,12 +10,13 @@ import bpy
 
 from .clip_source import show_source
 from .errors import SettingsError
+from .file_paths import files_in_use
 from .paths import found_path
 from .readiness import ENGINES
 from .requests import RenderRequest, request_from
 from .take_camera import camera_of_take, mesh_of_source, size_note
 from .take_files import TAKE_FILE
-from .take_strips import files_in_use, remove_strips
+from .take_strips import remove_strips
 
 if TYPE_CHECKING:
     from .properties import Ex4dShot, Ex4dTake

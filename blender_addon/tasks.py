@@ -7,9 +7,11 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .requests import Request
 
-__all__ = ["OVER", "Task", "TaskState"]
+__all__ = ["OVER", "Task", "TaskState", "fold_tasks"]
 
 
 class TaskState(Enum):
@@ -65,3 +67,13 @@ class Task:
         if stage != self.stage or done < self.done:
             self.stage_began_s, self.stage_began_at = now_s, done
         self.stage, self.done, self.total = stage, done, total
+
+
+def fold_tasks(tasks: Iterable[Task], scene_id: str) -> tuple[list[Task], list[Task]]:
+    """Those that a scene's panel shows, and those that one line tells: over, and of another scene
+    or file."""
+    shown, folded = [], []
+    for task in tasks:
+        is_elsewhere = task.over and task.request.scene_id != scene_id
+        (folded if is_elsewhere else shown).append(task)
+    return shown, folded

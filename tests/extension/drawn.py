@@ -33,6 +33,9 @@ class Drawn:
 
     row = column = box = split = _part
 
+    def panel(self, _name: str, *, default_closed: bool = False) -> tuple[Drawn, Drawn | None]:
+        return self, None if default_closed else self
+
     def label(self, *, text: str = "", icon: str = "") -> None:
         self.labels.append(text)
 
