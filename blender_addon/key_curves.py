@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from mathutils import Matrix
 
 from .compat import fcurves_of
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from .few_keys import Keys
 
-__all__ = ["MOTION_PATHS", "motion_of_curves", "write_motion"]
+__all__ = ["MOTION_PATHS", "motion_of_curves", "motion_of_poses", "write_motion"]
 
 MOTION_PATHS = ("location", "rotation_quaternion")  # channels 0 to 2, and 3 to 6
 _FIRST = {"location": 0, "rotation_quaternion": 3}
@@ -29,6 +30,14 @@ def write_motion(item: bpy.types.Object, keys: Keys, first_frame: int) -> None:
         if keys.slopes is not None:
             _bend(curve, keys.slopes[:, channel])
         curve.update()
+
+
+def motion_of_poses(poses: np.ndarray) -> np.ndarray:
+    """Location and quaternion [T, 7] of rigid poses [T, 4, 4], where neighbours interpolate."""
+    turns = np.array([Matrix(pose[:3, :3].tolist()).to_quaternion() for pose in poses])
+    signs = np.where((turns[1:] * turns[:-1]).sum(axis=1) < 0, -1.0, 1.0)
+    turns[1:] *= np.cumprod(signs)[:, None]  # the same rotations
+    return np.concatenate([poses[:, :3, 3], turns], axis=1)
 
 
 def motion_of_curves(item: bpy.types.Object, first_frame: int, n_frames: int) -> np.ndarray:
