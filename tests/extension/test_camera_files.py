@@ -242,6 +242,21 @@ def test_36_what_is_no_npz_is_refused(addon, tmp_path):
         addon.bpy.ops.ex4d.import_camera()
 
 
+def test_36_nothing_else_in_the_file_changes(shot, tmp_path):
+    from tests.blender_addon.dumps import changed as differing
+    from tests.blender_addon.dumps import dump
+
+    poses, lens = random_path(0)
+    np.savez(tmp_path / "move.npz", extrinsics=poses, intrinsics=lens, size=SIZE)
+    for kind, chosen in (("NEW", "ex4d.camera"), ("SOLVED", "ex4d.solved")):
+        before = dump()
+        take_in(shot, tmp_path / "move.npz", kind)
+        paths = {path for path in differing(before, dump()) if path in before}
+        allowed = (chosen, "ex4d.has_solved_start", "ex4d.solved_given", "objects")
+        assert not {path for path in paths if not any(word in path for word in allowed)}
+        assert not {path for path in paths if path.startswith(("objects[", "cameras["))}
+
+
 def test_36_poses_that_fit_no_frames_of_the_clip_are_refused(shot, tmp_path):
     poses, lens = random_path(0, 7)
     np.savez(tmp_path / "source_camera.npz", extrinsics=poses, intrinsics=lens, size=SIZE)
