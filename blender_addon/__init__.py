@@ -7,11 +7,12 @@ def register() -> None:
     """Add classes and properties, and begin the session with its timer."""
     import bpy
 
-    from . import properties, session
+    from . import camera_operators, properties, session
 
     for class_ in _classes():
         bpy.utils.register_class(class_)
     properties.add_properties()
+    camera_operators.add_menu_entry()
     session.start()
 
 
@@ -19,9 +20,10 @@ def unregister() -> None:
     """Stop all work at once and take everything out; jobs go on at the server."""
     import bpy
 
-    from . import properties, session
+    from . import camera_operators, properties, session
 
     session.stop()
+    camera_operators.remove_menu_entry()
     properties.remove_properties()
     for class_ in reversed(_classes()):
         bpy.utils.unregister_class(class_)
@@ -30,10 +32,12 @@ def unregister() -> None:
 def _classes() -> tuple[type, ...]:
     """In the order in which they need each other."""
     from . import (
+        camera_operators,
         clip_operators,
         file_operators,
         operators,
         panels,
+        path_operators,
         preferences,
         properties,
         take_operators,
@@ -44,8 +48,10 @@ def _classes() -> tuple[type, ...]:
         *preferences.CLASSES,
         *properties.CLASSES,
         *operators.CLASSES,
+        *camera_operators.CLASSES,
         *clip_operators.CLASSES,
         *file_operators.CLASSES,
+        *path_operators.CLASSES,
         *take_operators.CLASSES,
         *view_operators.CLASSES,
         *panels.CLASSES,

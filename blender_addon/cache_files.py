@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
     from .reconstruction import Reconstruction
 
-__all__ = ["CacheFiles", "check_cache", "write_cache", "write_pc2", "write_png"]
+__all__ = [
+    "CacheFiles",
+    "cached_positions",
+    "check_cache",
+    "write_cache",
+    "write_pc2",
+    "write_png",
+]
 
 _HEADER = struct.Struct("<12siiffi")
 _MAGIC = b"POINTCACHE2\0"
@@ -121,3 +128,17 @@ def check_cache(files: CacheFiles) -> None:
     for mask in files.masks:
         if not mask.is_file():
             raise CacheError(f"A picture of the holes is missing: {mask}. Import the shot again.")
+
+
+def cached_positions(path: Path, n_vertices: int) -> np.ndarray | None:
+    """The positions [N, V, 3] of a PC2 file, read where they are looked at; None where there is no
+    file of a mesh of so many vertices."""
+    try:
+        with path.open("rb") as file:
+            magic, _, count, _, _, n_frames = _HEADER.unpack(file.read(_HEADER.size))
+        if (magic, count) != (_MAGIC, n_vertices) or n_frames < 1:
+            return None
+        shape = n_frames, n_vertices, 3
+        return np.memmap(path, "<f4", mode="r", offset=_HEADER.size, shape=shape)
+    except (OSError, ValueError, struct.error):
+        return None

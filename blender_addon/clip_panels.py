@@ -43,7 +43,7 @@ class EX4D_PT_clip(SidebarPanel, bpy.types.Panel):
         else:
             layout.prop(shot, "hdr")
             layout.prop(shot, "deinterlace")
-        kept = kept_solved_camera(shot)  # its own panel is folded
+        kept = kept_solved_camera(shot)  # its own panel may be folded
         if kept:
             draw_lines(layout, kept, "ERROR")
         reason = why_no_clip(shot)
@@ -101,7 +101,6 @@ class EX4D_PT_lens(SidebarPanel, bpy.types.Panel):
 
     bl_label = "Source Camera"
     bl_parent_id = "EX4D_PT_clip"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  # Blender asks for a set
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, shot = self.layout, context.scene.ex4d
@@ -109,6 +108,7 @@ class EX4D_PT_lens(SidebarPanel, bpy.types.Panel):
         layout.prop(shot, "solved_camera")
         if shot.solved_camera is not None:
             layout.prop(shot, "solved_start")
+        layout.operator("ex4d.import_camera", icon="IMPORT").kind = "SOLVED"
         layout.prop(shot, "lens_kind")
         if shot.lens_kind == "FOV":
             layout.prop(shot, "fov", text="Horizontal")

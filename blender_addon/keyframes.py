@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
-from mathutils import Matrix, Quaternion, Vector
+from mathutils import Matrix
 
 from .axes import blender_from_world_to_camera
+from .camera import render_size
 from .camera_state import (
     SHEAR_TOLERANCE,
     evaluated,
     frames_restored,
+    intrinsics_of,
     matrix_of,
     nearest_rotation,
     view_layer_of,
 )
 from .compat import fcurves_of, own_action
 from .errors import CameraError
-from .resting_mesh import mesh_at_rest
+from .few_keys import dense_keys, few_keys
+from .key_curves import MOTION_PATHS, motion_of_curves, write_motion
+from .mesh_points import mesh_points
+from .resting_mesh import is_driven, mesh_at_rest
+from .seen_error import SeenPath, nearest_depth
 
 __all__ = ["apply_path"]
 
-_CURVES = ("location", "rotation_quaternion")
-_REPLACED = {*_CURVES, "rotation_euler", "rotation_axis_angle", "rotation_mode"}
+_LARGEST_ERROR_PX = 0.1  # of few keys, at whole frames
+_AIMED_ERROR_PX = 0.08  # curves have 32 bits
+_REPLACED = {*MOTION_PATHS, "rotation_euler", "rotation_axis_angle", "rotation_mode"}
 _DELTAS = {"delta_location", "delta_rotation_euler", "delta_rotation_quaternion"}
 
 
@@ -33,33 +40,33 @@ def apply_path(
     *,
     first_frame: int = 1,
     scene: bpy.types.Scene | None = None,  # default: the one that is shown
+    one_key_a_frame: bool = True,
 ) -> None:
-    """Key location and rotation of a camera at every frame so that it takes these poses.
+    """Key location and rotation of a camera so that it takes these poses, one each frame.
 
     They are relative to where `root` stands at the first frame, wherever the playhead is; whatever
     the camera is a child of may move. Earlier keys of location and rotation are replaced; lens and
-    shift stay, and so do curves that animate another object, too. Raises CameraError, before
-    anything is changed, where something else decides on the camera's pose.
+    shift stay, and so do curves that animate another object, too. Without `one_key_a_frame` there
+    are few keys with handles, where at no frame anything in the scene's picture is then more than
+    0.1 px from where it would be. Raises CameraError, before anything is changed, where something
+    else decides on the camera's pose.
     """
     _check_free(camera)
     scene = scene or bpy.context.scene
     with frames_restored(scene):
-        poses = _channels(scene, camera, root, extrinsics, first_frame)
+        motion, seen = _motion(
+            scene, camera, root, extrinsics, first_frame, measure=not one_key_a_frame
+        )
     own_action(camera)
     _remove_curves(camera)
     camera.rotation_mode = "QUATERNION"
-    before = None
-    for offset, (location, rotation) in enumerate(poses):
-        if before is not None and rotation.dot(before) < 0:
-            rotation.negate()  # the same rotation, on the side where neighbours interpolate
-        before = rotation.copy()
-        camera.location, camera.rotation_quaternion = location, rotation
-        for name in _CURVES:
-            camera.keyframe_insert(name, frame=first_frame + offset)
-    for curve in fcurves_of(camera):
-        if curve.data_path in _CURVES:
-            for point in curve.keyframe_points:
-                point.interpolation = "LINEAR"
+    keys = few_keys(motion, seen.error_px, _AIMED_ERROR_PX) if seen else dense_keys(motion)
+    write_motion(camera, keys, first_frame)
+    if seen and keys.slopes is not None:
+        written = motion_of_curves(camera, first_frame, len(motion))
+        if seen.error_px(written).max() > _LARGEST_ERROR_PX:
+            _remove_curves(camera)
+            write_motion(camera, dense_keys(motion), first_frame)
     _show_frame(camera, scene.frame_current_final)
 
 
@@ -99,37 +106,87 @@ def _check_free(camera: bpy.types.Object) -> None:
         )
 
 
-def _channels(
+def _motion(
     scene: bpy.types.Scene,
     camera: bpy.types.Object,
     root: bpy.types.Object,
     extrinsics: np.ndarray,
     first_frame: int,
-) -> list[tuple[Vector, Quaternion]]:
-    """Location and rotation of the camera for each pose, what it is a child of and its delta
-    transforms taken out."""
+    *,
+    measure: bool,
+) -> tuple[np.ndarray, SeenPath | None]:
+    """Location and quaternion [T, 7] of the camera for each pose, what it is a child of and its
+    delta transforms taken out; and what it sees, where that is to be measured."""
     view_layer = view_layer_of(scene, camera, root)
+    sight = _Sight(scene, root, len(extrinsics)) if measure and _sees(camera, root) else None
     follows = camera.parent is not None or _animates_deltas(camera)
-    found, before = [], None
+    follows = follows or (sight is not None and (_moves(root) or _moves(camera.data)))
+    motion: list[np.ndarray] = []
+    before = None
     with mesh_at_rest(root, camera):
         for offset, pose in enumerate(blender_from_world_to_camera(extrinsics)):
             frame = first_frame + offset
             if before is None or follows:
                 scene.frame_set(frame)
                 current = _placed(camera, view_layer.depsgraph)
-                if before is None:
-                    before = matrix_of(_placed(root, view_layer.depsgraph))
+                stands = matrix_of(_placed(root, view_layer.depsgraph))
+                before = stands if before is None else before
                 parent = _parent_matrix(current, frame)
                 turn = nearest_rotation(parent[:3, :3], f"The parent of {camera.name!r}", frame)
                 nearest_rotation(matrix_of(current)[:3, :3], f"The camera {camera.name!r}", frame)
                 delta_location = np.array(current.delta_location, np.float64)
                 delta_rotation = current.delta_rotation_quaternion.normalized()
             world = before @ pose
-            rotation = nearest_rotation(world[:3, :3], "The mesh object", frame)
+            world[:3, :3] = nearest_rotation(world[:3, :3], "The mesh object", frame)
             place = np.linalg.solve(parent, world[:, 3])[:3] - delta_location
-            basis = Matrix((turn.T @ rotation).tolist()).to_quaternion()
-            found.append((Vector(place.tolist()), delta_rotation.inverted() @ basis))
-    return found
+            basis = Matrix((turn.T @ world[:3, :3]).tolist()).to_quaternion()
+            quaternion = np.array(delta_rotation.inverted() @ basis)
+            if motion and quaternion @ motion[-1][3:] < 0:
+                quaternion = -quaternion  # the same rotation, where neighbours interpolate
+            motion.append(np.concatenate([place, quaternion]))
+            if sight is not None:
+                lens = intrinsics_of(current, view_layer.depsgraph, scene.render, sight.size)
+                sight.note(world, parent, stands, lens)
+    return np.stack(motion), sight and sight.path(np.stack(motion))
+
+
+class _Sight:
+    """Takes note of what a camera sees along a path."""
+
+    def __init__(self, scene: bpy.types.Scene, root: bpy.types.Object, n_frames: int) -> None:
+        self.size = render_size(scene)
+        self._points = mesh_points(root, n_frames)
+        self._to_camera: list[np.ndarray] = []
+        self._lenses: list[np.ndarray] = []
+        self._nearest: list[float] = []
+
+    def note(
+        self, world: np.ndarray, parent: np.ndarray, root: np.ndarray, lens: np.ndarray
+    ) -> None:
+        """The next frame: the camera's pose [4, 4], what its channels and the mesh's points are
+        relative to, its lens [3, 3]."""
+        points = self._points[len(self._lenses)] @ root[:3, :3].T + root[:3, 3]
+        self._nearest.append(nearest_depth(points, world, lens, self.size))
+        self._to_camera.append(world[:3, :3].T @ parent[:3, :3])
+        self._lenses.append(lens)
+
+    def path(self, motion: np.ndarray) -> SeenPath:
+        to_camera, lenses = np.stack(self._to_camera), np.stack(self._lenses)
+        return SeenPath(motion, to_camera, lenses, self.size, np.array(self._nearest))
+
+
+def _sees(camera: bpy.types.Object, root: bpy.types.Object) -> bool:
+    """Whether there is a picture to measure in."""
+    return bool(camera.data.type == "PERSP" and len(root.data.vertices))
+
+
+def _moves(item: bpy.types.ID) -> bool:
+    """Whether an object or a lens may differ from frame to frame."""
+    if isinstance(item, bpy.types.Object) and (item.parent or len(item.constraints)):
+        return True
+    animation = item.animation_data
+    keyed = animation is not None and (animation.action or len(animation.nla_tracks))
+    return bool(keyed) or is_driven(item)
 
 
 def _placed(item: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> bpy.types.Object:
@@ -171,5 +228,5 @@ def _remove_curves(camera: bpy.types.Object) -> None:
 def _show_frame(camera: bpy.types.Object, frame: float) -> None:
     """Give a camera the pose that its new curves have at a frame, not that of the last key."""
     for curve in fcurves_of(camera):
-        if curve.data_path in _CURVES:
+        if curve.data_path in MOTION_PATHS:
             getattr(camera, curve.data_path)[curve.array_index] = curve.evaluate(frame)

@@ -17,16 +17,13 @@ from .clip_source import clip_source, mesh_source
 from .endpoint import own_keys
 from .errors import AddonError, CameraError
 from .extension import preferences
-from .keyframes import apply_path
 from .marker_cameras import follows_markers
 from .movie import load_movie, load_pictures
-from .presets import preset_path
 from .project import holds_work, mesh_name_of, new_folder
 from .readiness import (
     ENGINES,
     final_settings,
     seed_of,
-    why_no_path,
     why_no_reconstruction,
     why_no_render,
     why_no_server,
@@ -141,31 +138,6 @@ class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
         _start(request, self.wait)
 
 
-class EX4D_OT_apply_preset(Ex4dOperator, bpy.types.Operator):
-    """Key the chosen path on the camera, as keyframes that can be edited"""
-
-    bl_idname = "ex4d.apply_preset"
-    bl_label = "Apply Path"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  # Blender asks for a set
-
-    @classmethod
-    def why_not(cls, context: bpy.types.Context) -> str:
-        return why_no_path(context.scene.ex4d)
-
-    def run(self, context: bpy.types.Context) -> None:
-        settings = context.scene.ex4d
-        mesh = settings.mesh
-        path = preset_path(
-            settings.preset,
-            int(mesh["ex4d_n_frames"]),
-            float(mesh["ex4d_radius"]),
-            amount=settings.amount,
-            easing=settings.easing,
-        )
-        first = mesh_start(mesh)
-        apply_path(settings.camera, mesh, path, first_frame=first, scene=context.scene)
-
-
 class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
     """Send the camera's path, pose by pose; the re-shot clip comes back as a strip"""
 
@@ -266,7 +238,6 @@ CLASSES = (
     EX4D_OT_connect,
     EX4D_OT_copy_public_key,
     EX4D_OT_reconstruct,
-    EX4D_OT_apply_preset,
     EX4D_OT_render,
     EX4D_OT_cancel,
     EX4D_OT_dismiss,

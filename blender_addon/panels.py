@@ -121,6 +121,7 @@ class EX4D_PT_camera(SidebarPanel, bpy.types.Panel):
         if shot.mesh is not None:
             _draw_mesh(layout, shot.mesh)
         layout.prop(shot, "camera")
+        layout.operator("ex4d.import_camera", icon="IMPORT").kind = "NEW"
         note = marker_note(context.scene, shot.camera)
         if note:
             draw_lines(layout, note, "MARKER_HLT")

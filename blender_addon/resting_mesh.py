@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import bpy
 
-__all__ = ["mesh_at_rest"]
+__all__ = ["is_driven", "mesh_at_rest"]
 
 _NO_PART = {"clip_start", "clip_end"}  # of poses and lenses
 
@@ -43,13 +43,14 @@ def _may_follow_vertices(item: bpy.types.Object | None) -> bool:
     while item is not None:
         if len(item.constraints) or (item.parent and item.parent_type != "OBJECT"):
             return True
-        if item.rigid_body is not None or _is_driven(item) or _is_driven(item.data):
+        if item.rigid_body is not None or is_driven(item) or is_driven(item.data):
             return True
         item = item.parent
     return False
 
 
-def _is_driven(datablock: bpy.types.ID | None) -> bool:
+def is_driven(datablock: bpy.types.ID | None) -> bool:
+    """Whether a driver may change a pose or a lens."""
     animation = getattr(datablock, "animation_data", None)
     drivers = animation.drivers if animation is not None else ()
     return any(driver.data_path not in _NO_PART for driver in drivers)

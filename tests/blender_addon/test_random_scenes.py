@@ -60,11 +60,13 @@ def test_making_it_anew_changes_only_what_was_made(scene, small, dressed_shot):
         assert not {path for path in paths if f"[{copy.name}]" in path}
 
 
-def test_a_path_changes_only_the_cameras_own_motion(scene, small, dressed_shot):
+@pytest.mark.parametrize("one_key_a_frame", [True, False])
+def test_a_path_changes_only_the_cameras_own_motion(scene, small, dressed_shot, one_key_a_frame):
     shot, _ = dressed_shot
     camera = shot.shot_camera
     before = dump()
-    apply_path(camera, shot.root, preset_path("30", 10, 3.0), first_frame=11)
+    path = preset_path("30", 10, 3.0)
+    apply_path(camera, shot.root, path, first_frame=11, one_key_a_frame=one_key_a_frame)
     paths = {path for path in changed(before, dump()) if path in before}
     motion = ("location", "rotation", "matrix_", "animation_data", "dimensions", "bound_box")
     own = f"objects[{camera.name}]"
