@@ -4,12 +4,23 @@ __all__ = ["register", "unregister"]
 
 
 def register() -> None:
-    """Add classes and properties, and begin the session with its timer."""
+    """Add classes and properties, and begin the session with its timer. Where a package of
+    another add-on prevents that, say so in their place."""
     import bpy
 
+    from . import stand_in
+
+    try:
+        classes = _classes()
+    except stand_in.BROKEN_IMPORT as error:
+        sentence = stand_in.why_not_importable(error)
+        if not sentence:
+            raise
+        stand_in.register(sentence)
+        return
     from . import properties, session
 
-    for class_ in _classes():
+    for class_ in classes:
         bpy.utils.register_class(class_)
     properties.add_properties()
     session.start()
@@ -19,6 +30,11 @@ def unregister() -> None:
     """Stop all work at once and take everything out; jobs go on at the server."""
     import bpy
 
+    from . import stand_in
+
+    if stand_in.is_registered():
+        stand_in.unregister()
+        return
     from . import properties, session
 
     session.stop()

@@ -35,10 +35,12 @@ from .requests import ReconstructRequest, RenderRequest
 from .session import redraw, session
 from .shot_start import first_frame_of_clip, first_solved_frame, mesh_start
 from .source_camera import sample_solved_camera
+from .words import fitting_name, sentence_of
 
 __all__ = ["CLASSES", "Ex4dOperator"]
 
 _TIMEOUT_S = 24 * 3600.0
+_LEAST_SIDE_PX, _LARGEST_SIDE_PX = 16, 8192  # as the protocol's TrajectoryArrays has it
 
 
 class Ex4dOperator:
@@ -48,7 +50,7 @@ class Ex4dOperator:
         try:
             self.run(context)
         except (AddonError, OSError) as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, sentence_of(error))
             return {"CANCELLED"}
         redraw()
         return {"FINISHED"}
@@ -80,7 +82,7 @@ class EX4D_OT_connect(Ex4dOperator, bpy.types.Operator):
 
 
 class EX4D_OT_copy_public_key(Ex4dOperator, bpy.types.Operator):
-    """Copy this computer's public key, for `ex4d keys authorise` on the server"""
+    """Copy this computer's public key, for the server's administrator"""
 
     bl_idname = "ex4d.copy_public_key"
     bl_label = "Copy Public Key"
@@ -184,9 +186,7 @@ class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
         source, seed = mesh_source(mesh), seed_of(settings)
         placement = session().placement
         scene_id = placement.scene_id_of(scene)
-        width, height = render_size(scene)
-        if min(width, height) < 16:
-            raise CameraError(f"The scene renders {width}x{height} pixels; the least is 16x16.")
+        _check_size(*render_size(scene))
         frames = range(first, first + int(mesh["ex4d_n_frames"]))
         switches = follows_markers(scene, settings.camera)
         path = sample_camera(scene, settings.camera, mesh, frames, follow_markers=switches)
@@ -194,7 +194,7 @@ class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
         name = str(mesh["ex4d_name"])
         number, folder = new_folder(settings, name, "take")
         request = RenderRequest(
-            f"{name} take {number}",
+            fitting_name(name, f" take {number}"),
             source,
             str(folder),
             scene_id,
@@ -239,6 +239,17 @@ class EX4D_OT_dismiss(Ex4dOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         session().runner.dismiss(self.key)
+
+
+def _check_size(width: int, height: int) -> None:
+    if min(width, height) < _LEAST_SIDE_PX:
+        least = f"{_LEAST_SIDE_PX}x{_LEAST_SIDE_PX}"
+        raise CameraError(f"The scene renders {width}x{height} pixels; the least is {least}.")
+    if max(width, height) > _LARGEST_SIDE_PX:
+        raise CameraError(
+            f"The scene renders {width}x{height} pixels; the server makes pictures of at most "
+            f"{_LARGEST_SIDE_PX} pixels a side: make Resolution smaller in Output Properties."
+        )
 
 
 def _keep_solved(scene: bpy.types.Scene, folder: Path) -> Path:

@@ -13,6 +13,7 @@ import bpy
 from .clip_panels import CLIP_PANELS
 from .connection import LinkState
 from .extension import ROOT, preferences
+from .ignored_settings import ignored_note
 from .marker_cameras import marker_note
 from .mesh_files import missing_shown
 from .panel_parts import SidebarPanel, draw_button, draw_lines
@@ -146,6 +147,9 @@ class EX4D_PT_render(SidebarPanel, bpy.types.Panel):
         layout.prop(shot, "folder")
         reason = why_no_render(shot, preferences().endpoint, session().connection)
         draw_button(layout, "ex4d.render", "RENDER_ANIMATION", reason)
+        ignored = ignored_note(context.scene)
+        if ignored:
+            draw_lines(layout, ignored, "INFO")
         _draw_tasks(layout, RenderRequest)
 
 

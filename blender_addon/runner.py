@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from .errors import NoPlace
 from .requests import RenderRequest
-from .run import Run, sentence_of
+from .run import Run
 from .tasks import TaskState
+from .words import sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
