@@ -18,11 +18,12 @@ def register() -> None:
             raise
         stand_in.register(sentence)
         return
-    from . import properties, session
+    from . import menus, properties, session
 
     for class_ in classes:
         bpy.utils.register_class(class_)
     properties.add_properties()
+    menus.add_menus()
     session.start()
 
 
@@ -35,9 +36,10 @@ def unregister() -> None:
     if stand_in.is_registered():
         stand_in.unregister()
         return
-    from . import properties, session
+    from . import menus, properties, session
 
     session.stop()
+    menus.remove_menus()
     properties.remove_properties()
     for class_ in reversed(_classes()):
         bpy.utils.unregister_class(class_)
@@ -47,6 +49,7 @@ def _classes() -> tuple[type, ...]:
     """In the order in which they need each other."""
     from . import (
         clip_operators,
+        menus,
         operators,
         panels,
         preferences,
@@ -63,4 +66,5 @@ def _classes() -> tuple[type, ...]:
         *take_operators.CLASSES,
         *view_operators.CLASSES,
         *panels.CLASSES,
+        *menus.CLASSES,
     )

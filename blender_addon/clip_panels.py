@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from ..ex4d.picture_names import is_picture
-from .depth_properties import chosen_estimator
+from .depth_properties import chosen_estimator, estimator_icon
 from .kept_settings import depth_beside, kept_depth, kept_solved_camera
 from .panel_parts import SidebarPanel, draw_lines
 from .readiness import why_no_clip, why_no_depth
@@ -29,6 +29,8 @@ class EX4D_PT_clip(SidebarPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, shot = self.layout, context.scene.ex4d
         layout.use_property_split, layout.use_property_decorate = True, False
+        if not shot.clip:
+            layout.operator("ex4d.open_clip", icon="FILE_MOVIE")
         layout.prop(shot, "clip")
         column = layout.column(align=True)
         column.prop(shot, "start_frame")
@@ -124,7 +126,7 @@ def _draw_licence(layout: bpy.types.UILayout, depth: Ex4dDepth) -> None:
     if chosen is None:
         return
     note = f"{chosen.title}: {chosen.gives}. {chosen.licence}"
-    draw_lines(layout, note, "CHECKMARK" if chosen.commercial else "ERROR")
+    draw_lines(layout, note, estimator_icon(chosen))
     if chosen.available and chosen.reason:  # its weights are still to come
         draw_lines(layout, chosen.reason.capitalize(), "IMPORT")
 

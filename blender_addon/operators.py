@@ -15,11 +15,12 @@ from .camera import render_size, sample_camera
 from .clip_pictures import clip_pictures
 from .clip_source import clip_source, mesh_source
 from .endpoint import own_keys
-from .errors import AddonError, CameraError
+from .errors import CameraError
 from .extension import preferences
 from .keyframes import apply_path
 from .marker_cameras import follows_markers
 from .movie import load_movie, load_pictures
+from .operator_base import Ex4dOperator, OnceOperator
 from .presets import preset_path
 from .project import holds_work, mesh_name_of, new_folder
 from .readiness import (
@@ -32,39 +33,15 @@ from .readiness import (
     why_no_server,
 )
 from .requests import ReconstructRequest, RenderRequest
-from .session import redraw, session
+from .session import session
 from .shot_start import first_frame_of_clip, first_solved_frame, mesh_start
 from .source_camera import sample_solved_camera
-from .words import fitting_name, sentence_of
+from .words import fitting_name
 
-__all__ = ["CLASSES", "Ex4dOperator"]
+__all__ = ["CLASSES"]
 
 _TIMEOUT_S = 24 * 3600.0
 _LEAST_SIDE_PX, _LARGEST_SIDE_PX = 16, 8192  # as the protocol's TrajectoryArrays has it
-
-
-class Ex4dOperator:
-    """Refusals as sentences: grey with a reason where that is known, a report otherwise."""
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            self.run(context)
-        except (AddonError, OSError) as error:
-            self.report({"ERROR"}, sentence_of(error))
-            return {"CANCELLED"}
-        redraw()
-        return {"FINISHED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        reason = cls.why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
-
-    @classmethod
-    def why_not(cls, context: bpy.types.Context) -> str:
-        return ""
 
 
 class EX4D_OT_connect(Ex4dOperator, bpy.types.Operator):
@@ -92,7 +69,7 @@ class EX4D_OT_copy_public_key(Ex4dOperator, bpy.types.Operator):
         self.report({"INFO"}, "The public key is in the clipboard.")
 
 
-class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
+class EX4D_OT_reconstruct(OnceOperator, bpy.types.Operator):
     """Have the clip's mesh made and bring it into the scene"""
 
     bl_idname = "ex4d.reconstruct"
@@ -110,7 +87,7 @@ class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
         shot, connection = context.scene.ex4d, session().connection
         return why_no_reconstruction(shot, preferences().endpoint, connection)
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def ask(self, context: bpy.types.Context) -> set[str]:
         if not holds_work(context.scene):
             return self.execute(context)
         return context.window_manager.invoke_props_dialog(self, width=340)
@@ -141,6 +118,7 @@ class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
         if request.set_scene and settings.start_frame > settings.clip_first:
             settings.starts_at = settings.starts_at  # it stays, although the scene's range changes
         _start(request, self.wait)
+        self.report({"INFO"}, f"{name} is under way.")
 
 
 class EX4D_OT_apply_preset(Ex4dOperator, bpy.types.Operator):
@@ -168,7 +146,7 @@ class EX4D_OT_apply_preset(Ex4dOperator, bpy.types.Operator):
         apply_path(settings.camera, mesh, path, first_frame=first, scene=context.scene)
 
 
-class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
+class EX4D_OT_render(OnceOperator, bpy.types.Operator):
     """Send the camera's path, pose by pose; the re-shot clip comes back as a strip"""
 
     bl_idname = "ex4d.render"
@@ -215,6 +193,7 @@ class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
             arrays["source_extrinsics"] = path.source_extrinsics
         np.savez(request.camera_file, **arrays)
         _start(request, self.wait)
+        self.report({"INFO"}, f"{request.label} is under way.")
 
 
 class EX4D_OT_cancel(Ex4dOperator, bpy.types.Operator):

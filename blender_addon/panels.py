@@ -27,6 +27,7 @@ from .requests import ReconstructRequest, RenderRequest
 from .session import session
 from .shot_start import moved_text
 from .take_strips import conditions_shown
+from .take_words import amount_words, quality_of, take_words
 from .tasks import TaskState
 from .viewport import looks_through, shows_texture
 
@@ -124,7 +125,7 @@ class EX4D_PT_camera(SidebarPanel, bpy.types.Panel):
             draw_lines(layout, note, "MARKER_HLT")
         column = layout.column(align=True)
         column.prop(shot, "preset")
-        column.prop(shot, "amount")
+        column.prop(shot, "amount", text=amount_words(shot))
         column.prop(shot, "easing")
         draw_button(layout, "ex4d.apply_preset", "CURVE_PATH", why_no_path(shot))
         if shot.camera is not None and not looks_through(context.space_data, shot.camera):
@@ -158,8 +159,8 @@ class EX4D_UL_takes(bpy.types.UIList):
 
     def draw_item(self, context, layout, data, item, icon, active, active_name, index) -> None:
         row = layout.row()
-        row.prop(item, "name", text="", emboss=False, icon="SEQUENCE")
-        row.label(text=f"{item.coverage:.0%} seen")
+        row.label(text=take_words(item), icon="SEQUENCE")
+        row.prop(item, "name", text="", emboss=False)
 
 
 class EX4D_PT_takes(SidebarPanel, bpy.types.Panel):
@@ -177,7 +178,8 @@ class EX4D_PT_takes(SidebarPanel, bpy.types.Panel):
         if not 0 <= shot.active_take < len(shot.takes):
             return
         take = shot.takes[shot.active_take]
-        layout.label(text=f"{take.engine}, seed {take.seed}, {take.coverage:.1%} from the source")
+        said = f"{quality_of(take)}, seed {take.seed}, {take.coverage:.1%} from the source"
+        layout.label(text=said)
         if take.note:
             draw_lines(layout, take.note, "INFO")
         column = layout.column(align=True)
@@ -210,6 +212,8 @@ def _draw_task(layout: bpy.types.UILayout, task: Task) -> None:
     if task.state is TaskState.HELD:
         row.operator("ex4d.place_here", text="Place Here").key = task.request.key
         name = "ex4d.dismiss"
+    if task.state in (TaskState.FAILED, TaskState.CANCELLED):
+        row.operator("ex4d.retry", text="", icon="FILE_REFRESH").key = task.request.key
     row.operator(name, text="", icon="X").key = task.request.key
     waits = task.state is TaskState.ACTIVE and task.away and not task.over
     if waits or task.state is TaskState.WAITING:

@@ -22,8 +22,8 @@ PRESETS = (
     ("60", "Orbit 60°", "Move 60 degrees around the subject"),
     ("90", "Orbit 90°", "Move 90 degrees around the subject"),
     ("180", "Sweep", "Swing to both sides and back"),
-    ("zoom_in", "Zoom In", "Dolly towards the subject"),
-    ("zoom_out", "Zoom Out", "Dolly away from the subject"),
+    ("zoom_in", "Dolly In", "Move towards the subject"),
+    ("zoom_out", "Dolly Out", "Move away from the subject"),
 )
 EASINGS = (
     ("linear", "Linear", "The same speed all the way"),
@@ -216,7 +216,7 @@ class Ex4dShot(bpy.types.PropertyGroup):
     solved_given: bpy.props.IntProperty()
     grid_stride: bpy.props.EnumProperty(name="Mesh", items=STRIDES)
     min_face_angle: bpy.props.FloatProperty(
-        name="Hole Angle",
+        name="Hole Angle (°)",
         default=2.5,
         min=0,
         max=59,
@@ -230,7 +230,12 @@ class Ex4dShot(bpy.types.PropertyGroup):
     )
     preset: bpy.props.EnumProperty(name="Path", items=PRESETS)
     amount: bpy.props.FloatProperty(
-        name="Amount", default=1, min=-10, max=10, description="Negative: to the other side"
+        name="Amount",
+        default=1,
+        min=-10,
+        max=10,
+        description="How many times the path's angle, or half the way to the nearest surface. "
+        "Negative: to the other side",
     )
     easing: bpy.props.EnumProperty(name="Easing", items=EASINGS, default="smooth")
     quality: bpy.props.EnumProperty(name="Quality", items=QUALITIES)

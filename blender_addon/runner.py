@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .errors import NoPlace
-from .requests import RenderRequest
+from .requests import RenderRequest, new_key
 from .run import Run
 from .tasks import TaskState
 from .words import sentence_of
@@ -71,6 +71,15 @@ class JobRunner:
         run = self._runs.get(key)
         if run is not None and not run.task.over:
             run.cancel()
+
+    def retry(self, key: str) -> None:
+        """Begin a request that failed or was cancelled again, as a job of its own. Raises
+        OSError."""
+        run = self._runs.get(key)
+        if run is None or run.task.state not in (TaskState.FAILED, TaskState.CANCELLED):
+            return
+        self.start(replace(run.task.request, key=new_key()))
+        del self._runs[key]
 
     def dismiss(self, key: str) -> None:
         """Take a request that is over, or held, from the list."""

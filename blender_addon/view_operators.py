@@ -3,7 +3,7 @@
 # No `from __future__ import annotations` here: Blender reads the annotations.
 import bpy
 
-from .operators import Ex4dOperator
+from .operator_base import Ex4dOperator
 from .viewport import look_through, show_shot
 
 __all__ = ["CLASSES"]

@@ -6,7 +6,7 @@ import re
 
 __all__ = ["LONGEST_NAME_BYTES", "fitting_name", "panel_words", "sentence_of"]
 
-LONGEST_NAME_BYTES = 63  # what Blender keeps of a name, in UTF-8
+LONGEST_NAME_BYTES = 61  # what Blender keeps of a strip's name, in UTF-8; of others 63
 
 _TAIL_BYTES = 9  # of a name that is cut: its number is there
 _FLAG = re.compile(r"(?<![\w-])--([a-z][a-z_0-9]*)")
