@@ -24,7 +24,7 @@ class EX4D_OT_open_clip(Ex4dOperator, bpy.types.Operator):
     taken with it; where there is none and none was chosen, it is to be estimated"""
 
     bl_idname = "ex4d.open_clip"
-    bl_label = "Open Clip"
+    bl_label = "Open Clip for EX-4D"
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  # Blender asks for a set
 
     filepath: bpy.props.StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})

@@ -13,6 +13,7 @@ from .kept_settings import depth_beside, kept_depth, kept_solved_camera
 from .panel_parts import SidebarPanel, draw_lines
 from .readiness import why_no_clip, why_no_depth
 from .shot_start import faster_text
+from .take_words import clip_words
 
 if TYPE_CHECKING:
     from .depth_properties import Ex4dDepth
@@ -30,7 +31,7 @@ class EX4D_PT_clip(SidebarPanel, bpy.types.Panel):
         layout, shot = self.layout, context.scene.ex4d
         layout.use_property_split, layout.use_property_decorate = True, False
         if not shot.clip:
-            layout.operator("ex4d.open_clip", icon="FILE_MOVIE")
+            layout.operator("ex4d.open_clip", text="Open Clip", icon="FILE_MOVIE")
         layout.prop(shot, "clip")
         column = layout.column(align=True)
         column.prop(shot, "start_frame")
@@ -52,11 +53,7 @@ class EX4D_PT_clip(SidebarPanel, bpy.types.Panel):
         if reason:
             draw_lines(layout, reason, "INFO")
         else:
-            said = f"{shot.clip_frames} frames in the file"
-            if shot.is_sequence:
-                last = shot.clip_first + shot.clip_frames - 1
-                said = f"{shot.clip_frames} pictures, {shot.clip_first} to {last}"
-            layout.label(text=said, icon="CHECKMARK")
+            layout.label(text=clip_words(shot), icon="CHECKMARK")
 
 
 class EX4D_PT_depth(SidebarPanel, bpy.types.Panel):

@@ -35,7 +35,7 @@ def _draw_steps(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
 
 
 def _draw_import(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
-    menu.layout.operator("ex4d.open_clip", text="Clip to Re-shoot (EX-4D)")
+    menu.layout.operator("ex4d.open_clip")
 
 
 CLASSES = (EX4D_MT_steps,)

@@ -11,7 +11,7 @@ from .depth_properties import CLASSES as DEPTH_CLASSES
 from .depth_properties import Ex4dDepth
 from .errors import MovieError, SettingsError
 from .kept_settings import note_other_clip
-from .movie import load_movie, load_pictures
+from .movie import load_movie, load_pictures, movie_rate
 from .shot_start import tracked_start, usual_start
 from .take_strips import show_take
 
@@ -73,10 +73,11 @@ def _measure_clip(settings: "Ex4dShot", _context: bpy.types.Context) -> None:
     try:
         pictures = clip_pictures(path)
         if pictures is None:
-            settings.clip_frames = load_movie(path).n_frames
+            movie, settings.clip_rate = load_movie(path), movie_rate(path)
         else:
-            settings.clip_frames = load_pictures(pictures.paths).n_frames
+            movie, settings.clip_rate = load_pictures(pictures.paths), 0
             settings.clip_first, settings.is_sequence = pictures.first_number, True
+        settings.clip_frames, settings.clip_size = movie.n_frames, movie.size
     except SettingsError as error:
         settings.clip_fault = str(error)
         return
@@ -133,6 +134,8 @@ class Ex4dShot(bpy.types.PropertyGroup):
     )
     paths_move: bpy.props.BoolProperty(options={"SKIP_SAVE"})  # with the file, to another folder
     clip_frames: bpy.props.IntProperty()  # 0: not known
+    clip_size: bpy.props.IntVectorProperty(size=2)  # (W, H) in pixels
+    clip_rate: bpy.props.FloatProperty()  # frames a second; 0: not known
     clip_before: bpy.props.StringProperty(options=PATH_OPTIONS)  # what depth was last chosen with
     clip_first: bpy.props.IntProperty()  # number of the first picture; 0 for a movie
     clip_fault: bpy.props.StringProperty()  # what is wrong with the pictures' names

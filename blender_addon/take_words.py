@@ -1,4 +1,4 @@
-"""How takes and paths are called in the panel, what tells them apart first."""
+"""How clips, takes and paths are called in the panel, what tells them apart first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .readiness import ENGINES
 if TYPE_CHECKING:
     from .properties import Ex4dShot, Ex4dTake
 
-__all__ = ["amount_words", "quality_of", "take_words"]
+__all__ = ["amount_words", "clip_words", "quality_of", "take_words"]
 
 
 def take_words(take: Ex4dTake) -> str:
@@ -25,6 +25,18 @@ def quality_of(take: Ex4dTake) -> str:
     """What the panel calls the engine of a take."""
     names = {engine: quality.title() for quality, engine in ENGINES.items()}
     return names.get(take.engine, take.engine)
+
+
+def clip_words(shot: Ex4dShot) -> str:
+    """What is known of the clip: 1920x1080 · 23.976 fps · 240 frames."""
+    width, height = shot.clip_size
+    frames = f"{shot.clip_frames} frames"
+    if shot.is_sequence:
+        last = shot.clip_first + shot.clip_frames - 1
+        frames = f"{shot.clip_frames} pictures, {shot.clip_first} to {last}"
+    size = f"{width}x{height}" if width else ""  # of a file that an older version saved
+    rate = f"{shot.clip_rate:.5g} fps" if shot.clip_rate else ""
+    return " · ".join(part for part in (size, rate, frames) if part)
 
 
 def amount_words(shot: Ex4dShot) -> str:

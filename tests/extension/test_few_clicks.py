@@ -165,3 +165,26 @@ def test_37_a_check_mark_is_for_what_the_server_can_run(addon, available, commer
     messages = import_module(f"{addon.module}.protocol.messages")
     info = messages.EstimatorInfo("x", "X", "depth", "MIT", commercial, available)
     assert addon.part("depth_properties").estimator_icon(info) == icon
+
+
+def test_37_the_panel_tells_the_clips_size_rate_and_frames(addon, tmp_path):
+    addon.choose_clip()
+    n_clips = len(addon.bpy.data.movieclips)
+    assert "480x272 · 24 fps · 49 frames" in draw(addon, "clip").text
+    assert n_clips == 0, "what was looked at is not kept"
+    for number in (7, 8):
+        picture = addon.bpy.data.images.new("x", 64, 48)
+        path = str(tmp_path / f"plate_{number:04d}.png")
+        picture.filepath_raw, picture.file_format = path, "PNG"
+        picture.save()
+    addon.shot.clip = path
+    assert "64x48 · 2 pictures, 7 to 8" in draw(addon, "clip").text
+
+
+def test_37_a_reason_takes_no_more_room_than_none(addon):
+    parts = addon.part("panel_parts")
+    drawn = {}
+    for reason in ("", "Choose a clip.", "A long reason " * 20):
+        parts.draw_button(layout := Drawn(), "ex4d.reconstruct", "MESH_GRID", reason)
+        drawn[reason] = layout.labels
+    assert all(labels == [reason] for reason, labels in drawn.items())
