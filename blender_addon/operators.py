@@ -33,6 +33,7 @@ from .readiness import (
     why_no_server,
 )
 from .requests import ReconstructRequest, RenderRequest
+from .scene_parts import PARTS, part_texts
 from .session import session
 from .shot_start import first_frame_of_clip, first_solved_frame, mesh_start
 from .source_camera import sample_solved_camera
@@ -76,9 +77,14 @@ class EX4D_OT_reconstruct(OnceOperator, bpy.types.Operator):
     bl_label = "Reconstruct"
 
     set_scene: bpy.props.BoolProperty(
-        name="Give it the clip's rate, range, size and colours",
-        description="Also the shot camera; colours: view transform Standard",
+        name="All of the Clip's",
+        description="Give the scene the clip's rate, range, size and colours, and the shot camera",
         options={"SKIP_SAVE"},
+    )
+    set_parts: bpy.props.EnumProperty(
+        name="Some of the Clip's",
+        items=[(part, part.title(), "") for part in PARTS],
+        options={"ENUM_FLAG", "SKIP_SAVE"},
     )
     wait: bpy.props.BoolProperty(options={"HIDDEN", "SKIP_SAVE"})
 
@@ -94,7 +100,10 @@ class EX4D_OT_reconstruct(OnceOperator, bpy.types.Operator):
 
     def draw(self, context: bpy.types.Context) -> None:
         self.layout.label(text="This scene already holds work.")
-        self.layout.prop(self, "set_scene")
+        first = first_frame_of_clip(context.scene.ex4d)
+        self.layout.label(text="Give it the clip's:")
+        for part, text in part_texts(context.scene, context.scene.ex4d, first).items():
+            self.layout.prop_enum(self, "set_parts", part, text=text)
 
     def run(self, context: bpy.types.Context) -> None:
         session().connect()
@@ -113,7 +122,8 @@ class EX4D_OT_reconstruct(OnceOperator, bpy.types.Operator):
             int(settings.grid_stride),
             first_frame_of_clip(settings),
             self.set_scene if asked else not holds_work(scene),
-            settings.min_face_angle,
+            min_face_angle_deg=settings.min_face_angle,
+            set_parts=",".join(part for part in PARTS if part in self.set_parts),
         )
         if request.set_scene and settings.start_frame > settings.clip_first:
             settings.starts_at = settings.starts_at  # it stays, although the scene's range changes

@@ -94,6 +94,7 @@ class ReconstructRequest:
     grid_stride: int = 1
     first_frame: int = 1  # scene frame of the clip's first frame
     set_scene: bool = False
+    set_parts: str = ""  # of scene_parts.PARTS, with commas, where set_scene is not asked
     min_face_angle_deg: float = 2.5
     key: str = field(default_factory=new_key)  # one for each intention; see SPEC.md
 

@@ -97,7 +97,7 @@ class JobRunner:
         if isinstance(request, RenderRequest):
             request = replace(request, sequencer_id=scene_id)
         else:
-            request = replace(request, set_scene=False)  # asked of another scene
+            request = replace(request, set_scene=False, set_parts="")  # asked of another scene
         self._ledger.add(request)
         run.task.request = request
 

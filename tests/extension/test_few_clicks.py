@@ -188,3 +188,28 @@ def test_37_a_reason_takes_no_more_room_than_none(addon):
         parts.draw_button(layout := Drawn(), "ex4d.reconstruct", "MESH_GRID", reason)
         drawn[reason] = layout.labels
     assert all(labels == [reason] for reason, labels in drawn.items())
+
+
+def test_37_a_scene_with_work_is_asked_for_each_part_with_its_numbers(addon, server):
+    addon.use(server)
+    bpy = addon.bpy
+    scene, parts = bpy.context.scene, addon.part("scene_parts")
+    scene.collection.objects.link(bpy.data.objects.new("work", None))
+    scene.render.fps, scene.frame_end, scene.render.resolution_x = 30, 99, 640
+    scene.view_settings.view_transform = "AgX"
+    addon.choose_clip(2)
+    assert parts.part_texts(scene, addon.shot, 1) == {
+        "rate": "Rate: 24 fps, now 30",
+        "range": "Range: 1 to 2, now 1 to 99",
+        "size": "Size: 480x272, now 640x1080",
+        "colors": "Colours: Standard, now AgX",
+    }
+    assert bpy.ops.ex4d.reconstruct(wait=True, set_parts={"rate", "size"}) == {"FINISHED"}
+    render = scene.render
+    assert (render.fps, scene.frame_end) == (24, 99)
+    assert (render.resolution_x, render.resolution_y) == (480, 272)
+    assert scene.view_settings.view_transform == "AgX"
+    addon.shot.num_frames = 3
+    assert bpy.ops.ex4d.reconstruct(wait=True, set_parts={"range", "colors"}) == {"FINISHED"}
+    assert (scene.frame_start, scene.frame_end) == (1, 3)
+    assert scene.view_settings.view_transform == "Standard"
