@@ -14,6 +14,7 @@ _OPERATORS = (
     ("ex4d.render", "RENDER_ANIMATION"),
     ("ex4d.take_in", "FILE_FOLDER"),
     ("ex4d.connect", "LINKED"),
+    ("ex4d.documentation", "HELP"),
 )
 
 

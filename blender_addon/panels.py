@@ -80,6 +80,7 @@ class EX4D_PT_server(SidebarPanel, bpy.types.Panel):
         row = self.layout.row(align=True)
         row.label(text=preferences().endpoint.removeprefix("tcp://"))
         row.operator("ex4d.connect", text="", icon="FILE_REFRESH")
+        row.operator("ex4d.documentation", text="", icon="HELP")
         show = row.operator("preferences.addon_show", text="", icon="PREFERENCES")
         show.module = ROOT
         draw_connection(self.layout)

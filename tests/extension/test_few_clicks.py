@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -213,3 +214,10 @@ def test_37_a_scene_with_work_is_asked_for_each_part_with_its_numbers(addon, ser
     assert bpy.ops.ex4d.reconstruct(wait=True, set_parts={"range", "colors"}) == {"FINISHED"}
     assert (scene.frame_start, scene.frame_end) == (1, 3)
     assert scene.view_settings.view_transform == "Standard"
+
+
+def test_37_the_documentation_came_with_the_add_on_and_the_panel_opens_it(addon):
+    path = Path(addon.part("extension").documentation())
+    assert path.read_text(encoding="utf-8").startswith("# EX-4D for Blender")
+    assert "ex4d.documentation" in draw(addon, "server").operators
+    assert addon.bpy.ops.ex4d.documentation.poll()
