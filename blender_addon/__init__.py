@@ -4,15 +4,26 @@ __all__ = ["register", "unregister"]
 
 
 def register() -> None:
-    """Add classes and properties, and begin the session with its timer."""
+    """Add classes and properties, and begin the session with its timer. Where a package of
+    another add-on prevents that, say so in their place."""
     import bpy
 
-    from . import camera_operators, properties, session
+    from . import stand_in
 
-    for class_ in _classes():
+    try:
+        classes = _classes()
+    except stand_in.BROKEN_IMPORT as error:
+        sentence = stand_in.why_not_importable(error)
+        if not sentence:
+            raise
+        stand_in.register(sentence)
+        return
+    from . import menus, properties, session
+
+    for class_ in classes:
         bpy.utils.register_class(class_)
     properties.add_properties()
-    camera_operators.add_menu_entry()
+    menus.add_menus()
     session.start()
 
 
@@ -20,10 +31,15 @@ def unregister() -> None:
     """Stop all work at once and take everything out; jobs go on at the server."""
     import bpy
 
-    from . import camera_operators, properties, session
+    from . import stand_in
+
+    if stand_in.is_registered():
+        stand_in.unregister()
+        return
+    from . import menus, properties, session
 
     session.stop()
-    camera_operators.remove_menu_entry()
+    menus.remove_menus()
     properties.remove_properties()
     for class_ in reversed(_classes()):
         bpy.utils.unregister_class(class_)
@@ -35,6 +51,7 @@ def _classes() -> tuple[type, ...]:
         camera_operators,
         clip_operators,
         file_operators,
+        menus,
         operators,
         panels,
         path_operators,
@@ -55,4 +72,5 @@ def _classes() -> tuple[type, ...]:
         *take_operators.CLASSES,
         *view_operators.CLASSES,
         *panels.CLASSES,
+        *menus.CLASSES,
     )

@@ -88,10 +88,10 @@ def sample_camera(
             scene.frame_set(whole, subframe=float(frame - whole))
             depsgraph = view_layer.depsgraph
             chosen = (marker_camera(scene) if follow_markers else None) or camera
-            current = evaluated(chosen, depsgraph)
+            current, mesh = evaluated(chosen, depsgraph), evaluated(root, depsgraph)
             check_lens(current, frame)
-            roots.append(matrix_of(evaluated(root, depsgraph)))
-            poses.append(_relative_pose(matrix_of(current), roots[-1], chosen, frame))
+            roots.append(matrix_of(mesh))
+            poses.append(_relative_pose(current, mesh, frame))
             intrinsics.append(intrinsics_of(current, depsgraph, scene.render, size))
     motion = _motion_of(np.stack(roots))
     if motion is None:
@@ -118,20 +118,19 @@ def _motion_of(roots: np.ndarray) -> np.ndarray | None:
     return motion
 
 
-def _relative_pose(
-    camera_to_world: np.ndarray, root_to_world: np.ndarray, camera: bpy.types.Object, frame: float
-) -> np.ndarray:
+def _relative_pose(camera: bpy.types.Object, root: bpy.types.Object, frame: float) -> np.ndarray:
     """The camera in the root's frame [4, 4], rigid: a picture does not change when the mesh and
-    the way to the camera are scaled alike."""
+    the way to the camera are scaled alike. Both are evaluated objects."""
+    camera_to_world, root_to_world = matrix_of(camera), matrix_of(root)
     sides = np.linalg.norm(root_to_world[:3, :3], axis=0)
-    nearest_rotation(root_to_world[:3, :3], "The mesh object", frame)
+    root_rotation = nearest_rotation(root_to_world[:3, :3], "The mesh object", frame, root)
     if not sides.min() > 0 or sides.max() / sides.min() > 1 + SHEAR_TOLERANCE:
         raise CameraError(
             f"The mesh object is scaled unevenly at frame {frame:g}: give it one scale."
         )
-    rotation = nearest_rotation(camera_to_world[:3, :3], f"The camera {camera.name!r}", frame)
+    what = f"The camera {camera.name!r}"
+    rotation = nearest_rotation(camera_to_world[:3, :3], what, frame, camera)
     pose = np.linalg.solve(root_to_world, camera_to_world)
-    root_rotation = nearest_rotation(root_to_world[:3, :3], "The mesh object", frame)
     pose[:3, :3] = root_rotation.T @ rotation
     pose[3] = (0, 0, 0, 1)
     return pose

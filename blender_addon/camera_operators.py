@@ -1,4 +1,4 @@
-"""The button and the menu entry that make a camera of a file."""
+"""What makes a camera of a file."""
 
 # No `from __future__ import annotations` here: Blender reads the annotations.
 from pathlib import Path
@@ -9,10 +9,10 @@ from .camera import render_size
 from .camera_file import read_camera_file
 from .camera_import import import_new_camera, import_solved_camera
 from .errors import SettingsError
-from .operators import Ex4dOperator
+from .operator_base import Ex4dOperator
 from .project import folder_of
 
-__all__ = ["CLASSES", "add_menu_entry", "remove_menu_entry"]
+__all__ = ["CLASSES"]
 
 _USUAL_NAMES = ("camera", "source_camera")
 _KINDS = (
@@ -51,20 +51,6 @@ class EX4D_OT_import_camera(Ex4dOperator, bpy.types.Operator):
         notes = make(shot, file, name.replace("_", " ").strip()[:60])
         if notes:
             self.report({"WARNING"}, " ".join(notes))
-
-
-def _draw_entry(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
-    menu.layout.operator("ex4d.import_camera", text="EX-4D Camera (.npz)")
-
-
-def add_menu_entry() -> None:
-    """Offer it in File > Import."""
-    bpy.types.TOPBAR_MT_file_import.append(_draw_entry)
-
-
-def remove_menu_entry() -> None:
-    """Take it out again."""
-    bpy.types.TOPBAR_MT_file_import.remove(_draw_entry)
 
 
 CLASSES = (EX4D_OT_import_camera,)

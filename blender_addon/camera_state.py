@@ -11,7 +11,7 @@ from .errors import CameraError
 from .unkeyed import unkeyed_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import bpy
 
@@ -67,22 +67,56 @@ def matrix_of(item: bpy.types.Object) -> np.ndarray:
     return np.array(item.matrix_world, np.float64)
 
 
-def nearest_rotation(matrix: np.ndarray, what: str, frame: float) -> np.ndarray:
+def nearest_rotation(
+    matrix: np.ndarray, what: str, frame: float, item: bpy.types.Object | None = None
+) -> np.ndarray:
     """The rotation in a matrix [3, 3] whose columns may be scaled. Raises CameraError, which names
-    `what`, when it mirrors, flattens or shears."""
+    `what`, when it mirrors, flattens or shears; and, where it is the world matrix of an evaluated
+    object, the parent that does so."""
     lengths = np.linalg.norm(matrix, axis=0)
     if not np.isfinite(matrix).all() or lengths.min() <= 0:
-        raise CameraError(f"{what} has no size at frame {frame:g}: its scale is 0.")
+        whose = _blamed(item, _is_flat)
+        raise CameraError(f"{what} has no size at frame {frame:g}: {whose} scale is 0.")
     columns = matrix / lengths
     if np.linalg.det(columns) < 0:
-        raise CameraError(f"{what} is mirrored at frame {frame:g}: make its scale positive.")
+        whose = _blamed(item, _is_mirrored)
+        raise CameraError(f"{what} is mirrored at frame {frame:g}: make {whose} scale positive.")
     u, _, v = np.linalg.svd(columns)
     rotation = u @ v
     if np.abs(rotation - columns).max() > SHEAR_TOLERANCE:
-        raise CameraError(
-            f"{what} is sheared at frame {frame:g} by a parent of uneven scale: apply that scale."
-        )
+        parent = _uneven_parent(item)
+        by = f"the uneven scale of {parent.name!r}" if parent else "a parent of uneven scale"
+        raise CameraError(f"{what} is sheared at frame {frame:g} by {by}: apply that scale.")
     return rotation
+
+
+def _is_flat(matrix: np.ndarray) -> bool:
+    return not np.linalg.norm(matrix, axis=0).min() > 0
+
+
+def _is_mirrored(matrix: np.ndarray) -> bool:
+    return bool(np.linalg.det(matrix) < 0)
+
+
+def _blamed(item: bpy.types.Object | None, fault: Callable[[np.ndarray], bool]) -> str:
+    """Whose scale is at fault: the object's own, or that of the parent where the fault begins."""
+    cause = item
+    while cause is not None and cause.parent is not None:
+        if not fault(matrix_of(cause.parent)[:3, :3]):
+            break
+        cause = cause.parent
+    return "its" if cause is item else f"the {cause.name!r} object's"
+
+
+def _uneven_parent(item: bpy.types.Object | None) -> bpy.types.Object | None:
+    """The nearest parent that has another scale in one direction than in another."""
+    parent = item.parent if item is not None else None
+    while parent is not None:
+        sides = np.abs(np.array(parent.scale) * np.array(parent.delta_scale))
+        if sides.max() > sides.min() * (1 + SHEAR_TOLERANCE):
+            return parent
+        parent = parent.parent
+    return None
 
 
 def intrinsics_of(

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import bpy
 
 from ..ex4d.picture_names import is_picture
-from .depth_properties import chosen_estimator
+from .depth_properties import chosen_estimator, estimator_icon
 from .kept_settings import depth_beside, kept_depth, kept_solved_camera
 from .panel_parts import SidebarPanel, draw_lines
 from .readiness import why_no_clip, why_no_depth
 from .shot_start import faster_text
+from .take_words import clip_words
 
 if TYPE_CHECKING:
     from .depth_properties import Ex4dDepth
@@ -29,6 +30,8 @@ class EX4D_PT_clip(SidebarPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, shot = self.layout, context.scene.ex4d
         layout.use_property_split, layout.use_property_decorate = True, False
+        if not shot.clip:
+            layout.operator("ex4d.open_clip", text="Open Clip", icon="FILE_MOVIE")
         layout.prop(shot, "clip")
         column = layout.column(align=True)
         column.prop(shot, "start_frame")
@@ -50,11 +53,7 @@ class EX4D_PT_clip(SidebarPanel, bpy.types.Panel):
         if reason:
             draw_lines(layout, reason, "INFO")
         else:
-            said = f"{shot.clip_frames} frames in the file"
-            if shot.is_sequence:
-                last = shot.clip_first + shot.clip_frames - 1
-                said = f"{shot.clip_frames} pictures, {shot.clip_first} to {last}"
-            layout.label(text=said, icon="CHECKMARK")
+            layout.label(text=clip_words(shot), icon="CHECKMARK")
 
 
 class EX4D_PT_depth(SidebarPanel, bpy.types.Panel):
@@ -124,7 +123,7 @@ def _draw_licence(layout: bpy.types.UILayout, depth: Ex4dDepth) -> None:
     if chosen is None:
         return
     note = f"{chosen.title}: {chosen.gives}. {chosen.licence}"
-    draw_lines(layout, note, "CHECKMARK" if chosen.commercial else "ERROR")
+    draw_lines(layout, note, estimator_icon(chosen))
     if chosen.available and chosen.reason:  # its weights are still to come
         draw_lines(layout, chosen.reason.capitalize(), "IMPORT")
 

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["clip_source", "mesh_source", "remember_source", "show_source"]
 
+_NARROWEST_DEG, _WIDEST_DEG = 1, 175  # as the protocol's Source has it
 _SKIES = {"OFF": 0.0, "AUTO": None}
 _FILES = ("clip", "depth", "solved_camera")  # of a source, as paths
 
 
 def clip_source(shot: Ex4dShot) -> ClipSource:
-    """The clip that the panel describes; its solved camera is the caller's to add."""
+    """The clip that the panel describes; its solved camera is the caller's to add. Raises
+    SettingsError for a lens that cannot be."""
     depth = shot.depth
     is_file = depth.kind == "FILE"
     return ClipSource(
@@ -62,11 +64,17 @@ def _given_rate(shot: Ex4dShot) -> float | None:
 
 
 def _fov_deg(shot: Ex4dShot) -> float | None:
-    """The horizontal field of view that was given."""
+    """The horizontal field of view that was given. Raises SettingsError where none can be so."""
     if shot.lens_kind == "FOV":
         return math.degrees(shot.fov)
     if shot.lens_kind == "MM":
-        return 2 * math.degrees(math.atan(shot.sensor_mm / (2 * shot.lens_mm)))
+        fov_deg = 2 * math.degrees(math.atan(shot.sensor_mm / (2 * shot.lens_mm)))
+        if not _NARROWEST_DEG <= fov_deg <= _WIDEST_DEG:
+            raise SettingsError(
+                f"A lens of {shot.lens_mm:g} mm on a sensor of {shot.sensor_mm:g} mm sees "
+                f"{fov_deg:.3g} degrees; from {_NARROWEST_DEG} to {_WIDEST_DEG} can be."
+            )
+        return fov_deg
     return None
 
 

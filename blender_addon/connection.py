@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "LinkState"]
 
 _REMEDIES = {
-    "not_authorised": "Copy this computer's public key in the preferences, for the server's "
-    "administrator: `ex4d keys authorise`.",
+    "not_authorised": "Press Copy Public Key in the add-on's preferences, and give the key to the "
+    "server's administrator.",
     "wrong_server_key": "Ask its administrator for the key, or whether this is the right server.",
 }
 

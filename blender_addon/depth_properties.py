@@ -10,7 +10,7 @@ from .compat import PATH_OPTIONS
 if TYPE_CHECKING:
     from ..protocol.messages import EstimatorInfo
 
-__all__ = ["CLASSES", "Ex4dDepth", "chosen_estimator", "estimators"]
+__all__ = ["CLASSES", "Ex4dDepth", "chosen_estimator", "estimator_icon", "estimators"]
 
 SERVERS_CHOICE = "SERVER"
 KINDS = (
@@ -48,6 +48,13 @@ def chosen_estimator(settings: "Ex4dDepth") -> "EstimatorInfo | None":
     return named[0] if named else known[0] if known and not settings.estimator else None
 
 
+def estimator_icon(info: "EstimatorInfo") -> str:
+    """A check mark for what this server can run and any work may use."""
+    if not info.available:
+        return "CANCEL"
+    return "CHECKMARK" if info.commercial else "ERROR"
+
+
 _shown: list = []  # Blender keeps no references to the texts of a dynamic list
 
 
@@ -57,7 +64,7 @@ def _items(_settings: "Ex4dDepth", _context: bpy.types.Context | None) -> list:
     known = [(SERVERS_CHOICE, "The Server's Choice", "Connect to see what there is", "NONE", 0)]
     for number, info in enumerate(estimators(), start=1):
         badge = "" if info.commercial else " (non-commercial)"
-        icon = "CHECKMARK" if info.commercial else "ERROR"
+        icon = estimator_icon(info)
         text = f"{info.gives}. {info.licence}"
         known.append((info.name, f"{info.title}{badge}", text, icon, number))
     if known != _shown:

@@ -11,6 +11,7 @@ from ..protocol.keys import check_key, load_key_pair, make_key_pair, save_key_pa
 from ..protocol.limits import DEFAULT_PORT
 from ..protocol.wire import Address
 from .errors import SettingsError
+from .words import sentence_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,7 @@ def own_keys(folder: Path) -> KeyPair:
             save_key_pair(make_key_pair(), folder, _NAME)
         return load_key_pair(folder, _NAME)
     except (InvalidArgument, OSError) as error:
-        raise SettingsError(f"This computer's key cannot be read: {error}") from error
+        raise SettingsError(f"This computer's key cannot be read: {sentence_of(error)}") from error
 
 
 def address_of(endpoint: str, server_key: str, keys: Path) -> Address:
@@ -57,8 +58,8 @@ def address_of(endpoint: str, server_key: str, keys: Path) -> Address:
             address = Address(endpoint)
             if not is_loopback(endpoint):
                 raise SettingsError(
-                    "The server's key is missing: a server on another computer needs one. "
-                    "`ex4d keys server` printed it there."
+                    "The server's key is missing: a server on another computer needs one. Ask "
+                    "its administrator for it."
                 )
             return address
         key = check_key(server_key, name="server's key")

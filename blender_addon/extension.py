@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import bpy
 if TYPE_CHECKING:
     from .preferences import Ex4dPreferences
 
-__all__ = ["ROOT", "preferences", "user_folder"]
+__all__ = ["ROOT", "documentation", "preferences", "user_folder"]
 
 ROOT = __package__.rpartition(".")[0]  # the extension's id; Blender asks for just this
 
@@ -18,6 +19,11 @@ ROOT = __package__.rpartition(".")[0]  # the extension's id; Blender asks for ju
 def preferences() -> Ex4dPreferences:
     """The add-on's preferences."""
     return bpy.context.preferences.addons[ROOT].preferences
+
+
+def documentation() -> str:
+    """The path of the text that came with the add-on."""
+    return str(resources.files(ROOT) / "README.md")
 
 
 def user_folder() -> Path:

@@ -5,7 +5,7 @@ import bpy
 
 from .errors import SettingsError
 from .old_meshes import OldMeshes, delete_meshes, find_old_meshes
-from .operators import Ex4dOperator
+from .operator_base import Ex4dOperator
 from .session import session
 
 __all__ = ["CLASSES"]

@@ -132,8 +132,10 @@ def _motion(
                 stands = matrix_of(_placed(root, view_layer.depsgraph))
                 before = stands if before is None else before
                 parent = _parent_matrix(current, frame)
-                turn = nearest_rotation(parent[:3, :3], f"The parent of {camera.name!r}", frame)
-                nearest_rotation(matrix_of(current)[:3, :3], f"The camera {camera.name!r}", frame)
+                of = f"The parent of {camera.name!r}"
+                turn = nearest_rotation(parent[:3, :3], of, frame, current)
+                what = f"The camera {camera.name!r}"
+                nearest_rotation(matrix_of(current)[:3, :3], what, frame, current)
                 delta_location = np.array(current.delta_location, np.float64)
                 delta_rotation = current.delta_rotation_quaternion.normalized()
             world = before @ pose

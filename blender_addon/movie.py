@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Movie", "load_movie", "load_pictures"]
+__all__ = ["Movie", "load_movie", "load_pictures", "movie_rate"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,18 @@ def load_pictures(paths: Sequence[Path]) -> Movie:
     if min(size) < 1:
         raise MovieError(f"{first} is damaged or no picture: Blender sees nothing in it.")
     return Movie(size, len(paths))
+
+
+def movie_rate(path: Path) -> float:
+    """Frames a second as Blender reads them; 0 where it cannot tell."""
+    try:
+        clip = bpy.data.movieclips.load(str(path), check_existing=False)
+    except RuntimeError:
+        return 0.0
+    try:
+        return float(clip.fps)
+    finally:
+        bpy.data.movieclips.remove(clip)
 
 
 def load_movie(path: Path) -> Movie:

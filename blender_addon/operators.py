@@ -15,10 +15,11 @@ from .camera import render_size, sample_camera
 from .clip_pictures import clip_pictures
 from .clip_source import clip_source, mesh_source
 from .endpoint import own_keys
-from .errors import AddonError, CameraError
+from .errors import CameraError
 from .extension import preferences
 from .marker_cameras import follows_markers
 from .movie import load_movie, load_pictures
+from .operator_base import Ex4dOperator, OnceOperator
 from .project import holds_work, mesh_name_of, new_folder
 from .readiness import (
     ENGINES,
@@ -29,37 +30,16 @@ from .readiness import (
     why_no_server,
 )
 from .requests import ReconstructRequest, RenderRequest
-from .session import redraw, session
+from .scene_parts import PARTS, part_texts
+from .session import session
 from .shot_start import first_frame_of_clip, first_solved_frame, mesh_start
 from .source_camera import sample_solved_camera
+from .words import fitting_name
 
-__all__ = ["CLASSES", "Ex4dOperator"]
+__all__ = ["CLASSES"]
 
 _TIMEOUT_S = 24 * 3600.0
-
-
-class Ex4dOperator:
-    """Refusals as sentences: grey with a reason where that is known, a report otherwise."""
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            self.run(context)
-        except (AddonError, OSError) as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        redraw()
-        return {"FINISHED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        reason = cls.why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
-
-    @classmethod
-    def why_not(cls, context: bpy.types.Context) -> str:
-        return ""
+_LEAST_SIDE_PX, _LARGEST_SIDE_PX = 16, 8192  # as the protocol's TrajectoryArrays has it
 
 
 class EX4D_OT_connect(Ex4dOperator, bpy.types.Operator):
@@ -77,7 +57,7 @@ class EX4D_OT_connect(Ex4dOperator, bpy.types.Operator):
 
 
 class EX4D_OT_copy_public_key(Ex4dOperator, bpy.types.Operator):
-    """Copy this computer's public key, for `ex4d keys authorise` on the server"""
+    """Copy this computer's public key, for the server's administrator"""
 
     bl_idname = "ex4d.copy_public_key"
     bl_label = "Copy Public Key"
@@ -87,16 +67,21 @@ class EX4D_OT_copy_public_key(Ex4dOperator, bpy.types.Operator):
         self.report({"INFO"}, "The public key is in the clipboard.")
 
 
-class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
+class EX4D_OT_reconstruct(OnceOperator, bpy.types.Operator):
     """Have the clip's mesh made and bring it into the scene"""
 
     bl_idname = "ex4d.reconstruct"
     bl_label = "Reconstruct"
 
     set_scene: bpy.props.BoolProperty(
-        name="Give it the clip's rate, range, size and colours",
-        description="Also the shot camera; colours: view transform Standard",
+        name="All of the Clip's",
+        description="Give the scene the clip's rate, range, size and colours, and the shot camera",
         options={"SKIP_SAVE"},
+    )
+    set_parts: bpy.props.EnumProperty(
+        name="Some of the Clip's",
+        items=[(part, part.title(), "") for part in PARTS],
+        options={"ENUM_FLAG", "SKIP_SAVE"},
     )
     wait: bpy.props.BoolProperty(options={"HIDDEN", "SKIP_SAVE"})
 
@@ -105,14 +90,17 @@ class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
         shot, connection = context.scene.ex4d, session().connection
         return why_no_reconstruction(shot, preferences().endpoint, connection)
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def ask(self, context: bpy.types.Context) -> set[str]:
         if not holds_work(context.scene):
             return self.execute(context)
         return context.window_manager.invoke_props_dialog(self, width=340)
 
     def draw(self, context: bpy.types.Context) -> None:
         self.layout.label(text="This scene already holds work.")
-        self.layout.prop(self, "set_scene")
+        first = first_frame_of_clip(context.scene.ex4d)
+        self.layout.label(text="Give it the clip's:")
+        for part, text in part_texts(context.scene, context.scene.ex4d, first).items():
+            self.layout.prop_enum(self, "set_parts", part, text=text)
 
     def run(self, context: bpy.types.Context) -> None:
         session().connect()
@@ -131,14 +119,16 @@ class EX4D_OT_reconstruct(Ex4dOperator, bpy.types.Operator):
             int(settings.grid_stride),
             first_frame_of_clip(settings),
             self.set_scene if asked else not holds_work(scene),
-            settings.min_face_angle,
+            min_face_angle_deg=settings.min_face_angle,
+            set_parts=",".join(part for part in PARTS if part in self.set_parts),
         )
         if request.set_scene and settings.start_frame > settings.clip_first:
             settings.starts_at = settings.starts_at  # it stays, although the scene's range changes
         _start(request, self.wait)
+        self.report({"INFO"}, f"{name} is under way.")
 
 
-class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
+class EX4D_OT_render(OnceOperator, bpy.types.Operator):
     """Send the camera's path, pose by pose; the re-shot clip comes back as a strip"""
 
     bl_idname = "ex4d.render"
@@ -156,9 +146,7 @@ class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
         source, seed = mesh_source(mesh), seed_of(settings)
         placement = session().placement
         scene_id = placement.scene_id_of(scene)
-        width, height = render_size(scene)
-        if min(width, height) < 16:
-            raise CameraError(f"The scene renders {width}x{height} pixels; the least is 16x16.")
+        _check_size(*render_size(scene))
         frames = range(first, first + int(mesh["ex4d_n_frames"]))
         switches = follows_markers(scene, settings.camera)
         path = sample_camera(scene, settings.camera, mesh, frames, follow_markers=switches)
@@ -166,7 +154,7 @@ class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
         name = str(mesh["ex4d_name"])
         number, folder = new_folder(settings, name, "take")
         request = RenderRequest(
-            f"{name} take {number}",
+            fitting_name(name, f" take {number}"),
             source,
             str(folder),
             scene_id,
@@ -187,6 +175,7 @@ class EX4D_OT_render(Ex4dOperator, bpy.types.Operator):
             arrays["source_extrinsics"] = path.source_extrinsics
         np.savez(request.camera_file, **arrays)
         _start(request, self.wait)
+        self.report({"INFO"}, f"{request.label} is under way.")
 
 
 class EX4D_OT_cancel(Ex4dOperator, bpy.types.Operator):
@@ -212,6 +201,17 @@ class EX4D_OT_dismiss(Ex4dOperator, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> None:
         for key in self.key.split():
             session().runner.dismiss(key)
+
+
+def _check_size(width: int, height: int) -> None:
+    if min(width, height) < _LEAST_SIDE_PX:
+        least = f"{_LEAST_SIDE_PX}x{_LEAST_SIDE_PX}"
+        raise CameraError(f"The scene renders {width}x{height} pixels; the least is {least}.")
+    if max(width, height) > _LARGEST_SIDE_PX:
+        raise CameraError(
+            f"The scene renders {width}x{height} pixels; the server makes pictures of at most "
+            f"{_LARGEST_SIDE_PX} pixels a side: make Resolution smaller in Output Properties."
+        )
 
 
 def _keep_solved(scene: bpy.types.Scene, folder: Path) -> Path:

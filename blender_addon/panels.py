@@ -15,6 +15,7 @@ from .connection import LinkState
 from .extension import ROOT, preferences
 from .file_paths import place_in
 from .footage import positions_of
+from .ignored_settings import ignored_note
 from .marker_cameras import marker_note
 from .mesh_files import missing_shown
 from .panel_parts import SidebarPanel, draw_button, draw_lines
@@ -28,6 +29,7 @@ from .requests import ReconstructRequest, RenderRequest
 from .session import session
 from .shot_start import moved_text
 from .take_strips import conditions_shown
+from .take_words import amount_words, quality_of, take_words
 from .tasks import TaskState, fold_tasks
 from .viewport import looks_through, shows_texture
 
@@ -80,6 +82,7 @@ class EX4D_PT_server(SidebarPanel, bpy.types.Panel):
         row = self.layout.row(align=True)
         row.label(text=preferences().endpoint.removeprefix("tcp://"))
         row.operator("ex4d.connect", text="", icon="FILE_REFRESH")
+        row.operator("ex4d.documentation", text="", icon="HELP")
         show = row.operator("preferences.addon_show", text="", icon="PREFERENCES")
         show.module = ROOT
         draw_connection(self.layout)
@@ -127,7 +130,7 @@ class EX4D_PT_camera(SidebarPanel, bpy.types.Panel):
             draw_lines(layout, note, "MARKER_HLT")
         column = layout.column(align=True)
         column.prop(shot, "preset")
-        column.prop(shot, "amount")
+        column.prop(shot, "amount", text=amount_words(shot))
         column.prop(shot, "easing")
         draw_button(layout, "ex4d.apply_preset", "CURVE_PATH", why_no_path(shot))
         if shot.camera is not None and not looks_through(context.space_data, shot.camera):
@@ -150,6 +153,9 @@ class EX4D_PT_render(SidebarPanel, bpy.types.Panel):
         layout.prop(shot, "folder")
         reason = why_no_render(shot, preferences().endpoint, session().connection)
         draw_button(layout, "ex4d.render", "RENDER_ANIMATION", reason)
+        ignored = ignored_note(context.scene)
+        if ignored:
+            draw_lines(layout, ignored, "INFO")
         _draw_tasks(layout, RenderRequest, context.scene)
 
 
@@ -158,8 +164,8 @@ class EX4D_UL_takes(bpy.types.UIList):
 
     def draw_item(self, context, layout, data, item, icon, active, active_name, index) -> None:
         row = layout.row()
-        row.prop(item, "name", text="", emboss=False, icon="SEQUENCE")
-        row.label(text=f"{item.coverage:.0%} seen")
+        row.label(text=take_words(item), icon="SEQUENCE")
+        row.prop(item, "name", text="", emboss=False)
 
 
 class EX4D_PT_takes(SidebarPanel, bpy.types.Panel):
@@ -177,7 +183,8 @@ class EX4D_PT_takes(SidebarPanel, bpy.types.Panel):
         if not 0 <= shot.active_take < len(shot.takes):
             return
         take = shot.takes[shot.active_take]
-        layout.label(text=f"{take.engine}, seed {take.seed}, {take.coverage:.1%} from the source")
+        said = f"{quality_of(take)}, seed {take.seed}, {take.coverage:.1%} from the source"
+        layout.label(text=said)
         if take.note:
             draw_lines(layout, take.note, "INFO")
         column = layout.column(align=True)
@@ -238,6 +245,8 @@ def _draw_task(layout: bpy.types.UILayout, task: Task) -> None:
     if task.state is TaskState.HELD:
         row.operator("ex4d.place_here", text="Place Here").key = task.request.key
         name = "ex4d.dismiss"
+    if task.state in (TaskState.FAILED, TaskState.CANCELLED):
+        row.operator("ex4d.retry", text="", icon="FILE_REFRESH").key = task.request.key
     row.operator(name, text="", icon="X").key = task.request.key
     waits = task.state is TaskState.ACTIVE and task.away and not task.over
     if waits or task.state is TaskState.WAITING:

@@ -4,7 +4,7 @@
 import bpy
 
 from .keyframes import apply_path
-from .operators import Ex4dOperator
+from .operator_base import Ex4dOperator
 from .presets import preset_path
 from .properties import EASINGS, PRESETS
 from .readiness import why_no_path

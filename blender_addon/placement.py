@@ -19,6 +19,7 @@ from .played_pictures import play_pictures
 from .project import mesh_name_of
 from .requests import ReconstructRequest, RenderRequest
 from .scene_import import ShotSettings, import_shot
+from .scene_parts import set_scene_parts
 from .shot_start import inside_text
 from .source_camera import SolvedCamera
 from .start_objects import hide_start_cube
@@ -117,6 +118,9 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
     if scene.ex4d.camera is None:
         scene.ex4d.camera = made.shot_camera
     show_surroundings(made.shot_camera)
+    if not request.set_scene:
+        parts = request.set_parts.split(",")
+        set_scene_parts(scene, received.reconstruction, request.first_frame, parts)
     if request.set_scene:
         hide_start_cube(scene)
         show_shot(scene)

@@ -25,12 +25,12 @@ class Ex4dPreferences(bpy.types.AddonPreferences):
     endpoint: bpy.props.StringProperty(
         name="Server",
         default=DEFAULT_ENDPOINT,
-        description="tcp://HOST:PORT, as `ex4d serve` says it",
+        description="tcp://HOST:PORT, as the server says when it starts",
         update=_settings_changed,
     )
     server_key: bpy.props.StringProperty(
         name="Server's Key",
-        description="The public key that `ex4d keys server` printed. Not needed for a server "
+        description="The server's public key, from its administrator. Not needed for a server "
         "without keys on this computer",
         update=_settings_changed,
     )

@@ -11,16 +11,20 @@ import bpy
 from .clip_pictures import clip_pictures
 from .clip_source import mesh_source
 from .compat import strips_in
+from .errors import SettingsError
 from .extension import user_folder
 from .footage import is_same_file
 from .shot_parts import parts_of
 from .start_objects import is_start_object
+from .words import fitting_name
 
 if TYPE_CHECKING:
     from .properties import Ex4dShot
     from .requests import ClipSource
 
 __all__ = ["continues", "folder_of", "holds_work", "mesh_name_of", "new_folder", "next_folder"]
+
+_LONGEST_STEM_BYTES = 200  # of a file's name, which becomes a folder's with a few words more
 
 
 def holds_work(scene: bpy.types.Scene) -> bool:
@@ -41,6 +45,7 @@ def mesh_name_of(scene: bpy.types.Scene, source: ClipSource) -> str:
     pictures = clip_pictures(Path(source.clip))
     stem = Path(source.clip).stem if pictures is None else pictures.stem
     last = source.start_frame + source.stride * (source.num_frames - 1)
+    stem = fitting_name(stem, most=_LONGEST_STEM_BYTES)
     names = (stem, f"{stem} {source.start_frame}-{last}")
     free = (name for name in names if name not in taken)
     return next(free, "") or next(
@@ -67,8 +72,15 @@ def folder_of(settings: Ex4dShot) -> Path:
 
 def new_folder(settings: Ex4dShot, name: str, kind: str) -> tuple[int, Path]:
     """Make the next folder of a kind, "mesh" or "take", and return its number: what an earlier one
-    holds may still be in use, by an undo or by another file."""
-    return next_folder(folder_of(settings) / name, kind)
+    holds may still be in use, by an undo or by another file. Raises SettingsError where the disk
+    refuses."""
+    try:
+        return next_folder(folder_of(settings) / name, kind)
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        raise SettingsError(
+            f"The folder {folder_of(settings)} cannot be written to ({why}): choose another Folder."
+        ) from error
 
 
 def next_folder(base: Path, kind: str, number: int = 1) -> tuple[int, Path]:

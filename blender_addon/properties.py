@@ -11,7 +11,7 @@ from .depth_properties import CLASSES as DEPTH_CLASSES
 from .depth_properties import Ex4dDepth
 from .errors import MovieError, SettingsError
 from .kept_settings import note_other_clip
-from .movie import load_movie, load_pictures
+from .movie import load_movie, load_pictures, movie_rate
 from .shot_start import tracked_start, usual_start
 from .take_strips import show_take
 
@@ -22,8 +22,8 @@ PRESETS = (
     ("60", "Orbit 60°", "Move 60 degrees around the subject"),
     ("90", "Orbit 90°", "Move 90 degrees around the subject"),
     ("180", "Sweep", "Swing to both sides and back"),
-    ("zoom_in", "Zoom In", "Dolly towards the subject"),
-    ("zoom_out", "Zoom Out", "Dolly away from the subject"),
+    ("zoom_in", "Dolly In", "Move towards the subject"),
+    ("zoom_out", "Dolly Out", "Move away from the subject"),
 )
 EASINGS = (
     ("linear", "Linear", "The same speed all the way"),
@@ -73,10 +73,11 @@ def _measure_clip(settings: "Ex4dShot", _context: bpy.types.Context) -> None:
     try:
         pictures = clip_pictures(path)
         if pictures is None:
-            settings.clip_frames = load_movie(path).n_frames
+            movie, settings.clip_rate = load_movie(path), movie_rate(path)
         else:
-            settings.clip_frames = load_pictures(pictures.paths).n_frames
+            movie, settings.clip_rate = load_pictures(pictures.paths), 0
             settings.clip_first, settings.is_sequence = pictures.first_number, True
+        settings.clip_frames, settings.clip_size = movie.n_frames, movie.size
     except SettingsError as error:
         settings.clip_fault = str(error)
         return
@@ -133,6 +134,8 @@ class Ex4dShot(bpy.types.PropertyGroup):
     )
     paths_move: bpy.props.BoolProperty(options={"SKIP_SAVE"})  # with the file, to another folder
     clip_frames: bpy.props.IntProperty()  # 0: not known
+    clip_size: bpy.props.IntVectorProperty(size=2)  # (W, H) in pixels
+    clip_rate: bpy.props.FloatProperty()  # frames a second; 0: not known
     clip_before: bpy.props.StringProperty(options=PATH_OPTIONS)  # what depth was last chosen with
     clip_first: bpy.props.IntProperty()  # number of the first picture; 0 for a movie
     clip_fault: bpy.props.StringProperty()  # what is wrong with the pictures' names
@@ -216,7 +219,7 @@ class Ex4dShot(bpy.types.PropertyGroup):
     solved_given: bpy.props.IntProperty()
     grid_stride: bpy.props.EnumProperty(name="Mesh", items=STRIDES)
     min_face_angle: bpy.props.FloatProperty(
-        name="Hole Angle",
+        name="Hole Angle (°)",
         default=2.5,
         min=0,
         max=59,
@@ -230,7 +233,12 @@ class Ex4dShot(bpy.types.PropertyGroup):
     )
     preset: bpy.props.EnumProperty(name="Path", items=PRESETS)
     amount: bpy.props.FloatProperty(
-        name="Amount", default=1, min=-10, max=10, description="Negative: to the other side"
+        name="Amount",
+        default=1,
+        min=-10,
+        max=10,
+        description="How many times the path's angle, or half the way to the nearest surface. "
+        "Negative: to the other side",
     )
     easing: bpy.props.EnumProperty(name="Easing", items=EASINGS, default="smooth")
     quality: bpy.props.EnumProperty(name="Quality", items=QUALITIES)

@@ -18,6 +18,7 @@ from .errors import SettingsError
 from .extension import preferences
 from .mesh_files import why_no_source
 from .requests import FinalSettings
+from .words import panel_words
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -34,6 +35,7 @@ __all__ = [
     "why_no_server",
 ]
 
+_FEWEST = 2  # frames of a clip
 ENGINES = {"DRAFT": "preview", "FINAL": "wan"}
 
 
@@ -51,9 +53,12 @@ def why_no_clip(settings: bpy.types.PropertyGroup) -> str:
     if settings.clip_fault:
         return str(settings.clip_fault)
     if not settings.is_sequence and not os.path.isfile(bpy.path.abspath(settings.clip)):
-        return "There is no such clip."  # isfile never raises
+        return f"There is no such clip: {_name_of(settings.clip)}."  # isfile never raises
     if not settings.clip_frames:
-        return "Blender cannot read the clip."
+        return f"{_name_of(settings.clip)} is no video that Blender can read."
+    if settings.clip_frames < _FEWEST:
+        one = "a single picture" if settings.is_sequence else "a single frame"
+        return f"{_name_of(settings.clip)} is {one}; a clip needs {_FEWEST} or more."
     reason = why_no_depth(settings.depth)
     if reason:
         return reason
@@ -71,7 +76,7 @@ def why_no_depth(depth: bpy.types.PropertyGroup) -> str:
     if depth.kind == "ESTIMATE":
         chosen = chosen_estimator(depth)
         if chosen and not chosen.available:
-            return f"The server cannot: {chosen.reason}"
+            return f"The server cannot: {panel_words(chosen.reason)}"
         if chosen and preferences().only_commercial and not chosen.commercial:
             return f"{chosen.title} may not be used for commercial work ({chosen.licence})."
         return ""
@@ -79,7 +84,7 @@ def why_no_depth(depth: bpy.types.PropertyGroup) -> str:
         return "Choose the clip's depth file, or let the depth be estimated."
     path = bpy.path.abspath(depth.file)
     if not os.path.isfile(path):
-        return "There is no such depth file."
+        return f"There is no such depth file: {_name_of(depth.file)}."
     if not path.lower().endswith(".npz") and not is_picture(path):
         return "The depth must be a .npz file, or a picture of an EXR, PNG or TIFF sequence."
     if depth.use_range and depth.near >= depth.far:
@@ -116,7 +121,7 @@ def why_no_render(
         return str(error)
     engine = (connection.engines if connection else {}).get(ENGINES[settings.quality])
     if engine is not None and not engine.available:
-        return f"The server cannot: {engine.reason}"
+        return f"The server cannot: {panel_words(engine.reason)}"
     return ""
 
 
@@ -135,3 +140,8 @@ def final_settings(settings: bpy.types.PropertyGroup) -> FinalSettings | None:
     return FinalSettings(
         settings.steps, settings.guidance_scale, settings.prompt.strip(), settings.keep_source
     )
+
+
+def _name_of(path: str) -> str:
+    """What a file is called, wherever it lies."""
+    return os.path.basename(os.path.normpath(bpy.path.abspath(path)))

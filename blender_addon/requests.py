@@ -19,12 +19,14 @@ __all__ = [
     "RenderRequest",
     "Request",
     "clip_source_from",
+    "new_key",
     "request_from",
     "stored",
 ]
 
 
-def _new_key() -> str:
+def new_key() -> str:
+    """A key that names a new intention."""
     return uuid.uuid4().hex
 
 
@@ -92,8 +94,9 @@ class ReconstructRequest:
     grid_stride: int = 1
     first_frame: int = 1  # scene frame of the clip's first frame
     set_scene: bool = False
+    set_parts: str = ""  # of scene_parts.PARTS, with commas, where set_scene is not asked
     min_face_angle_deg: float = 2.5
-    key: str = field(default_factory=_new_key)  # one for each intention; see SPEC.md
+    key: str = field(default_factory=new_key)  # one for each intention; see SPEC.md
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class RenderRequest:
     final: FinalSettings | None = None  # of an engine that has such settings
     seed: int = 0
     min_face_angle_deg: float = 2.5
-    key: str = field(default_factory=_new_key)
+    key: str = field(default_factory=new_key)
 
     @property
     def camera_file(self) -> Path:

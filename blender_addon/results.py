@@ -12,6 +12,7 @@ import numpy as np
 
 from .errors import MovieError, ReconstructionError
 from .reconstruction import Reconstruction
+from .words import panel_words, sentence_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +58,7 @@ def read_reconstruction(path: Path) -> ReceivedReconstruction:
         ZeroDivisionError,
         zipfile.BadZipFile,
     ) as error:
-        raise ReconstructionError(f"{path} is no reconstruction: {error}.") from error
+        raise ReconstructionError(f"{path} is no reconstruction: {sentence_of(error)}") from error
     steps = np.unique(np.diff(frames))
     if len(frames) != reconstruction.n_frames or len(steps) > 1 or (steps < 1).any():
         raise ReconstructionError(f"{path} shows frames of the clip that are not evenly spaced.")
@@ -65,7 +66,7 @@ def read_reconstruction(path: Path) -> ReceivedReconstruction:
         reconstruction,
         int(frames[0]),
         int(steps[0]) if len(steps) else 1,
-        tuple(notes.splitlines()),
+        tuple(map(panel_words, notes.splitlines())),
     )
 
 
@@ -91,7 +92,7 @@ def read_summary(path: Path) -> Summary:
             str(values["engine"]),
             int(values["seed"]),
             float(np.mean(values["coverage"])),
-            tuple(map(str, values.get("notes", ()))),
+            tuple(panel_words(str(note)) for note in values.get("notes", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MovieError(f"{path} is damaged: {error}.") from error
+        raise MovieError(f"{path} is damaged: {sentence_of(error)}") from error

@@ -16,6 +16,7 @@ from ..protocol.news import Connected, Disconnected, Done, Failed, Happened, Pro
 from .connection import LinkState
 from .flows import Ask, Unpack, Wait, flow_of
 from .tasks import Task, TaskState
+from .words import panel_words, sentence_of
 from .work_thread import WorkThread
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from .flows import FinishedMesh, FinishedTake, Flow
     from .requests import Request
 
-__all__ = ["Run", "sentence_of"]
+__all__ = ["Run"]
 
 _ENDINGS = FINAL_STATES | {JobState.INTERRUPTED}  # the artist decides about an interrupted one
 
@@ -160,7 +161,7 @@ class Run:
             case JobState.INTERRUPTED:
                 self._go_on(error=JobFailed("The server stopped while the job ran."))
             case _:
-                text = info.error_text or "The server does not say why."
+                text = panel_words(info.error_text) or "The server does not say why."
                 self._go_on(error=JobFailed(text, code=info.error_code))
 
     def _go_on(self, value: Any = None, error: Exception | None = None) -> None:
@@ -201,10 +202,3 @@ class Run:
             return
         self.task.enter(stage, self._clock())
         self._token = begin(client)
-
-
-def sentence_of(error: Exception) -> str:
-    """An error in words, also where Python's own has none."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return str(error) or type(error).__name__

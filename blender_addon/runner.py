@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .errors import NoPlace
-from .requests import RenderRequest
-from .run import Run, sentence_of
+from .requests import RenderRequest, new_key
+from .run import Run
 from .tasks import TaskState
+from .words import sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +78,15 @@ class JobRunner:
         if run is not None and not run.task.over:
             run.cancel()
 
+    def retry(self, key: str) -> None:
+        """Begin a request that failed or was cancelled again, as a job of its own. Raises
+        OSError."""
+        run = self._runs.get(key)
+        if run is None or run.task.state not in (TaskState.FAILED, TaskState.CANCELLED):
+            return
+        self.start(replace(run.task.request, key=new_key()))
+        del self._runs[key]
+
     def dismiss(self, key: str) -> None:
         """Take a request that is over, or held, from the list."""
         run = self._runs.get(key)
@@ -93,7 +103,7 @@ class JobRunner:
         if isinstance(request, RenderRequest):
             request = replace(request, sequencer_id=scene_id)
         else:
-            request = replace(request, set_scene=False)  # asked of another scene
+            request = replace(request, set_scene=False, set_parts="")  # asked of another scene
         self._ledger.add(request)
         run.task.request = request
 

@@ -22,6 +22,7 @@ from .mesh_geometry import fill_mesh
 from .movie import load_movie, load_pictures
 from .paths import stored_path
 from .played_pictures import CODED, LINEAR, holds_light
+from .scene_parts import set_scene_parts
 from .shot_cameras import keep_still, make_shot_camera, make_source_camera
 from .shot_materials import movie_of, put_materials, replaceable_material
 from .shot_parts import TAG, ShotParts, new_part, parts_named, remember_parts, users_of
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
     from .reconstruction import Reconstruction
     from .source_camera import SolvedCamera
 
-__all__ = ["ImportedShot", "ShotSettings", "import_shot", "set_scene_timing"]
+__all__ = ["ImportedShot", "ShotSettings", "import_shot"]
 
+_TIMING = ("rate", "range", "colors")  # the source camera sets the size, with its pixel aspect
 _KEPT = (
     "The mesh object keeps its keys, for they were edited: clear them, and it moves with the "
     "solved camera again."
@@ -98,7 +100,7 @@ def import_shot(
         if scene not in camera.users_scene:
             collection.objects.link(camera)
     if settings.set_scene:
-        set_scene_timing(scene, reconstruction, first_frame)
+        set_scene_parts(scene, reconstruction, first_frame, _TIMING)
         scene.camera = cameras[1]
     remember_parts(scene, ShotParts(name, root, *cameras, collection))
     return ImportedShot(root, collection, *cameras, notes)
@@ -153,18 +155,6 @@ def _check_movie(clip: SourceClip, settings: ShotSettings) -> None:
         raise MovieError(
             f"{clip.path} has {movie.n_frames} frames, the reconstruction needs {needed}."
         )
-
-
-def set_scene_timing(
-    scene: bpy.types.Scene, reconstruction: Reconstruction, first_frame: int
-) -> None:
-    """Give a scene the clip's frame rate and range, and colours that show the movie unchanged."""
-    fps = reconstruction.fps
-    whole = max(1, round(fps))
-    scene.render.fps, scene.render.fps_base = whole, float(whole / fps)
-    scene.frame_start = first_frame
-    scene.frame_end = first_frame + reconstruction.n_frames - 1
-    scene.view_settings.view_transform = "Standard"
 
 
 def _mesh_object(

@@ -17,6 +17,7 @@ from .ledger import Ledger
 from .moved_paths import MovedPaths
 from .placement import Placement
 from .runner import JobRunner
+from .status_bar import StatusBar
 from .tasks import TaskState
 from .unsaved_files import UnsavedFiles
 
@@ -44,6 +45,7 @@ class Session:
         self.runner = JobRunner(self.connection, ledger, self.placement.place)
         self.unsaved = UnsavedFiles(folder / "unsaved", self.placement.arrived, self.runner.reads)
         self.problem = ""  # of the settings, in words
+        self.status_bar = StatusBar()
         self._seen: set[int] = set()  # workspaces that were looked after
 
     def connect(self) -> None:
@@ -76,7 +78,9 @@ class Session:
         if reason and self.connection.client is not None:
             self.disconnect()
             self.problem = reason
-        return self.runner.pump()
+        changed = self.runner.pump()
+        self.status_bar.follow(self.runner.tasks, time.monotonic())
+        return changed
 
     def show_strips(self) -> None:
         """Let a workspace that is opened after the strips were made show them (5.x: it shows none
@@ -107,6 +111,7 @@ class Session:
 
     def close(self) -> None:
         """Stop everything here at once; jobs go on at the server."""
+        self.status_bar.clear()
         self.runner.close()
 
 

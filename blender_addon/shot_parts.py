@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from .words import fitting_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,7 +29,6 @@ __all__ = [
 
 TAG = "ex4d_part"  # on what was made, as what; copies inherit it
 _PARTS = "ex4d_parts"  # of a scene: {key: {"name": ..., "mesh": object, ...}}
-_LONGEST_NAME = 40  # Blender keeps 63 bytes, and parts add their own words
 _NAMES = ("mesh", "source_camera", "shot_camera", "collection")
 
 
@@ -84,7 +85,7 @@ def remember_parts(scene: bpy.types.Scene, parts: ShotParts) -> None:
 def new_part(part: str, name: str, collection: Any, *arguments: Any) -> Any:
     """Make the datablock that plays a part in a shot, named and tagged by it."""
     words = {"collection": "", "mesh": " Mesh", "object": " Mesh"}.get(part, f" {part.title()}")
-    datablock = collection.new(f"EX-4D {name[:_LONGEST_NAME]}{words}", *arguments)
+    datablock = collection.new(fitting_name(f"EX-4D {name}", words), *arguments)
     datablock[TAG] = f"{part}:{name}"
     return datablock
 

@@ -152,7 +152,7 @@ def sample_solved_camera(
             check_lens(current, frame)
             pose = matrix_of(current)
             what = f"The camera {camera.name!r}"
-            pose[:3, :3] = nearest_rotation(pose[:3, :3], what, frame)
+            pose[:3, :3] = nearest_rotation(pose[:3, :3], what, frame, current)
             poses.append(pose)
             intrinsics.append(intrinsics_of(current, view_layer.depsgraph, scene.render, size))
     return SolvedCamera(np.stack(poses), np.stack(intrinsics), size)

@@ -8,7 +8,7 @@ import bpy
 
 from .connection import LinkState
 from .errors import SettingsError
-from .operators import Ex4dOperator
+from .operator_base import Ex4dOperator
 from .project import folder_of
 from .session import session
 from .take_files import read_take
@@ -121,6 +121,20 @@ class EX4D_OT_take_in(Ex4dOperator, bpy.types.Operator):
         place_take(scene, scene, request, finished)
 
 
+class EX4D_OT_retry(Ex4dOperator, bpy.types.Operator):
+    """Try this again, with the settings that it was begun with"""
+
+    bl_idname = "ex4d.retry"
+    bl_label = "Try Again"
+    bl_options = {"REGISTER"}  # noqa: RUF012
+
+    key: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    def run(self, context: bpy.types.Context) -> None:
+        session().connect()
+        session().runner.retry(self.key)
+
+
 class EX4D_OT_place_here(Ex4dOperator, bpy.types.Operator):
     """Bring a result into this scene, although it was made for another one"""
 
@@ -140,5 +154,6 @@ CLASSES = (
     EX4D_OT_take_conditions,
     EX4D_OT_take_remove,
     EX4D_OT_take_in,
+    EX4D_OT_retry,
     EX4D_OT_place_here,
 )

@@ -13,6 +13,7 @@ import bpy
 from .compat import all_strips, strip_content_start, strip_range
 from .errors import AddonError
 from .sequencer import Take, insert_take
+from .words import fitting_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,9 @@ def show_conditions(take: Ex4dTake, folder: Path, seed: int) -> None:
     scene, below = own[0]
     frame_start = strip_content_start(below)  # also where its beginning was cut off
     for file, word in _CONDITIONS.items():
-        given = Take(folder / file, f"{take.name} {word}", take.job_id, seed, take.engine)
+        given = Take(
+            folder / file, fitting_name(take.name, f" {word}"), take.job_id, seed, take.engine
+        )
         below = insert_take(scene, given, frame_start, over=below).strip
         below["ex4d_condition"] = word
 

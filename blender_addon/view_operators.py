@@ -3,7 +3,8 @@
 # No `from __future__ import annotations` here: Blender reads the annotations.
 import bpy
 
-from .operators import Ex4dOperator
+from .extension import documentation
+from .operator_base import Ex4dOperator
 from .viewport import look_through, show_shot
 
 __all__ = ["CLASSES"]
@@ -37,4 +38,14 @@ class EX4D_OT_look_through(Ex4dOperator, bpy.types.Operator):
         look_through(context.scene, context.scene.ex4d.camera)
 
 
-CLASSES = (EX4D_OT_show_shot, EX4D_OT_look_through)
+class EX4D_OT_documentation(Ex4dOperator, bpy.types.Operator):
+    """Open the documentation that came with the add-on"""
+
+    bl_idname = "ex4d.documentation"
+    bl_label = "EX-4D Documentation"
+
+    def run(self, context: bpy.types.Context) -> None:
+        bpy.ops.wm.path_open(filepath=documentation())
+
+
+CLASSES = (EX4D_OT_show_shot, EX4D_OT_look_through, EX4D_OT_documentation)

@@ -6,7 +6,6 @@ DATA_HEADER_BYTES, and `chunk` has its bytes as a second frame.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +20,7 @@ from .errors import (
 )
 from .limits import CHUNK_BYTES_MOST, CONTROL_BYTES, DATA_HEADER_BYTES
 from .messages import Chunk, ControlMessage, DataMessage, Failure, JobList, Message
+from .refusal_words import field_of, words_for
 from .scanner import check_strict
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ Buffer = bytes | bytearray | memoryview
 _encoder = msgspec.msgpack.Encoder()
 _control: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(ControlMessage)
 _data: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(DataMessage)
-_PLACE = re.compile(r" - at `(?:key` in `)?([^`]*)`")
-_FIELD = re.compile(r"field `([^`]*)`")
 
 
 class _Numbered(msgspec.Struct):
@@ -182,13 +180,9 @@ def _decode(decoder: msgspec.msgpack.Decoder[Any], frame: Buffer, most: int) -> 
 
 
 def _refusal(text: str) -> ProtocolError:
-    place = _PLACE.search(text)
-    field = place[1] if place else "$"
-    missing = _FIELD.search(text)
-    if missing:
-        field = f"{field}.{missing[1]}"
+    field, words = field_of(text), words_for(text)
     if field == "$.type" and text.startswith("Invalid value"):
-        return UnknownType(f"There is no such message: {text}", field=field)
+        return UnknownType(f"There is no such message: {words}.", field=field)
     if field.startswith("$.job."):
-        return InvalidArgument(f"The job cannot be accepted: {text}", field=field)
-    return InvalidMessage(f"The message cannot be read: {text}", field=field)
+        return InvalidArgument(f"The job cannot be accepted: {words}.", field=field)
+    return InvalidMessage(f"The message cannot be read: {words}.", field=field)

@@ -25,7 +25,7 @@ __all__ = ["ExtensionTool", "build", "find_tool", "main", "stage", "with_wheels"
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = "blender_manifest.toml"
-FILES = ("__init__.py", "LICENSE")
+FILES = ("__init__.py", "LICENSE", "README.md")
 FOLDERS = ("blender_addon", "protocol")
 # what the client and the library have in common; it needs nothing else
 SHARED = ("ex4d/__init__.py", "ex4d/picture_names.py")

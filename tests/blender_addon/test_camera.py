@@ -188,11 +188,30 @@ def test_what_cannot_be_a_pose_is_refused(scene, root, camera):
     with pytest.raises(CameraError, match="unevenly"):
         sample_camera(scene, camera, root, [1])
     root.scale, camera.scale = (1, 1, 1), (1, -1, 1)
-    with pytest.raises(CameraError, match="mirrored"):
+    with pytest.raises(CameraError, match="mirrored at frame 1: make its scale"):
         sample_camera(scene, camera, root, [1])
     loose = bpy.data.objects.new("loose", bpy.data.cameras.new("loose"))
     with pytest.raises(CameraError, match="view layer"):
         sample_camera(scene, loose, root, [1])
+
+
+@pytest.mark.parametrize(
+    ("scale", "word"),
+    [
+        ((-1, 1, 1), "'camera' is mirrored at frame 1: make the 'crane' object's scale positive"),
+        ((0, 0, 0), "'camera' has no size at frame 1: the 'crane' object's scale is 0"),
+        ((1, 5, 1), "'camera' is sheared at frame 1 by the uneven scale of 'crane'"),
+    ],
+)
+def test_15_a_parent_whose_scale_is_at_fault_is_named(scene, camera, root, scale, word):
+    crane, arm = (bpy.data.objects.new(name, None) for name in ("crane", "arm"))
+    for item in (crane, arm):
+        scene.collection.objects.link(item)
+    camera.parent, arm.parent = arm, crane
+    arm.rotation_euler = (0.3, 0.4, 0.5)
+    crane.scale = scale
+    with pytest.raises(CameraError, match=word):
+        sample_camera(scene, camera, root, [1])
 
 
 def test_a_cameras_other_scene_may_be_sampled(scene, camera, root):

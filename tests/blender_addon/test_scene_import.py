@@ -100,9 +100,9 @@ def test_rate_and_range_change_only_when_asked(scene, small, asked):
 
 
 def test_ntsc_rates_are_exact(scene, shot):
-    from blender_addon.scene_import import set_scene_timing
+    from blender_addon.scene_parts import set_scene_parts
 
-    set_scene_timing(scene, replace(shot, fps=Fraction(30000, 1001)), 1)
+    set_scene_parts(scene, replace(shot, fps=Fraction(30000, 1001)), 1)
     assert scene.render.fps == 30
     assert scene.render.fps_base == pytest.approx(1.001)
 

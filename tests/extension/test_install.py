@@ -117,3 +117,57 @@ def test_it_can_be_installed_over_itself(extension, archive, tmp_path):
     run = installed(archive, extension, tmp_path, times=2, ending="os._exit(0)")
     assert "enabled" in run.stdout, run.stderr
     assert run.returncode == 0, run.stderr
+
+
+BROKEN = """
+import sys
+sys.path.insert(0, {folder!r})
+import msgspec
+"""
+ENDING = """
+import addon_utils
+drawn = []
+class Layout:
+    scale_y = 1
+    def column(self, **_): return self
+    def label(self, text="", icon=""): drawn.append(text)
+import types
+bpy.types.EX4D_PT_stand_in.draw(types.SimpleNamespace(layout=Layout()), bpy.context)
+print("drawn", " ".join(drawn))
+addon_utils.disable({module!r}, default_set=True)
+assert not hasattr(bpy.types, "EX4D_PT_stand_in")
+"""
+MSGSPECS = {
+    "of another make": "",
+    "old": '__version__ = "0.4.1"\nclass Struct: pass',
+    "whose heart is missing": "from ._core import Struct",
+}
+
+
+@pytest.mark.parametrize("kind", MSGSPECS)
+def test_15_a_broken_msgspec_of_another_add_on_is_said_in_one_sentence(
+    extension, archive, tmp_path, kind
+):
+    package = tmp_path / "other" / "msgspec"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(MSGSPECS[kind])
+    first = BROKEN.format(folder=str(package.parent))
+    if kind == "whose heart is missing":
+        first = first.replace("import msgspec", "")
+    script = first + INSTALL.replace("    assert bpy.context.scene.ex4d is not None\n", "").format(
+        times=1, zip=str(archive), module=extension
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script + ENDING.format(module=extension)],
+        env={**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "profile")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+    said = [line for line in run.stdout.splitlines() if line.startswith("EX-4D cannot start")]
+    assert len(said) == 1, run.stdout
+    assert f"msgspec{' 0.4.1' if kind == 'old' else ''}" in said[0]
+    assert "update or disable that one" in said[0]
+    assert f"drawn {said[0]}" in run.stdout

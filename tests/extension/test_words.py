@@ -113,7 +113,7 @@ def test_what_steps_need_is_said(addon, server):
     readiness = addon.part("readiness")
     assert readiness.why_no_clip(shot) == "Choose a clip."
     shot.clip = str(Path(__file__))
-    assert readiness.why_no_clip(shot) == "Blender cannot read the clip."
+    assert readiness.why_no_clip(shot) == "test_words.py is no video that Blender can read."
     shot.clip = str(SHOT / "input.mp4")
     assert readiness.why_no_clip(shot).startswith("Choose the clip's depth file")
     shot.depth.file = str(SHOT / "depth.npz")

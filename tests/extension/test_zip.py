@@ -31,6 +31,7 @@ def manifest(archive):
 def test_only_the_clients_half_is_inside(names):
     assert {name.partition("/")[0] for name in names} == {
         "LICENSE",
+        "README.md",
         "__init__.py",
         "blender_addon",
         "blender_manifest.toml",
