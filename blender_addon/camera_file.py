@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..protocol.errors import InvalidArgument
+from ..protocol.limits import LARGEST_SIDE_PX
 from ..protocol.trajectory import Trajectory, pack_trajectory, unpack_trajectory
 from .axes import world_to_camera_from_blender
 from .errors import SettingsError
@@ -25,7 +26,6 @@ _NAMES += ("source_extrinsics",)
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 _UNREADABLE += (MemoryError, NotImplementedError, RuntimeError)  # encrypted, or packed otherwise
 _LARGEST_BYTES = 1 << 28  # unpacked; hours of film have less
-_LARGEST_SIDE_PX = 8192
 _OFF_CENTRE = 0.05  # of a side; real lenses lie within it
 _PUBLIC_CODE = np.diag([1.0, -1.0, -1.0, 1.0])  # what its paths begin with; ours with none
 
@@ -124,9 +124,9 @@ def _poses(name: str, arrays: dict[str, np.ndarray]) -> np.ndarray:
 def _size(given: np.ndarray) -> tuple[int, int]:
     sides = np.asarray(given, np.float64).ravel()
     is_whole = sides.shape == (2,) and (sides == np.round(sides)).all()
-    if not is_whole or sides.min() < 1 or sides.max() > _LARGEST_SIDE_PX:
+    if not is_whole or sides.min() < 1 or sides.max() > LARGEST_SIDE_PX:
         raise ValueError(
-            f"size must be two whole numbers from 1 to {_LARGEST_SIDE_PX}, it is {sides.tolist()}"
+            f"size must be two whole numbers from 1 to {LARGEST_SIDE_PX}, it is {sides.tolist()}"
         )
     return int(sides[0]), int(sides[1])
 

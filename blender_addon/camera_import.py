@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import bpy
@@ -17,10 +18,12 @@ from .shot_start import first_frame_of_clip, mesh_start
 from .source_camera import place_source_camera
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .camera_file import CameraFile
     from .properties import Ex4dShot
 
-__all__ = ["import_new_camera", "import_solved_camera"]
+__all__ = ["add_camera", "import_new_camera", "import_solved_camera", "size_note"]
 
 _SAME_ASPECT = 1e-4
 
@@ -31,23 +34,30 @@ def import_new_camera(shot: Ex4dShot, file: CameraFile, name: str) -> list[str]:
 
     Returns what the artist should know. Raises CameraError where the mesh cannot carry a path.
     """
-    scene, mesh = shot.id_data, shot.mesh
+    shot.camera = add_camera(shot.id_data, shot.mesh, file, name, like=shot.camera)
+    return _notes(shot, file)
+
+
+def add_camera(
+    scene: bpy.types.Scene,
+    mesh: bpy.types.Object | None,
+    file: CameraFile,
+    name: str,
+    *,
+    like: bpy.types.Object | None,  # the camera whose clipping it gets
+) -> bpy.types.Object:
+    """Add a camera that moves through a mesh as a file says, or through the scene's world."""
     path = file.extrinsics
     if mesh is not None and file.source_extrinsics is not None:
         path = path @ np.linalg.inv(file.source_extrinsics[0])  # its world: the mesh at first
     first = mesh_start(mesh) if mesh is not None else scene.frame_start
-    made = _new_camera(shot, name)
-    try:
+    with _new_camera(scene, mesh, name, like) as made:
         place_source_camera(made, file.intrinsics, file.size, first_frame=first)
         if mesh is None:
             _key(made, path, first)
         else:
             apply_path(made, mesh, path, first_frame=first, scene=scene)
-    except Exception:
-        bpy.data.cameras.remove(made.data)  # and the object with it
-        raise
-    shot.camera = made
-    return _notes(shot, file)
+    return made
 
 
 def import_solved_camera(shot: Ex4dShot, file: CameraFile, name: str) -> list[str]:
@@ -65,25 +75,33 @@ def import_solved_camera(shot: Ex4dShot, file: CameraFile, name: str) -> list[st
                 f"which {shot.num_frames} are used: give a pose for each."
             )
         first, step = first_frame_of_clip(shot), shot.stride
-    made = _new_camera(shot, name)
     lens = np.repeat(file.intrinsics, step, axis=0)  # of frames between: not looked at
-    place_source_camera(made, lens, file.size, first_frame=first)
-    _key(made, file.extrinsics, first, step)
+    with _new_camera(shot.id_data, shot.mesh, name, shot.camera) as made:
+        place_source_camera(made, lens, file.size, first_frame=first)
+        _key(made, file.extrinsics, first, step)
     shot.solved_camera = made
     shot.solved_start = starts_at
     return _pixel_notes(shot, file)
 
 
-def _new_camera(shot: Ex4dShot, name: str) -> bpy.types.Object:
-    scene, mesh = shot.id_data, shot.mesh
+@contextmanager
+def _new_camera(
+    scene: bpy.types.Scene,
+    mesh: bpy.types.Object | None,
+    name: str,
+    like: bpy.types.Object | None,
+) -> Iterator[bpy.types.Object]:
+    """A camera beside the mesh; gone again where what is done with it fails."""
     made = bpy.data.objects.new(name, bpy.data.cameras.new(name))
     own = mesh is not None and mesh.library is None and mesh.users_collection
     collections = [item for item in own or () if item.library is None]
     (collections or [scene.collection])[0].objects.link(made)
-    if shot.camera is not None and shot.camera.type == "CAMERA":
-        lens = shot.camera.data
-        made.data.clip_start, made.data.clip_end = lens.clip_start, lens.clip_end
-    return made
+    if like is not None and like.type == "CAMERA":
+        made.data.clip_start, made.data.clip_end = like.data.clip_start, like.data.clip_end
+    with ExitStack() as failed:
+        failed.callback(bpy.data.cameras.remove, made.data)  # and the object with it
+        yield made
+        failed.pop_all()
 
 
 def _key(camera: bpy.types.Object, extrinsics: np.ndarray, first: int, step: int = 1) -> None:
@@ -94,15 +112,19 @@ def _key(camera: bpy.types.Object, extrinsics: np.ndarray, first: int, step: int
     camera.location, camera.rotation_quaternion = motion[0, :3], motion[0, 3:]
 
 
+def size_note(scene: bpy.types.Scene, file: CameraFile) -> str:
+    """That the scene renders another size than a file is for, as a sentence, or nothing."""
+    (width, height), now = file.size, render_size(scene)
+    if file.size == now:
+        return ""
+    return f"The path is for {width}x{height} pixels, the scene renders {now[0]}x{now[1]}."
+
+
 def _notes(shot: Ex4dShot, file: CameraFile) -> list[str]:
     """What is otherwise in the scene than in the file."""
-    scene, mesh, count = shot.id_data, shot.mesh, len(file.extrinsics)
-    notes, now = [], render_size(scene)
-    if file.size != now:
-        notes.append(
-            f"The file is for {file.size[0]}x{file.size[1]} pixels, the scene renders "
-            f"{now[0]}x{now[1]}."
-        )
+    mesh, count, notes = shot.mesh, len(file.extrinsics), []
+    if note := size_note(shot.id_data, file):
+        notes.append(note)
     if mesh is not None and count != int(mesh["ex4d_n_frames"]):
         notes.append(f"The file has {count} poses, the mesh {int(mesh['ex4d_n_frames'])} frames.")
     if file.shows_other_frames:

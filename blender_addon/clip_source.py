@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from ..protocol.limits import NARROWEST_FOV_DEG, WIDEST_FOV_DEG
 from .errors import SettingsError
 from .extension import preferences
 from .footage import find_footage
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["clip_source", "mesh_source", "remember_source", "show_source"]
 
-_NARROWEST_DEG, _WIDEST_DEG = 1, 175  # as the protocol's Source has it
 _SKIES = {"OFF": 0.0, "AUTO": None}
 _FILES = ("clip", "depth", "solved_camera")  # of a source, as paths
 
@@ -69,10 +69,10 @@ def _fov_deg(shot: Ex4dShot) -> float | None:
         return math.degrees(shot.fov)
     if shot.lens_kind == "MM":
         fov_deg = 2 * math.degrees(math.atan(shot.sensor_mm / (2 * shot.lens_mm)))
-        if not _NARROWEST_DEG <= fov_deg <= _WIDEST_DEG:
+        if not NARROWEST_FOV_DEG <= fov_deg <= WIDEST_FOV_DEG:
             raise SettingsError(
                 f"A lens of {shot.lens_mm:g} mm on a sensor of {shot.sensor_mm:g} mm sees "
-                f"{fov_deg:.3g} degrees; from {_NARROWEST_DEG} to {_WIDEST_DEG} can be."
+                f"{fov_deg:.3g} degrees; from {NARROWEST_FOV_DEG} to {WIDEST_FOV_DEG} can be."
             )
         return fov_deg
     return None

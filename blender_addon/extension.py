@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import bpy
-
-if TYPE_CHECKING:
-    from .preferences import Ex4dPreferences
 
 __all__ = ["ROOT", "documentation", "preferences", "user_folder"]
 
 ROOT = __package__.rpartition(".")[0]  # the extension's id; Blender asks for just this
 
 
-def preferences() -> Ex4dPreferences:
-    """The add-on's preferences."""
+def preferences() -> bpy.types.AddonPreferences:
+    """The add-on's preferences: those of `Ex4dPreferences`."""
     return bpy.context.preferences.addons[ROOT].preferences
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ..protocol.limits import LARGEST_SIDE_PX, LEAST_SIDE_PX
 from .camera import render_size, sample_camera
 from .clip_pictures import clip_pictures
 from .clip_source import clip_source, mesh_source
@@ -39,7 +40,6 @@ from .words import fitting_name
 __all__ = ["CLASSES"]
 
 _TIMEOUT_S = 24 * 3600.0
-_LEAST_SIDE_PX, _LARGEST_SIDE_PX = 16, 8192  # as the protocol's TrajectoryArrays has it
 
 
 class EX4D_OT_connect(Ex4dOperator, bpy.types.Operator):
@@ -204,13 +204,13 @@ class EX4D_OT_dismiss(Ex4dOperator, bpy.types.Operator):
 
 
 def _check_size(width: int, height: int) -> None:
-    if min(width, height) < _LEAST_SIDE_PX:
-        least = f"{_LEAST_SIDE_PX}x{_LEAST_SIDE_PX}"
+    if min(width, height) < LEAST_SIDE_PX:
+        least = f"{LEAST_SIDE_PX}x{LEAST_SIDE_PX}"
         raise CameraError(f"The scene renders {width}x{height} pixels; the least is {least}.")
-    if max(width, height) > _LARGEST_SIDE_PX:
+    if max(width, height) > LARGEST_SIDE_PX:
         raise CameraError(
             f"The scene renders {width}x{height} pixels; the server makes pictures of at most "
-            f"{_LARGEST_SIDE_PX} pixels a side: make Resolution smaller in Output Properties."
+            f"{LARGEST_SIDE_PX} pixels a side: make Resolution smaller in Output Properties."
         )
 
 

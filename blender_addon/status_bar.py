@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import bpy
 
 from .tasks import TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .tasks import Task
 
 __all__ = ["StatusBar"]
 
@@ -19,7 +26,7 @@ class StatusBar:
         self._until_s = 0.0
         self._told: set[str] = set()
 
-    def follow(self, tasks: list, now_s: float) -> None:
+    def follow(self, tasks: Iterable[Task], now_s: float) -> None:
         """Show what has become done since the last time, and take old words away."""
         for task in tasks:
             if task.state is TaskState.DONE and task.request.key not in self._told:

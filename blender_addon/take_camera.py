@@ -5,23 +5,21 @@ from __future__ import annotations
 import os.path
 from typing import TYPE_CHECKING
 
-import bpy
 import numpy as np
 
-from .camera import render_size, sample_camera
-from .camera_state import frames_restored
+from .camera import sample_camera
+from .camera_import import add_camera
 from .clip_source import mesh_source
-from .errors import AddonError, CameraError, SettingsError
-from .keyframes import apply_path
+from .errors import AddonError, CameraError
 from .shot_start import mesh_start
-from .source_camera import place_source_camera
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import bpy
 
+    from .camera_file import CameraFile
     from .requests import ClipSource
 
-__all__ = ["camera_of_take", "mesh_of_source", "size_note"]
+__all__ = ["camera_of_take", "mesh_of_source"]
 
 _SAME_POSE, _SAME_LENS = 1e-4, 1e-2  # scene units and shares of them; pixels
 
@@ -39,46 +37,24 @@ def mesh_of_source(
 def camera_of_take(
     scene: bpy.types.Scene,
     mesh: bpy.types.Object,
-    path: Path,
+    file: CameraFile,
     camera: bpy.types.Object | None,
     name: str,
 ) -> bpy.types.Object:
     """A camera that moves as a take's did: `camera` where it still does, else a new one, so that
-    what was keyed since is not lost. Raises SettingsError when the take's path cannot be read."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            extrinsics, intrinsics = arrays["extrinsics"], arrays["intrinsics"]
-            width, height = (int(side) for side in arrays["size"])
-    except (OSError, KeyError, ValueError) as error:
-        raise SettingsError(f"The camera path of the take cannot be read: {path}.") from error
-    first = mesh_start(mesh)
+    what was keyed since is not lost."""
     if camera is not None and camera.name in scene.objects:
-        frames = range(first, first + len(extrinsics))
+        first = mesh_start(mesh)
+        frames = range(first, first + len(file.extrinsics))
         try:
-            now = sample_camera(scene, camera, mesh, frames, size=(width, height))
+            now = sample_camera(scene, camera, mesh, frames, size=file.size)
         except CameraError:
             now = None
-        if now is not None and _same(now.extrinsics, extrinsics, now.intrinsics, intrinsics):
+        if now is not None and _same(
+            now.extrinsics, file.extrinsics, now.intrinsics, file.intrinsics
+        ):
             return camera
-    made = bpy.data.objects.new(f"{name} Camera", bpy.data.cameras.new(f"{name} Camera"))
-    (mesh.users_collection or (scene.collection,))[0].objects.link(made)
-    if camera is not None and camera.type == "CAMERA":
-        made.data.clip_start, made.data.clip_end = camera.data.clip_start, camera.data.clip_end
-    place_source_camera(made, intrinsics, (width, height), first_frame=first)
-    with frames_restored(scene):
-        scene.frame_set(first)  # where the path's world is
-        apply_path(made, mesh, extrinsics, first_frame=first)
-    return made
-
-
-def size_note(scene: bpy.types.Scene, path: Path) -> str:
-    """That the scene renders another size than a take has, as a sentence, or nothing."""
-    with np.load(path, allow_pickle=False) as arrays:
-        size = tuple(int(side) for side in arrays["size"])
-    now = render_size(scene)
-    if size == now:
-        return ""
-    return f"The take has {size[0]}x{size[1]} pixels, the scene renders {now[0]}x{now[1]}."
+    return add_camera(scene, mesh, file, f"{name} Camera", like=camera)
 
 
 def _is_made_of(mesh: bpy.types.Object, source: ClipSource) -> bool:

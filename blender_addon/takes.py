@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from .camera import render_size
+from .camera_file import read_camera_file
+from .camera_import import size_note
 from .clip_source import show_source
 from .errors import SettingsError
 from .file_paths import files_in_use
 from .paths import found_path
 from .readiness import ENGINES
 from .requests import RenderRequest, request_from
-from .take_camera import camera_of_take, mesh_of_source, size_note
+from .take_camera import camera_of_take, mesh_of_source
 from .take_files import TAKE_FILE
 from .take_strips import remove_strips
 
@@ -46,10 +49,12 @@ def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> str:
     """
     request, scene = request_of(take), shot.id_data
     mesh = mesh_of_source(scene, request.source, shot.mesh)
-    path = folder_of_take(take) / "camera.npz"
     camera = bpy.data.objects.get(request.camera)
+    note = f"The mesh of {take.name} is not in this scene: reconstruct its clip again."
     if mesh is not None:
-        camera = camera_of_take(scene, mesh, path, camera, take.name)
+        file = read_camera_file(folder_of_take(take) / "camera.npz", render_size(scene))
+        camera = camera_of_take(scene, mesh, file, camera, take.name)
+        note = size_note(scene, file)
     show_source(shot, request.source)
     shot.min_face_angle = request.min_face_angle_deg
     shot.seed = take.seed
@@ -61,9 +66,7 @@ def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> str:
     shot.mesh = mesh  # none, rather than that of another clip
     if camera is not None and camera.type == "CAMERA":
         shot.camera = camera
-    if mesh is None:
-        return f"The mesh of {take.name} is not in this scene: reconstruct its clip again."
-    return size_note(scene, path)
+    return note
 
 
 def remove_take(shot: Ex4dShot, index: int, *, delete_files: bool = False) -> str:

@@ -9,7 +9,7 @@ __all__ = ["LONGEST_NAME_BYTES", "fitting_name", "panel_words", "sentence_of"]
 LONGEST_NAME_BYTES = 61  # what Blender keeps of a strip's name, in UTF-8; of others 63
 
 _TAIL_BYTES = 9  # of a name that is cut: its number is there
-_FLAG = re.compile(r"(?<![\w-])--([a-z][a-z_0-9]*)")
+_FLAG = re.compile(r"(?<![\w-])--(engine (?:preview|wan)\b|[a-z][a-z_0-9]*)")
 _FIELDS = {
     "depth_far": "Far",
     "depth_inverted": "Inverted",
@@ -50,8 +50,6 @@ def panel_words(text: str) -> str:
     """A text of the server's first line, with the panel's names where it tells of a command's
     flags."""
     line = text.strip().partition("\n")[0]
-    for engine in ("preview", "wan"):
-        line = line.replace(f"--engine {engine}", _FIELDS[f"engine {engine}"])
     return _FLAG.sub(lambda flag: _FIELDS.get(flag[1], flag[1].replace("_", " ")), line)
 
 

@@ -83,8 +83,8 @@ class TrajectoryArrays(Struct, frozen=True, forbid_unknown_fields=True):
     """A camera path as raw little-endian arrays; see `Trajectory` in SPEC.md."""
 
     n_frames: Annotated[int, Meta(ge=1, le=4096)]
-    width: Annotated[int, Meta(ge=16, le=8192)]  # pixels of the output
-    height: Annotated[int, Meta(ge=16, le=8192)]
+    width: Side  # pixels of the output
+    height: Side
     extrinsics: Path  # float64 [T, 4, 4], world_to_camera, OpenCV axes
     intrinsics: Path  # float64 [T, 4]: fx, fy, cx, cy, pixel centres at +0.5
     source_frames: Path | None = None  # int64 [T]; none: frame t shows source frame t

@@ -16,12 +16,16 @@ __all__ = [
     "GREET_S",
     "HANDSHAKE_S",
     "INVALID_IN_A_ROW",
+    "LARGEST_SIDE_PX",
+    "LEAST_SIDE_PX",
     "MAJOR",
     "MINOR",
+    "NARROWEST_FOV_DEG",
     "OPEN_FETCHES",
     "PONG_S",
     "PREVIEW_BYTES",
     "STALL_S",
+    "WIDEST_FOV_DEG",
     "WINDOW_BYTES_FIRST",
     "WINDOW_BYTES_MOST",
 ]
@@ -50,3 +54,6 @@ DEAD_S = 30.0  # T14: a peer that was silent for so long is gone
 HANDSHAKE_S = 10.0  # from the TCP connection to the end of ZMTP's handshake
 GREET_S = 15.0  # from the TCP connection to hello
 STALL_S = 10.0  # a transfer without a byte for so long is tried again on a new connection
+
+LEAST_SIDE_PX, LARGEST_SIDE_PX = 16, 8192  # of a picture that is made
+NARROWEST_FOV_DEG, WIDEST_FOV_DEG = 1, 175  # horizontal

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from .job_types import BlobId, Count, Name, Path, Side
+from .limits import NARROWEST_FOV_DEG, WIDEST_FOV_DEG
 
 __all__ = [
     "Depth",
@@ -92,7 +93,7 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
     num_frames: Annotated[int, Meta(ge=2, le=4096)] = 49
     width: Side | None = None
     height: Side | None = None
-    fov_deg: Annotated[float, Meta(ge=1, le=175)] | None = None
+    fov_deg: Annotated[float, Meta(ge=NARROWEST_FOV_DEG, le=WIDEST_FOV_DEG)] | None = None
     lens: Lens | None = None  # with fov_deg: that one counts
     cleaning: DepthCleaning | None = None  # none: what fits the kind of depth
     hdr: Literal["tonemap", "keep"] = "tonemap"  # PQ and HLG: to sRGB, or as they are coded

@@ -218,6 +218,13 @@ def saved(addon, server, tmp_path):
 
 
 @pytest.fixture
+def with_mesh(saved, request):
+    """The same with the mesh of the clip's first frames: as many as the test's module says."""
+    saved.reconstruct(num_frames=request.module.SOME)
+    return saved
+
+
+@pytest.fixture
 def addon(blender, extension):
     """The add-on in an empty file, with nothing under way; its ticks must be short (B7)."""
     import addon_utils

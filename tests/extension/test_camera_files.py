@@ -18,13 +18,8 @@ SIZE = (480, 272)
 
 
 @pytest.fixture
-def shot(addon, server, tmp_path):
-    """A saved file with the mesh of some frames."""
-    addon.use(server)
-    addon.bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
-    addon.shot.grid_stride = "4"
-    addon.reconstruct(num_frames=SOME)
-    return addon
+def shot(with_mesh):
+    return with_mesh
 
 
 def rotations(random, count):
