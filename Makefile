@@ -1,4 +1,4 @@
-# `make demo`, `make test` and `make extension`. All make what they need in .venv and .venv-bpy*.
+# `make demo`, `make check`, `make test`, `make extension` and `make docs`. All make what they need in .venv and .venv-bpy*.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PYTHON311 ?= python3.11
@@ -12,7 +12,7 @@ include $(PACKAGING)/versions.mk
 BLENDERS := 42 45 50
 EXTENSION := $(shell sed -n 's/^version = "\(.*\)"/dist\/ex4d-\1.zip/p' blender_manifest.toml)
 
-.PHONY: demo test lint test-library extension test-blender perf fuzz fuzz-readers soak clean
+.PHONY: demo check test lint docs test-library extension test-blender perf fuzz fuzz-readers soak clean
 .NOTPARALLEL:
 
 demo: $(VENV)/installed .venv-bpy50/checked extension
@@ -20,6 +20,10 @@ demo: $(VENV)/installed .venv-bpy50/checked extension
 
 # What a machine lacks is said before the tests run.
 test: lint $(BLENDERS:%=.venv-bpy%/checked) extension test-library test-blender
+
+# What to run before each commit: under a minute.
+check: lint
+	$(BIN)/pytest -m "not slow and not perf and not trial" -n auto --durations=0 -q
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -44,6 +48,10 @@ test-blender-%: .venv-bpy%/checked
 
 in-blender = EX4D_EXTENSION_ZIP=$(EXTENSION) EX4D_PYTHON=$(BIN)/python timeout -k 10 1200 \
 	.venv-bpy$(1)/bin/python -m pytest -m "blender and not perf and not trial"
+
+# The site of docs/, in docs/_build/html; a page or a link that leads nowhere is an error.
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning docs docs/_build/html
 
 # Coverage-guided, of what anybody may send: SECONDS in all, TARGETS of tests/fuzz/targets.py.
 fuzz-readers: $(VENV)/installed-fuzz
@@ -78,6 +86,10 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(PIP) --editable ".[test,wan,depth,train]"
 	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-docs: $(VENV)/installed-test
+	$(PIP) --editable ".[docs]"
+	@touch $@
 
 $(VENV)/installed-fuzz: $(VENV)/installed-test
 	$(PIP) --editable ".[fuzz]"

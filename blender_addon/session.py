@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from ..ex4d.version import __version__
 from .compat import show_in_sequencer
 from .connection import Connection, LinkState
 from .endpoint import address_of, why_offline
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "redraw", "session", "start", "stop"]
 
-VERSION = "0.1.0"
 _BUSY_S, _IDLE_S = 0.1, 1.0  # from one tick to the next
 _SHOWN_IN = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}  # kinds of areas: of their regions
 
@@ -38,7 +38,7 @@ class Session:
 
     def __init__(self, folder: Path) -> None:
         self.keys_folder = folder / "keys"
-        self.connection = Connection(version=VERSION)
+        self.connection = Connection(version=__version__)
         self.placement = Placement()
         self.moved_paths = MovedPaths()
         ledger = Ledger(folder / "jobs")

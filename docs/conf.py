@@ -1,8 +1,6 @@
 """How the documentation is built: `make docs` leaves `docs/_build/html`."""
 
-from pathlib import Path
-
-from ex4d import __version__
+from ex4d.version import __version__
 
 project = "EX-4D for Blender"
 author = "the EX-4D for Blender authors"
@@ -16,6 +14,3 @@ myst_heading_anchors = 4
 html_theme = "furo"
 html_title = f"{project} {version}"
 html_static_path: list[str] = []
-
-# Pages that lie beside the code they describe are read from there.
-ROOT = Path(__file__).parents[1]

@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 __all__ = ["ArrayFrames", "array_names", "open_frames", "read_npz", "write_npz"]
 
 
-def array_names(path: Path, error: type[InputError]) -> list[str]:
+def array_names(path: str | Path, error: type[InputError]) -> list[str]:
     """The names of all arrays in a file. Raises `error` as read_npz does."""
-    with _errors_as(path, error), opened(path) as archive:
+    with _errors_as(path, error), opened(Path(path)) as archive:
         return list(members_of(archive))
 
 
 def read_npz(
-    path: Path,
+    path: str | Path,
     error: type[InputError],
     budget: Budget = COMMAND_LINE,
     *,
@@ -48,8 +48,7 @@ def read_npz(
     """Read the arrays of a file that are called so, or all; others are not looked at. Raise
     `error`, naming the file, when that cannot be done or the arrays together are larger than the
     budget has."""
-    path = Path(path)
-    with _errors_as(path, error), opened(path) as archive:
+    with _errors_as(path, error), opened(Path(path)) as archive:
         members = {
             name: member
             for name, member in members_of(archive).items()
@@ -122,7 +121,7 @@ class ArrayFrames:
 
 
 def open_frames(
-    path: Path,
+    path: str | Path,
     error: type[InputError],
     name: str,
     others: tuple[str, ...] = (),
@@ -157,7 +156,7 @@ def open_frames(
         return frames, read, list(members)
 
 
-def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def write_npz(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
     """Write arrays compressed. Raises OutputError, and ValueError for arrays of objects."""
     for name, array in arrays.items():
         if array.dtype.hasobject:  # NumPy 1.26 has no allow_pickle here
@@ -167,7 +166,7 @@ def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 @contextmanager
-def _errors_as(path: Path, error: type[InputError]) -> Iterator[None]:
+def _errors_as(path: str | Path, error: type[InputError]) -> Iterator[None]:
     """Turn whatever a damaged file makes NumPy and zipfile raise, a dozen types, into `error`."""
     try:
         yield

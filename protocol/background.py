@@ -34,7 +34,7 @@ class BackgroundClient:
         address: Address,
         *,
         name: str = "EX-4D client",
-        version: str = "0.1.0",
+        version: str = "",
         timeouts: Timeouts | None = None,
     ) -> None:
         self._thread = NetworkThread(

@@ -57,7 +57,7 @@ class Client:
         address: Address,
         *,
         name: str = "EX-4D client",
-        version: str = "0.1.0",
+        version: str = "",
         timeouts: Timeouts | None = None,
         on_idle: Callable[[], None] | None = None,
         pause: Callable[[float], None] = time.sleep,

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ex4d import __version__
 from ex4d.errors import Ex4dError, InputError
+from ex4d.version import __version__
 from protocol.client import Client
 from protocol.errors import JobFailed, LinkError, ProtocolError
 from protocol.keys import check_key, load_key_pair, read_public_key

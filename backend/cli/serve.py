@@ -23,12 +23,12 @@ from backend.server import Server
 from backend.service import JobService
 from backend.settings import ServiceSettings
 from backend.text import without_folders
-from ex4d import __version__
 from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS
 from ex4d.depth.estimators.ready import missing_packages, missing_weights
 from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.errors import Ex4dError, OutputError, UsageError
 from ex4d.models_folder import default_folder
+from ex4d.version import __version__
 from protocol.keys import load_key_pair
 from protocol.messages import EngineInfo, EstimatorInfo
 from protocol.serving import AuthorisedClients, FrontSettings

@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[2]
 MANIFEST = "blender_manifest.toml"
 FILES = ("__init__.py", "LICENSE", "README.md")
 FOLDERS = ("blender_addon", "protocol")
-# what the client and the library have in common; it needs nothing else
-SHARED = ("ex4d/__init__.py", "ex4d/picture_names.py")
+# what the client and the library have in common; it needs Python alone
+SHARED = ("ex4d/__init__.py", "ex4d/picture_names.py", "ex4d/version.py")
 # of protocol/: the server's half and the test doubles
 LEFT_OUT = ("__pycache__", ".*", "packaging", "serving", "testing", "*.md", "py.typed")
 _TIMEOUT_S = 120

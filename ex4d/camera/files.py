@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 _OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
-def read_trajectory(path: Path, clip: Clip) -> Trajectory:
+def read_trajectory(path: str | Path, clip: Clip) -> Trajectory:
     """Read a camera path for `clip`.
 
     A path with as many frames as the video file is cut to the clip's frames. Without `size` the
@@ -52,7 +52,7 @@ def read_trajectory(path: Path, clip: Clip) -> Trajectory:
         return _trajectory_of(arrays, clip)
 
 
-def read_source_camera(path: Path, clip: Clip) -> Trajectory:
+def read_source_camera(path: str | Path, clip: Clip) -> Trajectory:
     """Read the path of the camera that filmed `clip`: a pose for each of its frames, or for every
     frame of the video; the lens is for `size` of what is returned, as in read_trajectory.
 
@@ -68,7 +68,7 @@ def read_source_camera(path: Path, clip: Clip) -> Trajectory:
         return _trajectory_of(arrays, clip)
 
 
-def _read(path: Path, names: frozenset[str]) -> dict[str, np.ndarray]:
+def _read(path: str | Path, names: frozenset[str]) -> dict[str, np.ndarray]:
     arrays = read_npz(path, CameraError, names=names)
     missing = {"extrinsics", "intrinsics"} - arrays.keys()
     if missing:
@@ -78,7 +78,7 @@ def _read(path: Path, names: frozenset[str]) -> dict[str, np.ndarray]:
 
 
 @contextmanager
-def _in(path: Path) -> Iterator[None]:
+def _in(path: str | Path) -> Iterator[None]:
     try:
         yield
     except CameraError as error:
@@ -147,7 +147,7 @@ def _size_of(
     return size, intrinsics if meant is None else scale_intrinsics(intrinsics, meant, size)
 
 
-def write_trajectory(path: Path, trajectory: Trajectory) -> None:
+def write_trajectory(path: str | Path, trajectory: Trajectory) -> None:
     """Write a camera path that `read_trajectory` reads back bit for bit."""
     arrays = {
         "extrinsics": trajectory.world_to_camera,

@@ -77,7 +77,7 @@ class ClipDepth:
 
 
 def read_depth(
-    source: Path | StoredDepth,
+    source: str | Path | StoredDepth,
     clip: Clip,
     lens: Lens | None = None,
     *,
@@ -92,7 +92,10 @@ def read_depth(
     any known depth.
     """
     reading = reading or DepthReading()
-    stored = open_depth(source, reading.layer, budget) if isinstance(source, Path) else source
+    if isinstance(source, str | Path):
+        stored = open_depth(Path(source), reading.layer, budget)
+    else:
+        stored = source
     chosen = entries_for(clip, stored.n_frames)
     if chosen is None:
         raise DepthError(

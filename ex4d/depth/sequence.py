@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ex4d import picture_names
 from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.depth.exr import read_exr
 from ex4d.depth.integers import read_integers
 from ex4d.depth.picture import DepthPicture
 from ex4d.errors import DepthError
+from ex4d.picture_names import PictureNamesError
+from ex4d.picture_names import find_pictures as find_by_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +22,8 @@ def find_pictures(source: Path) -> list[Path] | None:
     """The pictures of a sequence in frame order, by the rule of `ex4d.picture_names`; None when
     `source` names none. Raises DepthError: names that make no sequence."""
     try:
-        return picture_names.find_pictures(source)
-    except picture_names.PictureNamesError as error:
+        return find_by_name(source)
+    except PictureNamesError as error:
         raise DepthError(str(error)) from None
 
 

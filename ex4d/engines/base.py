@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from ex4d import __version__
 from ex4d.errors import UsageError
+from ex4d.version import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path
