@@ -23,7 +23,7 @@ test: lint $(BLENDERS:%=.venv-bpy%/checked) extension test-library test-blender
 
 # What to run before each commit: under a minute.
 check: lint
-	$(BIN)/pytest -m "not slow and not perf and not trial" -n auto --durations=0 -q
+	$(BIN)/pytest -m "not slow and not perf and not trial" -n auto -q --durations=0 --durations-min=2
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

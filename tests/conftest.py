@@ -2,8 +2,39 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # No deadline: the machine is shared. The same examples every time: a red test stays red.
 settings.register_profile("ex4d", deadline=None, derandomize=True, database=None)
 settings.load_profile("ex4d")
+
+ROOT = Path(__file__).parent
+# They start servers and workers, load torch, or train: `make check` leaves them out.
+SLOW = (
+    "backend",
+    "ex4d/cli",
+    "ex4d/depth/estimators",
+    "ex4d/depth/test_cleaning.py",
+    "ex4d/depth/test_steady.py",
+    "ex4d/engines/wan",
+    "ex4d/test_output_folders.py",
+    "ex4d/raster/test_cpu_rasterizer.py",
+    "ex4d/test_real_clips.py",
+    "ex4d/test_sample_shot.py",
+    "ex4d/training",
+    "ex4d/video/test_matrix.py",
+    "faults",
+    "protocol/test_background.py",
+    "protocol/test_bulk.py",
+    "protocol/test_connection.py",
+    "trials",
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if any(item.path.is_relative_to(ROOT / name) for name in SLOW):
+            item.add_marker(pytest.mark.slow)

@@ -39,7 +39,7 @@ def test_a_watched_job_sends_at_most_two_pictures_a_second(address, submit, tmp_
         while not (isinstance(news, Happened) and news.event.state is JobState.CANCELLED):
             news = background.news.get(timeout=deadline_s - time.monotonic())
     times_s = [float(line) for line in drawn.read_text().splitlines()]
-    assert np.diff(times_s).min() >= 0.5
+    assert np.diff(times_s).min() >= 0.48  # 0.5 between the decisions; drawing follows them
     assert steps > 20 * len(times_s)  # it was offered far more
     last = pictures[-1]
     assert (last.job_id, last.frames, last.width, last.height) == (job_id, 8, 8 * 48, 64)

@@ -116,7 +116,7 @@ def test_i5_a_temporary_file_that_is_left_is_noticed(broken):
 
 
 def test_i5_a_descriptor_a_thread_or_a_process_too_many_is_noticed(broken, monkeypatch):
-    monkeypatch.setattr("tests.faults.rig.IDLE_S", 0.2)
+    monkeypatch.setattr("tests.faults.rig.CLOSED_S", 0.2)
     held = broken.server.before
     for name in ("n_descriptors", "n_threads", "n_children"):
         broken.server.before = replace(held, **{name: 0})
