@@ -19,6 +19,7 @@ from .moved_paths import MovedPaths
 from .placement import Placement
 from .runner import JobRunner
 from .status_bar import StatusBar
+from .strip_colors import StripColors
 from .tasks import TaskState
 from .unsaved_files import UnsavedFiles
 
@@ -46,6 +47,7 @@ class Session:
         self.unsaved = UnsavedFiles(folder / "unsaved", self.placement.arrived, self.runner.reads)
         self.problem = ""  # of the settings, in words
         self.status_bar = StatusBar()
+        self.strip_colors = StripColors()
         self._seen: set[int] = set()  # workspaces that were looked after
 
     def connect(self) -> None:
@@ -163,6 +165,14 @@ def _opened(*_: object) -> None:
 
 
 @bpy.app.handlers.persistent
+def _changed(scene: object, *_: object) -> None:
+    """After any change that Blender evaluates; and before a render without a window, which needs
+    none before. With windows that would be another thread, and the change was seen before."""
+    if _session is not None and isinstance(scene, bpy.types.Scene):
+        _session.strip_colors.follow(scene)
+
+
+@bpy.app.handlers.persistent
 def _saving(target: object, *_: object) -> None:
     if _session is not None and isinstance(target, str):
         _session.unsaved.saving(target)  # its paths are then right for the other
@@ -187,6 +197,8 @@ _HANDLERS = {
     "undo_post": _undone,
     "redo_post": _undone,
     "load_post": _opened,
+    "depsgraph_update_post": _changed,
+    **({"render_init": _changed} if bpy.app.background else {}),
     "save_pre": _saving,
     "save_post": _saved,
     "save_post_fail": _not_saved,

@@ -82,6 +82,20 @@ def test_few_keys_move_no_point_of_the_mesh_by_a_tenth_of_a_pixel(scene, made, n
         assert (frames[0], frames[-1]) == (FRAMES[0], FRAMES[-1])
 
 
+@pytest.mark.parametrize("name", ["180", "360"])
+def test_in_an_hd_picture_there_are_never_more_keys_than_frames(scene, made, name):
+    """The widest paths, where few keys are hardest: a tenth of a pixel holds, else each frame has
+    its key."""
+    parts, radius, positions = made
+    scene.render.resolution_x, scene.render.resolution_y = 1920, 1080
+    for easing in EASINGS:
+        path = preset_path(name, COUNT, radius, easing=easing)
+        apply_path(parts.shot_camera, parts.root, path, first_frame=FIRST, one_key_a_frame=False)
+        frames, kinds = keys_of(parts.shot_camera)
+        assert largest_error_px(scene, parts.shot_camera, parts.root, path, positions) <= 0.1
+        assert kinds == {"BEZIER"} if len(frames) <= COUNT // 2 else frames == tuple(FRAMES)
+
+
 @pytest.fixture
 def rig(request):
     """A rig by its name: 4.2 crashes at its exit when pytest keeps a function that knows bpy."""

@@ -204,3 +204,36 @@ def test_19_a_take_whose_mesh_is_gone_renders_no_other_clip(shot):
     assert shot.bpy.ops.ex4d.take_reuse() == {"FINISHED"}
     assert shot.shot.mesh is None
     assert not shot.bpy.ops.ex4d.render.poll()
+
+
+def frame_of(addon, path):
+    """The first frame of a render of the strips, float [H, W, 3], 0 to 255."""
+    bpy, render = addon.bpy, addon.bpy.context.scene.render
+    render.image_settings.file_format, render.filepath = "PNG", str(path)
+    render.use_sequencer, render.dither_intensity = True, 0
+    bpy.ops.render.render(write_still=True)
+    image = bpy.data.images.load(str(path), check_existing=False)
+    shown = np.array(image.pixels[:]).reshape(image.size[1], image.size[0], 4)[..., :3] * 255
+    bpy.data.images.remove(image)
+    return shown
+
+
+def test_13_a_take_shows_alike_in_every_view_that_is_chosen_before_and_after(shot, tmp_path):
+    """c20: AgX, then Standard. The scene's view is the artist's, and so are colours given by hand."""
+    scene = shot.bpy.context.scene
+    scene.camera, view = shot.shot.camera, scene.view_settings
+    view.view_transform = "AgX"
+    render(shot)
+    own = strips(scene)[0]
+    shown = {}
+    for name in ("AgX", "Standard", "Filmic", "AgX"):
+        view.view_transform = name
+        shown[name] = frame_of(shot, tmp_path / f"{name}.png")
+        assert view.view_transform == name
+    assert shown["Standard"].std() > 20  # there is a picture
+    for name in ("AgX", "Filmic"):
+        assert np.abs(shown[name] - shown["Standard"]).mean() <= 1
+    own.colorspace_settings.name = "Non-Color"
+    view.view_transform = "Standard"
+    shot.bpy.context.view_layer.update()
+    assert own.colorspace_settings.name == "Non-Color"
