@@ -219,7 +219,7 @@ def frame_of(addon, path):
 
 
 def test_13_a_take_shows_alike_in_every_view_that_is_chosen_before_and_after(shot, tmp_path):
-    """c20: AgX, then Standard. The scene's view is the artist's, and so are colours given by hand."""
+    """The view is the artist's, and so are colours given by hand."""
     scene = shot.bpy.context.scene
     scene.camera, view = shot.shot.camera, scene.view_settings
     view.view_transform = "AgX"
