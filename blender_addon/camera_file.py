@@ -3,8 +3,6 @@ of a clip, as the command line has it or as it is kept beside a mesh."""
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ from ..protocol.limits import LARGEST_SIDE_PX
 from ..protocol.trajectory import Trajectory, pack_trajectory, unpack_trajectory
 from .axes import world_to_camera_from_blender
 from .errors import SettingsError
+from .npz_files import read_arrays
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +22,6 @@ __all__ = ["CameraFile", "read_camera_file"]
 
 _NAMES = ("extrinsics", "camera_to_world", "intrinsics", "size", "source_frames")
 _NAMES += ("source_extrinsics",)
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-_UNREADABLE += (MemoryError, NotImplementedError, RuntimeError)  # encrypted, or packed otherwise
 _LARGEST_BYTES = 1 << 28  # unpacked; hours of film have less
 _OFF_CENTRE = 0.05  # of a side; real lenses lie within it
 _PUBLIC_CODE = np.diag([1.0, -1.0, -1.0, 1.0])  # what its paths begin with; ours with none
@@ -58,24 +55,10 @@ def read_camera_file(path: Path, likely_size: tuple[int, int]) -> CameraFile:
 
 
 def _arrays_of(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise SettingsError(f"There is no camera file {path}.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {item.filename: item.file_size for item in archive.infolist()}
-        n_bytes = sum(members.get(f"{name}.npy", 0) for name in _NAMES)
-        if n_bytes > _LARGEST_BYTES:
-            raise SettingsError(f"{path} has {n_bytes >> 20} MiB when unpacked: it is no camera.")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in _NAMES if name in file.files}
-    except _UNREADABLE as error:
-        raise SettingsError(f"{path} is no .npz file that can be read.") from error
+    arrays = read_arrays(path, _NAMES, what="camera", most_bytes=_LARGEST_BYTES)
     if "intrinsics" not in arrays or not {"extrinsics", "camera_to_world"} & arrays.keys():
         lacks = "extrinsics" if "intrinsics" in arrays else "intrinsics"
         raise SettingsError(f"{path} is no camera path: there is no {lacks!r} in it.")
-    for name, array in arrays.items():
-        if array.dtype.kind not in "fiu":
-            raise SettingsError(f"{path}: {name} must be numbers, not {array.dtype}.")
     return arrays
 
 

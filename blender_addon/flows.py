@@ -28,6 +28,7 @@ from ..protocol.jobs import (
 )
 from ..protocol.trajectory import Trajectory, pack_trajectory
 from .cache_files import write_cache
+from .camera_file import read_camera_file
 from .clip_pictures import clip_pictures
 from .depth_pictures import depth_files
 from .errors import SettingsError
@@ -237,15 +238,10 @@ def _fetch(info: JobInfo, name: str, folder: Path) -> Generator[Step, Any, Path]
 
 
 def read_path(path: Path) -> TrajectoryArrays:
-    """The camera path of a take, packed for the wire."""
-    with np.load(path, allow_pickle=False) as arrays:
-        width, height = (int(side) for side in arrays["size"])
-        source = arrays.get("source_extrinsics", None)
-        path = Trajectory(
-            width,
-            height,
-            arrays["extrinsics"],
-            arrays["intrinsics"],
-            source_extrinsics=source,
+    """The camera path of a take, packed for the wire. Raises SettingsError."""
+    file = read_camera_file(path, (0, 0))  # it has its size
+    return pack_trajectory(
+        Trajectory(
+            *file.size, file.extrinsics, file.intrinsics, source_extrinsics=file.source_extrinsics
         )
-        return pack_trajectory(path)
+    )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import MovieError, ReconstructionError
+from .errors import MovieError, ReconstructionError, SettingsError
+from .npz_files import read_arrays
 from .reconstruction import Reconstruction
 from .words import panel_words, sentence_of
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["ReceivedReconstruction", "Summary", "read_reconstruction", "read_summary"]
+
+_NEEDED = ("disparity", "disparity_min", "disparity_max", "intrinsics", "border_depth", "holes")
+_NEEDED += ("fps_numerator", "fps_denominator", "source_frames")
+_LARGEST_BYTES = 1 << 37  # unpacked; 4096 frames of 4K have less
 
 
 @dataclass(frozen=True)
@@ -34,30 +38,27 @@ def read_reconstruction(path: Path) -> ReceivedReconstruction:
     """Read `reconstruction.npz` (its format: backend/reconstruction.py). Raises
     ReconstructionError for what is no such file, or does not fit together."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            width = int(arrays["disparity"].shape[2])
-            holes = np.unpackbits(arrays["holes"], axis=2, count=width).astype(np.bool_)
-            fps = Fraction(int(arrays["fps_numerator"]), int(arrays["fps_denominator"]))
-            frames = np.asarray(arrays["source_frames"], np.int64)
-            notes = arrays["notes"].tobytes().decode() if "notes" in arrays else ""
-            reconstruction = Reconstruction(
-                arrays["disparity"],
-                float(arrays["disparity_min"]),
-                float(arrays["disparity_max"]),
-                arrays["intrinsics"],
-                float(arrays["border_depth"]),
-                holes,
-                fps,
-            )
-    except (
-        OSError,
-        KeyError,
-        ValueError,
-        IndexError,
-        TypeError,
-        ZeroDivisionError,
-        zipfile.BadZipFile,
-    ) as error:
+        names = (*_NEEDED, "notes")
+        arrays = read_arrays(
+            path, names, what="reconstruction", most_bytes=_LARGEST_BYTES, needed=_NEEDED
+        )
+        width = int(arrays["disparity"].shape[2])
+        holes = np.unpackbits(arrays["holes"], axis=2, count=width).astype(np.bool_)
+        fps = Fraction(int(arrays["fps_numerator"]), int(arrays["fps_denominator"]))
+        frames = np.asarray(arrays["source_frames"], np.int64)
+        notes = arrays["notes"].tobytes().decode() if "notes" in arrays else ""
+        reconstruction = Reconstruction(
+            arrays["disparity"],
+            float(arrays["disparity_min"]),
+            float(arrays["disparity_max"]),
+            arrays["intrinsics"],
+            float(arrays["border_depth"]),
+            holes,
+            fps,
+        )
+    except SettingsError as error:
+        raise ReconstructionError(str(error)) from error
+    except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
         raise ReconstructionError(f"{path} is no reconstruction: {sentence_of(error)}") from error
     steps = np.unique(np.diff(frames))
     if len(frames) != reconstruction.n_frames or len(steps) > 1 or (steps < 1).any():

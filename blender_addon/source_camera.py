@@ -21,7 +21,9 @@ from .camera_state import (
     view_layer_of,
 )
 from .compat import fcurves_of, own_action
+from .errors import SettingsError
 from .made_state import curve_state, is_as_made, note_as_made
+from .npz_files import read_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +36,7 @@ __all__ = [
     "unkey_root",
 ]
 
+_LARGEST_BYTES = 1 << 28  # of a file; hours of film have less
 _KEYED = ("lens", "shift_x", "shift_y")
 _ROOT_PATHS = ("location", "rotation_quaternion")
 _ALL_ROOT_PATHS = (*_ROOT_PATHS, "rotation_euler", "rotation_axis_angle", "rotation_mode")
@@ -49,10 +52,20 @@ class SolvedCamera:
 
     @classmethod
     def read(cls, path: Path) -> SolvedCamera:
-        """Read what `write` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
-            width, height = (int(side) for side in arrays["size"])
-            return cls(arrays["camera_to_world"], arrays["intrinsics"], (width, height))
+        """Read what `write` wrote. Raises SettingsError for a file that is no such path."""
+        names = ("camera_to_world", "intrinsics", "size")
+        arrays = read_arrays(
+            path, names, what="solved camera", most_bytes=_LARGEST_BYTES, needed=names
+        )
+        poses, lenses, size = (arrays[name] for name in names)
+        n_frames = len(poses) if poses.ndim else 0
+        if (
+            poses.shape != (n_frames, 4, 4)
+            or lenses.shape != (n_frames, 3, 3)
+            or size.shape != (2,)
+        ):
+            raise SettingsError(f"{path} is no solved camera: its arrays do not fit together.")
+        return cls(poses, lenses, (int(size[0]), int(size[1])))
 
     def write(self, path: Path) -> None:
         """Keep it in a file."""
