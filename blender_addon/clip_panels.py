@@ -13,7 +13,7 @@ from .kept_settings import depth_beside, kept_depth, kept_solved_camera
 from .panel_parts import SidebarPanel, draw_lines
 from .readiness import why_no_clip, why_no_depth
 from .shot_start import faster_text
-from .take_words import clip_words
+from .take_words import clip_words, depth_words
 
 if TYPE_CHECKING:
     from .depth_properties import Ex4dDepth
@@ -53,7 +53,7 @@ class EX4D_PT_clip(SidebarPanel, bpy.types.Panel):
         if reason:
             draw_lines(layout, reason, "INFO")
         else:
-            layout.label(text=clip_words(shot), icon="CHECKMARK")
+            draw_lines(layout, clip_words(shot), "CHECKMARK")
 
 
 class EX4D_PT_depth(SidebarPanel, bpy.types.Panel):
@@ -73,6 +73,7 @@ class EX4D_PT_depth(SidebarPanel, bpy.types.Panel):
         layout.prop(depth, "file")
         _draw_other_depth(layout, context.scene.ex4d)
         if depth.file and not why_no_depth(depth):
+            draw_lines(layout, depth_words(depth), "CHECKMARK")
             _draw_reading(layout, depth)
 
 

@@ -1,11 +1,13 @@
 """What a scene remembers of its clip's depth: files or an estimator, and what is mended in it."""
 
 # No `from __future__ import annotations` here: Blender reads the annotations.
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
 
 from .compat import PATH_OPTIONS
+from .depth_pictures import measure_depth
 
 if TYPE_CHECKING:
     from ..protocol.messages import EstimatorInfo
@@ -82,8 +84,12 @@ def _set_choice(settings: "Ex4dDepth", number: int) -> None:
 
 
 def _depth_chosen(settings: "Ex4dDepth", _context: bpy.types.Context) -> None:
-    if not settings.id_data.ex4d.paths_move:
-        settings.is_kept = False
+    """Take note of the file's measures, so that the panel need not open it."""
+    if settings.id_data.ex4d.paths_move:
+        return
+    settings.is_kept = False
+    path = bpy.path.abspath(settings.file)
+    settings.size, settings.n_frames = measure_depth(Path(path)) if path else ((0, 0), 0)
 
 
 class Ex4dDepth(bpy.types.PropertyGroup):
@@ -98,6 +104,8 @@ class Ex4dDepth(bpy.types.PropertyGroup):
         description="A .npz file with `depth` [frames, height, width], or any one picture of a "
         "sequence of EXR or 16-bit PNG files",
     )
+    size: bpy.props.IntVectorProperty(size=2)  # (W, H) in pixels; 0: not known
+    n_frames: bpy.props.IntProperty()  # 0: not known
     is_kept: bpy.props.BoolProperty()  # the file was chosen for another clip
     estimator: bpy.props.StringProperty()  # its name; none: the server's choice
     choice: bpy.props.EnumProperty(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .errors import MovieError
+from .movie_turn import shown_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ __all__ = ["Movie", "load_movie", "load_pictures", "movie_rate"]
 class Movie:
     """The measures of a movie, or of a sequence of pictures."""
 
-    size: tuple[int, int]  # (W, H)
+    size: tuple[int, int]  # (W, H), as it is shown
     n_frames: int
 
 
@@ -70,4 +71,4 @@ def load_movie(path: Path) -> Movie:
         bpy.data.images.remove(image)
     if not is_movie or min(size) < 1 or n_frames < 1:
         raise MovieError(f"{path} is damaged or no movie: Blender sees no picture in it.")
-    return Movie(size, n_frames)
+    return Movie(shown_size(path, size), n_frames)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-__all__ = ["read_arrays"]
+__all__ = ["array_shape", "read_arrays"]
 
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 _UNREADABLE += (MemoryError, NotImplementedError, RuntimeError)  # encrypted, or packed otherwise
@@ -52,3 +52,16 @@ def read_arrays(
         if array.dtype.kind not in "fiu":
             raise SettingsError(f"{path}: {name} must be numbers, not {array.dtype}.")
     return arrays
+
+
+def array_shape(path: Path, name: str) -> tuple[int, ...]:
+    """The shape of an array, of which nothing else is read; none where there is no such one."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
+            version = np.lib.format.read_magic(stream)
+            read = np.lib.format.read_array_header_1_0
+            if version != (1, 0):
+                read = np.lib.format.read_array_header_2_0
+            return tuple(int(side) for side in read(stream)[0])
+    except _UNREADABLE:
+        return ()

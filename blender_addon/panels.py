@@ -30,7 +30,7 @@ from .session import session
 from .shot_start import moved_text
 from .take_strips import conditions_shown
 from .take_words import amount_words, quality_of, take_words
-from .tasks import TaskState, fold_tasks
+from .tasks import TaskState, fold_tasks, folded_words
 from .viewport import looks_through, shows_texture
 
 if TYPE_CHECKING:
@@ -218,20 +218,21 @@ def _draw_mesh(layout: bpy.types.UILayout, mesh: bpy.types.Object) -> None:
 
 
 def _draw_tasks(layout: bpy.types.UILayout, kind: type, scene: bpy.types.Scene) -> None:
-    """The requests of a step, with what can be done about each; what is over elsewhere in one
-    line."""
+    """The requests of a step, with what can be done about each; what is over elsewhere or was
+    before the last in one line."""
     tasks = [
         task
         for task in session().runner.tasks
         if isinstance(task.request, kind)
         and not (task.state is TaskState.DONE and kind is RenderRequest)  # among the takes
     ]
-    shown, folded = fold_tasks(tasks, session().placement.own_id_of(scene))
+    scene_id = session().placement.own_id_of(scene)
+    shown, folded = fold_tasks(tasks, scene_id)
     for task in shown:
         _draw_task(layout.box(), task)
     if folded:
         header, body = layout.panel(f"EX4D_over_{kind.__name__}", default_closed=True)
-        header.label(text=f"{len(folded)} finished in other scenes")
+        header.label(text=folded_words(folded, scene_id))
         keys = " ".join(task.request.key for task in folded)
         header.operator("ex4d.dismiss", text="", icon="X").key = keys
         for task in folded if body else ():

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os.path
 from typing import TYPE_CHECKING
 
+from ..ex4d.picture_names import is_picture
 from .readiness import ENGINES
 
 if TYPE_CHECKING:
+    from .depth_properties import Ex4dDepth
     from .properties import Ex4dShot, Ex4dTake
 
-__all__ = ["amount_words", "clip_words", "quality_of", "take_words"]
+__all__ = ["amount_words", "clip_words", "depth_words", "quality_of", "take_words"]
 
 
 def take_words(take: Ex4dTake) -> str:
     """The number of a take, its quality and how much of it the clip saw: 011 · Draft · 77 %."""
-    folder = os.path.basename(take.folder.replace("\\", "/").rstrip("/"))
-    number = folder.rpartition("_")[2]
+    number = _name_of(take.folder).rpartition("_")[2]
     seen = f"{take.coverage:.0%}".replace("%", " %")
     return " · ".join(part for part in (number, quality_of(take), seen) if part)
 
@@ -28,7 +29,7 @@ def quality_of(take: Ex4dTake) -> str:
 
 
 def clip_words(shot: Ex4dShot) -> str:
-    """What is known of the clip: 1920x1080 · 23.976 fps · 240 frames."""
+    """What is known of the clip: plate.mp4 · 1920x1080 · 23.976 fps · 240 frames."""
     width, height = shot.clip_size
     frames = f"{shot.clip_frames} frames"
     if shot.is_sequence:
@@ -36,7 +37,20 @@ def clip_words(shot: Ex4dShot) -> str:
         frames = f"{shot.clip_frames} pictures, {shot.clip_first} to {last}"
     size = f"{width}x{height}" if width else ""  # of a file that an older version saved
     rate = f"{shot.clip_rate:.5g} fps" if shot.clip_rate else ""
-    return " · ".join(part for part in (size, rate, frames) if part)
+    return " · ".join(part for part in (_name_of(shot.clip), size, rate, frames) if part)
+
+
+def depth_words(depth: Ex4dDepth) -> str:
+    """What is known of the depth file: depth.npz · 960x540 · 240 frames."""
+    width, height = depth.size
+    size = f"{width}x{height}" if width else ""  # of a file that an older version saved
+    unit = "pictures" if is_picture(depth.file) else "frames"
+    frames = f"{depth.n_frames} {unit}" if depth.n_frames else ""
+    return " · ".join(part for part in (_name_of(depth.file), size, frames) if part)
+
+
+def _name_of(path: str) -> str:
+    return os.path.basename(path.replace("\\", "/").rstrip("/"))
 
 
 def amount_words(shot: Ex4dShot) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from .requests import Request
 
-__all__ = ["OVER", "Task", "TaskState", "fold_tasks"]
+__all__ = ["OVER", "Task", "TaskState", "fold_tasks", "folded_words"]
 
 
 class TaskState(Enum):
@@ -70,10 +70,26 @@ class Task:
 
 
 def fold_tasks(tasks: Iterable[Task], scene_id: str) -> tuple[list[Task], list[Task]]:
-    """Those that a scene's panel shows, and those that one line tells: over, and of another scene
-    or file."""
-    shown, folded = [], []
-    for task in tasks:
-        is_elsewhere = task.over and task.request.scene_id != scene_id
-        (folded if is_elsewhere else shown).append(task)
-    return shown, folded
+    """Those that a scene's panel shows, oldest first, and those that one line tells: over, and of
+    another scene or file, or before the scene's newest that is over."""
+    shown: list[Task] = []
+    folded: list[Task] = []
+    has_newest = False
+    for task in reversed(list(tasks)):
+        is_own = task.request.scene_id == scene_id
+        is_past = task.over and (has_newest or not is_own)
+        has_newest |= task.over and is_own
+        (folded if is_past else shown).append(task)
+    return shown[::-1], folded[::-1]
+
+
+def folded_words(folded: Iterable[Task], scene_id: str) -> str:
+    """What the line says: 2 finished before, 3 in other scenes."""
+    own = [task.request.scene_id == scene_id for task in folded]
+    before, others = sum(own), len(own) - sum(own)
+    words = [f"{before} finished before"] if before else []
+    if others:
+        words.append(
+            f"{others} in other scenes" if before else f"{others} finished in other scenes"
+        )
+    return ", ".join(words)

@@ -194,6 +194,7 @@ def test_9_a_portrait_phone_clip_is_upright_on_the_mesh_and_in_the_take(saved, t
     np.savez(tmp_path / "depth.npz", depth=np.full(shown.shape[:3], 3, np.float32))
     shot.clip, shot.depth.file = str(tmp_path / "phone.mov"), str(tmp_path / "depth.npz")
     shot.num_frames, shot.grid_stride = N_FRAMES, "1"
+    assert tuple(shot.clip_size) == shown.shape[2:0:-1]
     assert bpy.ops.ex4d.reconstruct(wait=True) == {"FINISHED"}
     bpy.context.scene.camera = shot.camera = source_camera(saved)
     seen = workbench_picture(bpy, tmp_path / "mesh.png")

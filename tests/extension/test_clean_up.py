@@ -140,7 +140,10 @@ def test_34_work_under_way_keeps_its_folder(addon, project):
 @pytest.mark.parametrize("kind", ["NEW", "EMPTY"])  # the latter has the settings of the first
 def test_30_what_is_over_in_other_scenes_is_one_line(addon, project, kind):
     bpy, first = addon.bpy, addon.bpy.context.scene
-    assert draw(addon, "reconstruct").labels.count("Done") == 3
+    drawn = draw(addon, "reconstruct")
+    assert drawn.labels.count("Done") == 1
+    assert "2 finished before" in drawn.labels
+    assert len(drawn.operators["ex4d.dismiss"].key.split()) == 2
     bpy.ops.scene.new(type=kind)
     drawn = draw(addon, "reconstruct")
     assert "3 finished in other scenes" in drawn.labels

@@ -171,7 +171,7 @@ def test_37_a_check_mark_is_for_what_the_server_can_run(addon, available, commer
 def test_37_the_panel_tells_the_clips_size_rate_and_frames(addon, tmp_path):
     addon.choose_clip()
     n_clips = len(addon.bpy.data.movieclips)
-    assert "480x272 · 24 fps · 49 frames" in draw(addon, "clip").text
+    assert "input.mp4 · 480x272 · 24 fps · 49 frames" in draw(addon, "clip").text
     assert n_clips == 0, "what was looked at is not kept"
     for number in (7, 8):
         picture = addon.bpy.data.images.new("x", 64, 48)
@@ -180,6 +180,23 @@ def test_37_the_panel_tells_the_clips_size_rate_and_frames(addon, tmp_path):
         picture.save()
     addon.shot.clip = path
     assert "64x48 · 2 pictures, 7 to 8" in draw(addon, "clip").text
+
+
+def test_37_the_panel_tells_the_depth_files_name_size_and_frames(addon, tmp_path):
+    """Of pictures that are many, too; the file itself is not read for it."""
+    addon.choose_clip()
+    assert "depth.npz · 480x272 · 49 frames" in draw(addon, "depth").text
+    for number in (7, 8, 9):
+        picture = addon.bpy.data.images.new("x", 64, 48, float_buffer=True)
+        path = str(tmp_path / f"z_{number:04d}.exr")
+        picture.filepath_raw, picture.file_format = path, "OPEN_EXR"
+        picture.save()
+    addon.shot.depth.file = path
+    assert "z_0009.exr · 64x48 · 3 pictures" in draw(addon, "depth").text
+    broken = tmp_path / "broken.npz"
+    broken.write_bytes(b"PK\x03\x04")
+    addon.shot.depth.file = str(broken)
+    assert "broken.npz" in draw(addon, "depth").labels
 
 
 def test_37_a_reason_takes_no_more_room_than_none(addon):
