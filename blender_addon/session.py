@@ -18,6 +18,7 @@ from .ledger import Ledger
 from .moved_paths import MovedPaths
 from .placement import Placement
 from .runner import JobRunner
+from .startup_file import StartupFile
 from .status_bar import StatusBar
 from .strip_colors import StripColors
 from .tasks import TaskState
@@ -42,6 +43,7 @@ class Session:
         self.connection = Connection(version=__version__)
         self.placement = Placement()
         self.moved_paths = MovedPaths()
+        self.startup_file = StartupFile()
         ledger = Ledger(folder / "jobs")
         self.runner = JobRunner(self.connection, ledger, self.placement.place)
         self.unsaved = UnsavedFiles(folder / "unsaved", self.placement.arrived, self.runner.reads)
@@ -76,6 +78,7 @@ class Session:
 
     def tick(self) -> bool:
         """Do what is due; whether anything changed."""
+        self.startup_file.restore()
         reason = why_offline(preferences().endpoint, online_access=bpy.app.online_access)
         if reason and self.connection.client is not None:
             self.disconnect()
@@ -174,14 +177,20 @@ def _changed(scene: object, *_: object) -> None:
 
 @bpy.app.handlers.persistent
 def _saving(target: object, *_: object) -> None:
-    if _session is not None and isinstance(target, str):
-        _session.unsaved.saving(target)  # its paths are then right for the other
-        _session.moved_paths.saving(target)
+    if _session is None or not isinstance(target, str):
+        return
+    if not target:  # Save Startup File
+        _session.startup_file.saving()
+        return
+    _session.startup_file.restore()
+    _session.unsaved.saving(target)  # its paths are then right for the other
+    _session.moved_paths.saving(target)
 
 
 @bpy.app.handlers.persistent
 def _saved(*_: object) -> None:
     if _session is not None:
+        _session.startup_file.restore()
         _session.moved_paths.saved()
         _session.unsaved.saved()
 
@@ -189,6 +198,7 @@ def _saved(*_: object) -> None:
 @bpy.app.handlers.persistent
 def _not_saved(*_: object) -> None:
     if _session is not None:
+        _session.startup_file.restore()
         _session.moved_paths.failed()
         _session.unsaved.failed()
 

@@ -57,7 +57,7 @@ class UnsavedFiles:
         self._was_unsaved, self.problem = not bpy.data.filepath, ""
         self._moves, self._made, self._written = {}, [], []
         self._project = os.path.dirname(os.path.abspath(target))
-        if not os.path.isdir(self._project) or not self.root.is_dir():
+        if not target or not os.path.isdir(self._project) or not self.root.is_dir():
             return
         found = [(one, folder) for one in file_paths() if (folder := self._folder_of(one))]
         for folder in dict.fromkeys(folder for _, folder in found if folder.is_dir()):
