@@ -5,7 +5,7 @@ import os.path
 
 import bpy
 
-from ..ex4d.picture_names import CLIP_SUFFIXES
+from ..ex4d.picture_names import CLIP_SUFFIXES, PICTURE_SUFFIXES
 from .errors import SettingsError
 from .kept_settings import depth_beside
 from .operator_base import Ex4dOperator
@@ -17,6 +17,12 @@ __all__ = ["CLASSES"]
 # what is commonly a video: it is told by its content in the end
 MOVIE_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".mxf", ".ts")
 _SUFFIXES = (*MOVIE_SUFFIXES, *sorted(CLIP_SUFFIXES))
+_DEPTH_SUFFIXES = (".npz", *PICTURE_SUFFIXES)
+
+
+def _glob(suffixes: tuple[str, ...]) -> str:
+    """What a file browser shows. Blender's comparison heeds no case."""
+    return ";".join(f"*{suffix}" for suffix in suffixes)
 
 
 class EX4D_OT_open_clip(Ex4dOperator, bpy.types.Operator):
@@ -32,13 +38,12 @@ class EX4D_OT_open_clip(Ex4dOperator, bpy.types.Operator):
     files: bpy.props.CollectionProperty(
         type=bpy.types.OperatorFileListElement, options={"SKIP_SAVE", "HIDDEN"}
     )
-    filter_glob: bpy.props.StringProperty(
-        default=";".join(f"*{suffix}" for suffix in _SUFFIXES), options={"HIDDEN"}
-    )
+    filter_glob: bpy.props.StringProperty(default=_glob(_SUFFIXES), options={"HIDDEN"})
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if self.filepath or self.files:  # dropped on a 3D view
             return self.execute(context)
+        self.filepath = bpy.path.abspath(context.scene.ex4d.clip)  # where the browser begins
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
@@ -75,6 +80,30 @@ class EX4D_FH_clip(bpy.types.FileHandler):
         return context.area is not None and context.area.type == "VIEW_3D"
 
 
+class EX4D_OT_open_depth(Ex4dOperator, bpy.types.Operator):
+    """Choose the clip's depth: a .npz file, or any picture of a sequence of EXR, PNG or TIFF"""
+
+    bl_idname = "ex4d.open_depth"
+    bl_label = "Open Depth"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  # Blender asks for a set
+
+    filepath: bpy.props.StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filter_glob: bpy.props.StringProperty(default=_glob(_DEPTH_SUFFIXES), options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        shot = context.scene.ex4d
+        beside = os.path.dirname(bpy.path.abspath(shot.clip))
+        self.filepath = bpy.path.abspath(shot.depth.file) or os.path.join(beside, "")
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        if not os.path.isfile(self.filepath):
+            raise SettingsError(f"There is no such depth file: {self.filepath}.")
+        depth = context.scene.ex4d.depth
+        depth.kind, depth.file = "FILE", stored_path(self.filepath)
+
+
 class EX4D_OT_use_depth(Ex4dOperator, bpy.types.Operator):
     """Use the depth file that lies beside the clip"""
 
@@ -89,4 +118,4 @@ class EX4D_OT_use_depth(Ex4dOperator, bpy.types.Operator):
         depth.kind, depth.file = "FILE", stored_path(self.path)
 
 
-CLASSES = (EX4D_OT_open_clip, EX4D_FH_clip, EX4D_OT_use_depth)
+CLASSES = (EX4D_OT_open_clip, EX4D_FH_clip, EX4D_OT_open_depth, EX4D_OT_use_depth)

@@ -10,7 +10,7 @@ import bpy
 from ..ex4d.picture_names import is_picture
 from .depth_properties import chosen_estimator, estimator_icon
 from .kept_settings import depth_beside, kept_depth, kept_solved_camera
-from .panel_parts import SidebarPanel, draw_lines
+from .panel_parts import SidebarPanel, draw_file, draw_lines
 from .readiness import why_no_clip, why_no_depth
 from .shot_start import faster_text
 from .take_words import clip_words, depth_words
@@ -32,7 +32,7 @@ class EX4D_PT_clip(SidebarPanel, bpy.types.Panel):
         layout.use_property_split, layout.use_property_decorate = True, False
         if not shot.clip:
             layout.operator("ex4d.open_clip", text="Open Clip", icon="FILE_MOVIE")
-        layout.prop(shot, "clip")
+        draw_file(layout, shot, "clip", "ex4d.open_clip")
         column = layout.column(align=True)
         column.prop(shot, "start_frame")
         column.prop(shot, "num_frames")
@@ -70,7 +70,7 @@ class EX4D_PT_depth(SidebarPanel, bpy.types.Panel):
             layout.prop(depth, "choice")
             _draw_licence(layout, depth)
             return
-        layout.prop(depth, "file")
+        draw_file(layout, depth, "file", "ex4d.open_depth")
         _draw_other_depth(layout, context.scene.ex4d)
         if depth.file and not why_no_depth(depth):
             draw_lines(layout, depth_words(depth), "CHECKMARK")

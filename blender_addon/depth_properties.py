@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .compat import PATH_OPTIONS
 from .depth_pictures import measure_depth
 
 if TYPE_CHECKING:
@@ -98,8 +97,6 @@ class Ex4dDepth(bpy.types.PropertyGroup):
     kind: bpy.props.EnumProperty(name="Depth", items=KINDS)
     file: bpy.props.StringProperty(
         name="File",
-        subtype="FILE_PATH",
-        options=PATH_OPTIONS,
         update=_depth_chosen,
         description="A .npz file with `depth` [frames, height, width], or any one picture of a "
         "sequence of EXR or 16-bit PNG files",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-__all__ = ["SidebarPanel", "draw_button", "draw_lines"]
+__all__ = ["SidebarPanel", "draw_button", "draw_file", "draw_lines"]
 
 
 class SidebarPanel:
@@ -31,6 +31,15 @@ def draw_lines(layout: bpy.types.UILayout, text: str, icon: str) -> None:
         else:
             line = f"{line} {word}".strip()
     column.label(text=line, icon=icon)
+
+
+def draw_file(
+    layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, name: str, operator: str
+) -> None:
+    """A path with a folder button that shows only what fits; Blender's own shows every file."""
+    row = layout.row(align=True)
+    row.prop(group, name)
+    row.operator(operator, text="", icon="FILE_FOLDER")
 
 
 def draw_button(layout: bpy.types.UILayout, operator: str, icon: str, reason: str) -> None:

@@ -126,8 +126,6 @@ class Ex4dShot(bpy.types.PropertyGroup):
     scene_id: bpy.props.StringProperty()  # made when first needed; results find the scene by it
     clip: bpy.props.StringProperty(
         name="Clip",
-        subtype="FILE_PATH",
-        options=PATH_OPTIONS,
         description="The video to re-shoot; or one of its pictures, where it is a sequence of EXR, "
         "PNG, TIFF, JPEG or DPX files",
         update=_measure_clip,

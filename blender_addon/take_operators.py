@@ -105,6 +105,7 @@ class EX4D_OT_take_in(Ex4dOperator, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  # Blender asks for a set
 
     directory: bpy.props.StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE"})
+    filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})  # no files
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.directory = str(folder_of(context.scene.ex4d))

@@ -60,6 +60,28 @@ def test_37_depth_beside_a_clip_is_taken_with_it_else_it_is_estimated(addon, tmp
         open_clip(filepath=str(tmp_path / "none.mp4"))
 
 
+def test_37_file_browsers_show_only_what_fits(addon, tmp_path):
+    """Blender's own folder button, which a path property has, would show every file."""
+    shown = {}
+    for name in ("open_clip", "open_depth", "import_camera"):
+        kind = getattr(addon.bpy.ops.ex4d, name).get_rna_type()
+        shown[name] = set(kind.properties["filter_glob"].default.split(";"))
+    assert {"*.mp4", "*.mov", "*.exr", "*.dpx"} <= shown["open_clip"]
+    assert shown["open_depth"] == {"*.npz", "*.exr", "*.png", "*.tif", "*.tiff"}
+    assert shown["import_camera"] == {"*.npz"}
+    take_in = addon.bpy.ops.ex4d.take_in.get_rna_type()
+    assert take_in.properties["filter_folder"].default
+    for group, name in ((addon.shot, "clip"), (addon.shot.depth, "file")):
+        assert group.bl_rna.properties[name].subtype == "NONE"
+    assert "ex4d.open_clip" in draw(addon, "clip").operators
+    assert "ex4d.open_depth" in draw(addon, "depth").operators
+    chosen = str(shutil.copy(SHOT / "depth.npz", tmp_path / "mine.npz"))
+    assert addon.bpy.ops.ex4d.open_depth(filepath=chosen) == {"FINISHED"}
+    assert (addon.shot.depth.kind, addon.shot.depth.file) == ("FILE", chosen)
+    with pytest.raises(RuntimeError, match="There is no such depth file"):
+        addon.bpy.ops.ex4d.open_depth(filepath=str(tmp_path / "none.npz"))
+
+
 def test_37_a_movie_dropped_on_a_3d_view_is_the_clip(addon, tmp_path):
     """What Blender does at a drop, which it does in a window alone."""
     clip, handler = clip_beside_depth(tmp_path), addon.bpy.types.EX4D_FH_clip
