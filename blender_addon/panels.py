@@ -204,7 +204,7 @@ def _draw_place(layout: bpy.types.UILayout, shot: bpy.types.PropertyGroup) -> No
         draw_lines(layout, text, "INFO")
     elif not bpy.data.filepath and shot.folder.startswith("//"):
         draw_lines(layout, "Save the file first, and its mesh and takes lie beside it.", "INFO")
-    elif stays:
+    elif stays or unsaved.problem:
         text = "The mesh's files lie in the add-on's own folder, which uninstalling deletes."
         draw_lines(layout, unsaved.problem or text, "ERROR")
         layout.operator("ex4d.move_beside", icon="FILE_PARENT")

@@ -117,6 +117,7 @@ class Session:
     def close(self) -> None:
         """Stop everything here at once; jobs go on at the server."""
         self.status_bar.clear()
+        self.unsaved.late.close()
         self.runner.close()
 
 
@@ -164,6 +165,7 @@ def _undone(*_: object) -> None:
 @bpy.app.handlers.persistent
 def _opened(*_: object) -> None:
     if _session is not None:
+        _session.unsaved.problem = ""  # of the file before
         _session.unsaved.follow()
 
 
@@ -222,7 +224,7 @@ def _tick() -> float | None:
     try:
         if _session.runner.busy and _session.connection.client is None:
             _reconnect(_session)
-        if _session.tick():
+        if _session.tick() | _session.unsaved.tick():
             redraw()
         _session.show_strips()
     except Exception:

@@ -4,7 +4,8 @@ the extension is uninstalled: with the first save they come beside the file.
     <extension's folder>/unsaved/<scene's id>/<clip>/mesh_001, take_001, ...
 
 Before a file is written they are linked into its project, copied and checked where there are no
-links, and every path leads there, so that what is written is right. The originals go when the file
+links, and every path leads there, so that what is written is right. What would take long to copy
+comes after the save (late_copies.py), and the paths with the next. The originals go when the file
 is written, unless anything may still read them; a note in their place tells an undo, and a file
 that Blender recovers, where they are. Where nothing was written all is as it was.
 """
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from .file_paths import change_texts, file_paths, place_in
+from .late_copies import AT_ONCE_BYTES, LateCopies, bytes_to_copy
 from .paths import stored_path
 from .project import next_folder
 from .take_files import TAKE_FILE
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["UnsavedFiles"]
 
 _NOTE = "moved.txt"  # in the original's place: where it is now
+_COPYING = "Large files are being copied beside the file, to another disk: save again afterwards."
+_SAVE_AGAIN = "All files lie beside the file now: save it once more, so that it leads there."
 _DEPTH = 3  # a scene's id, a clip, a mesh or take
 
 
@@ -45,6 +49,7 @@ class UnsavedFiles:
         self.problem = ""  # why something stays in the extension's folder, as a sentence
         self._arrived = arrived
         self._reads = reads
+        self.late = LateCopies()
         self._targets: dict[tuple[Path, str], Path] = {}  # of originals that stay, by project
         self._moves: dict[Path, Path] = {}  # of the save under way
         self._made: list[Path] = []
@@ -60,9 +65,14 @@ class UnsavedFiles:
         if not target or not os.path.isdir(self._project) or not self.root.is_dir():
             return
         found = [(one, folder) for one in file_paths() if (folder := self._folder_of(one))]
+        left_bytes = AT_ONCE_BYTES
         for folder in dict.fromkeys(folder for _, folder in found if folder.is_dir()):
             try:
-                self._moves[folder] = self._bring(folder)
+                if (target_folder := self._known(folder)) is None:
+                    left_bytes -= bytes_to_copy(folder, self._project)
+                    target_folder = self._bring(folder, at_once=left_bytes >= 0)
+                if target_folder is not None:
+                    self._moves[folder] = target_folder
             except OSError as error:
                 self.problem = (
                     f"{folder.name} of {folder.parent.name} stays in the add-on's own folder, "
@@ -105,6 +115,22 @@ class UnsavedFiles:
         self.saved()
         return n_moved
 
+    def tick(self) -> bool:
+        """Let paths lead to copies that became whole, which takes some 10 ms; whether there were
+        any."""
+        whole = list(self.late.take_whole())
+        self.problem, self.late.problem = self.late.problem or self.problem, ""
+        open_project = os.path.dirname(bpy.data.filepath)
+        for folder, project, target in whole:
+            if project == open_project:
+                self._targets[folder, project] = target
+            else:  # another file is open now, or a copy was saved
+                shutil.rmtree(target, ignore_errors=True)
+        if any(project == open_project for _, project, _ in whole):
+            self.move()
+            self.problem = self.problem or _SAVE_AGAIN
+        return bool(whole)
+
     def follow(self) -> None:
         """After an undo, or when a file is opened: let paths lead where originals have gone."""
         if not self.root.is_dir():
@@ -124,14 +150,24 @@ class UnsavedFiles:
         parts = Path(place_in(found.path, self.root)).parts if may else ()  # which asks the disk
         return self.root.joinpath(*parts[:_DEPTH]) if len(parts) >= _DEPTH else None
 
-    def _bring(self, folder: Path) -> Path:
-        """The folder's place in the project that is saved, with all that it holds."""
+    def _known(self, folder: Path) -> Path | None:
+        """Where it is in the project that is saved, if it was brought there."""
         known = self._targets.get((folder, self._project)) or _moved_to(folder)
-        if known and known.is_dir():
-            return known
+        return known if known and known.is_dir() else None
+
+    def _bring(self, folder: Path, *, at_once: bool) -> Path | None:
+        """The folder's new place in the project that is saved, with all that it holds; none where
+        that comes later."""
+        if (folder, self._project) in self.late:
+            self.problem = _COPYING
+            return None
         kind, _, number = folder.name.rpartition("_")
         base = Path(bpy.path.abspath(self._settings(folder), start=self._project))
         _, target = next_folder(base / folder.parent.name, kind, int(number))
+        if not at_once:
+            self.late.begin(folder, self._project, target)
+            self.problem = _COPYING
+            return None
         self._made.append(target)
         try:
             shutil.copytree(

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.extension.drawn import draw
+
 pytestmark = pytest.mark.blender
 
 
@@ -204,6 +206,52 @@ def test_34_between_disks_files_are_copied_whole(made):
         assert {path.name: path.read_bytes() for path in Path(project).rglob("*.pc2")} == before
         assert is_whole(made)
         made.bpy.ops.wm.read_homefile(use_empty=True)
+
+
+@pytest.fixture
+def other_disk(made):
+    elsewhere = Path("/dev/shm")  # noqa: S108
+    root = made.session.unsaved.root
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == root.stat().st_dev:
+        pytest.skip("there is no second disk")
+    with tempfile.TemporaryDirectory(dir=elsewhere) as project:
+        yield Path(project)
+        made.bpy.ops.wm.read_homefile(use_empty=True)
+
+
+def test_34_what_is_large_is_copied_to_another_disk_after_the_save(made, other_disk, monkeypatch):
+    """Nothing leads to what is not whole; the file on disk is right in between, too."""
+    bpy, unsaved = made.bpy, made.session.unsaved
+    monkeypatch.setattr(made.part("unsaved_files"), "AT_ONCE_BYTES", 0)
+    save(made, other_disk / "shot.blend")
+    assert "being copied" in draw(made, "reconstruct").text
+    assert len(led_to_extension(made)) > 0
+    bpy.ops.wm.save_mainfile()  # begins nothing anew
+    assert is_whole(made)
+    made.until(lambda: not unsaved.tick() and not led_to_extension(made), "the copies")
+    assert "save it once more" in draw(made, "reconstruct").text
+    assert is_whole(made)
+    names = sorted(folder.name for folder in (other_disk / "ex4d" / "input").iterdir())
+    assert names == ["mesh_001", "take_001"]
+    reopen(made, other_disk / "shot.blend")
+    assert is_whole(made)
+    save(made, other_disk / "shot.blend")
+    assert led_to_extension(made) == []
+    assert unsaved.problem == ""
+    shutil.rmtree(unsaved.root)
+    reopen(made, other_disk / "shot.blend")
+    assert is_whole(made)
+
+
+def test_34_a_copy_that_is_stopped_leaves_nothing_behind(made, other_disk, monkeypatch):
+    monkeypatch.setattr(made.part("unsaved_files"), "AT_ONCE_BYTES", 0)
+    save(made, other_disk / "shot.blend")
+    made.session.unsaved.late.close()
+    whole = {"mesh_001", "take_001"}  # a small one may have been
+    for folder in (other_disk / "ex4d" / "input").iterdir():
+        assert folder.name in whole
+        assert any(folder.iterdir())
+    assert is_whole(made)
 
 
 def test_34_a_take_under_way_comes_in_and_moves_with_the_next_save(made, project):
