@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import CameraError
+from .source_frames import unstretched
 from .unkeyed import unkeyed_values
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ SHEAR_TOLERANCE = 5e-4  # the backend refuses rotations that are off by 1e-3
 
 @contextmanager
 def frames_restored(scene: bpy.types.Scene) -> Iterator[None]:
-    """Let the body go to other frames; the current frame and sub-frame come back in any case, the
-    scene's camera, which markers switch on the way, and what was changed and not yet keyed."""
+    """Let the body go to other frames, as keys count them, whatever Time Stretching says; the
+    current frame and sub-frame come back in any case, the scene's camera, which markers switch on
+    the way, and what was changed and not yet keyed."""
     frame, subframe, camera = scene.frame_current, scene.frame_subframe, scene.camera
     unkeyed = unkeyed_values(scene)
     try:
-        yield
+        with unstretched(scene):
+            yield
     finally:
         scene.frame_set(frame, subframe=subframe)
         if scene.camera != camera:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .source_frames import add_frame_number
+
 if TYPE_CHECKING:
     import bpy
 
@@ -38,7 +40,7 @@ def build_hole_nodes(
 ) -> None:
     """Fill a geometry node group: faces that are white in the frame's mask get material 1.
 
-    Scene frames before and after the clip show its first and last mask, as Mesh Cache does.
+    Which frame's mask: by the rule of `source_frames`.
     """
     group.nodes.clear()
     group.interface.clear()
@@ -58,29 +60,8 @@ def build_hole_nodes(
     texture.interpolation = "Closest"
     texture.inputs["Image"].default_value = masks
     group.links.new(cell.outputs["Attribute"], texture.inputs["Vector"])
-    group.links.new(_frame_number(group, first_frame, n_frames), texture.inputs["Frame"])
+    group.links.new(add_frame_number(group, first_frame, n_frames), texture.inputs["Frame"])
 
     group.links.new(texture.outputs["Color"], material.inputs["Selection"])  # true unless black
     for place, node in enumerate(group.nodes):
         node.location = (200 * place, 0)
-
-
-def _frame_number(
-    group: bpy.types.NodeTree, first_frame: int, n_frames: int
-) -> bpy.types.NodeSocket:
-    """The number of the mask's file: whole frames since the first, held at both ends."""
-    time = group.nodes.new("GeometryNodeInputSceneTime")
-    since = _math(group, "SUBTRACT", time.outputs["Frame"], first_frame)
-    whole = _math(group, "FLOOR", since, 0)
-    started = _math(group, "MAXIMUM", whole, 0)
-    return _math(group, "MINIMUM", started, n_frames - 1)
-
-
-def _math(
-    group: bpy.types.NodeTree, operation: str, value: bpy.types.NodeSocket, other: float
-) -> bpy.types.NodeSocket:
-    node = group.nodes.new("ShaderNodeMath")
-    node.operation = operation
-    group.links.new(value, node.inputs[0])
-    node.inputs[1].default_value = other
-    return node.outputs[0]

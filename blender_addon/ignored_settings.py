@@ -12,9 +12,11 @@ __all__ = ["ignored_note"]
 
 def ignored_note(scene: bpy.types.Scene) -> str:
     """Which of the scene's settings takes leave aside, as a sentence; empty when there are none."""
+    render = scene.render
     settings = {
-        "the render region": scene.render.use_border,
+        "the render region": render.use_border,
         "the preview range": scene.use_preview_range,
+        "the time stretching": render.frame_map_old != render.frame_map_new,
         f"the frame step of {scene.frame_step}": scene.frame_step != 1,
     }
     found = [name for name, is_set in settings.items() if is_set]

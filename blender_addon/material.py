@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .compat import enable_nodes, fcurves_of
+from .compat import enable_nodes
+from .source_frames import show_frames
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,18 +77,14 @@ def _movie_texture(
     texture = tree.nodes.new("ShaderNodeTexImage")
     texture.image = image
     texture.extension = "EXTEND"
-    user = texture.image_user
-    user.frame_start, user.frame_duration = clip.first_frame, clip.n_frames
-    user.frame_offset = clip.start
-    user.use_auto_refresh = True
     tree.animation_data_clear()
-    if clip.stride > 1:  # the offset grows by what one frame per frame leaves out
-        for frame in (0, clip.n_frames - 1):
-            user.frame_offset = clip.start + (clip.stride - 1) * frame
-            user.keyframe_insert("frame_offset", frame=clip.first_frame + frame)
-        for curve in fcurves_of(tree):
-            for point in curve.keyframe_points:
-                point.interpolation = "LINEAR"
+    show_frames(
+        texture,
+        first_frame=clip.first_frame,
+        n_frames=clip.n_frames,
+        start=clip.start,
+        stride=clip.stride,
+    )
     return texture
 
 

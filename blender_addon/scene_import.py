@@ -28,6 +28,7 @@ from .shot_materials import movie_of, put_materials, replaceable_material
 from .shot_parts import TAG, ShotParts, new_part, parts_named, remember_parts, users_of
 from .shot_start import CACHE_MODIFIER
 from .source_camera import unkey_root
+from .source_frames import keep_points_sharp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,6 +93,7 @@ def import_shot(
         collection.objects.link(root)
     _add_modifiers(root, name, files, first_frame)
     _add_materials(root, name, clip, is_sequence=settings.pictures is not None)
+    keep_points_sharp(root)
     root["ex4d_name"], root["ex4d_first_frame"] = name, first_frame
     root["ex4d_n_frames"] = reconstruction.n_frames
     notes = _move_root(root, settings)

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .compat import fcurves_of
 from .made_state import is_as_made, note_as_made, tree_state
 from .shot_parts import TAG, users_of
+from .source_frames import copy_shown_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["movie_of", "put_materials", "replaceable_material"]
-
-_TIMES = ("frame_start", "frame_duration", "frame_offset", "use_auto_refresh", "use_cyclic")
 
 
 def replaceable_material(root: bpy.types.Object, place: int) -> bpy.types.Material | None:
@@ -66,27 +64,7 @@ def _show_clip(theirs: bpy.types.Material, ours: bpy.types.Material) -> None:
         if node.image is None or not str(node.image.get(TAG, "")).startswith("movie:"):
             continue
         node.image = own.image
-        for name in _TIMES:
-            setattr(node.image_user, name, getattr(own.image_user, name))
-        _copy_offsets(ours.node_tree, own, node)
-
-
-def _copy_offsets(from_tree: bpy.types.NodeTree, own: bpy.types.Node, node: bpy.types.Node) -> None:
-    """Key the offsets of frames as on another texture."""
-    tree = node.id_data
-    path = node.path_from_id("image_user") + ".frame_offset"
-    curves = fcurves_of(tree)
-    for curve in [curve for curve in curves if curve.data_path == path]:
-        curves.remove(curve)
-    own_path = own.path_from_id("image_user") + ".frame_offset"
-    for curve in [curve for curve in fcurves_of(from_tree) if curve.data_path == own_path]:
-        for point in curve.keyframe_points:
-            node.image_user.frame_offset = round(point.co[1])
-            node.image_user.keyframe_insert("frame_offset", frame=point.co[0])
-        for mine in fcurves_of(tree):
-            if mine.data_path == path:
-                for point, given in zip(mine.keyframe_points, curve.keyframe_points, strict=True):
-                    point.interpolation = given.interpolation
+        copy_shown_frames(own, node)
 
 
 def _textures(material: bpy.types.Material) -> Iterator[bpy.types.Node]:
