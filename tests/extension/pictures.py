@@ -22,11 +22,15 @@ def workbench_picture(bpy, path: Path) -> np.ndarray:
     return _written(bpy, path)
 
 
-def rendered(bpy, path: Path) -> np.ndarray:
-    """What Cycles makes of what the scene's camera shows: [H, W, 3], sRGB 0..255."""
+def rendered(bpy, path: Path, engine: str = "CYCLES", *, samples: int = 1) -> np.ndarray:
+    """What Cycles or EEVEE makes of what the scene's camera shows: [H, W, 3], sRGB 0..255."""
     scene = bpy.context.scene
-    scene.render.engine = "CYCLES"
-    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    if engine == "EEVEE":
+        engine = "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+    scene.render.engine = engine
+    scene.render.use_sequencer = False
+    scene.cycles.samples, scene.cycles.use_denoising = samples, False
+    scene.eevee.taa_render_samples = samples
     scene.cycles.pixel_filter_type, scene.cycles.filter_width = "BOX", 0.01
     scene.render.dither_intensity = 0
     return _written(bpy, path)
