@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from tests.extension.pictures import workbench_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 __all__ = [
     "N",
@@ -88,7 +88,7 @@ def number_of_picture(bpy: Any, path: Path) -> int:
 def number_of_points(bpy: Any, root: Any) -> int:
     """The number of the frame whose points the mesh has now; -1: of none."""
     cache = root.modifiers["EX-4D Positions"]
-    content = open(bpy.path.abspath(cache.filepath), "rb").read()
+    content = Path(bpy.path.abspath(cache.filepath)).read_bytes()
     n_vertices, n_frames = struct.unpack("<12siiffi", content[:32])[2::3]
     frames = np.frombuffer(content, "<f4", offset=32).reshape(n_frames, n_vertices, 3)
     shown = _evaluated(bpy, root).vertices
@@ -118,7 +118,9 @@ def numbers_of_movie(path: Path) -> list[int]:
     """Those of a movie's frames."""
     av = pytest.importorskip("av")
     with av.open(str(path)) as container:
-        return [grey_number(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+        return [
+            grey_number(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)
+        ]
 
 
 def _evaluated(bpy: Any, root: Any) -> Any:

@@ -118,7 +118,7 @@ def test_1_motion_blur_leaves_the_mesh_sharp(shot, tmp_path, position):
     scene.collection.objects.link(camera)
     camera.parent, camera.location.x, scene.camera = None, 1.5, camera
     scene.frame_set(9)
-    still = rendered(bpy, tmp_path / "still.png")
+    still = rendered(bpy, tmp_path / "still.png", samples=16)
     scene.render.use_motion_blur = True
     scene.render.motion_blur_shutter, scene.render.motion_blur_position = 0.9, position
     blurred = rendered(bpy, tmp_path / "blurred.png", samples=16)
