@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from ..ex4d.containers.frame_count import count_frames
 from .errors import MovieError
 from .movie_turn import shown_size
 
@@ -71,4 +72,5 @@ def load_movie(path: Path) -> Movie:
         bpy.data.images.remove(image)
     if not is_movie or min(size) < 1 or n_frames < 1:
         raise MovieError(f"{path} is damaged or no movie: Blender sees no picture in it.")
-    return Movie(shown_size(path, size), n_frames)
+    # Blender's number is the file's length at its rate
+    return Movie(shown_size(path, size), count_frames(path) or n_frames)

@@ -27,8 +27,17 @@ ROOT = Path(__file__).parents[2]
 MANIFEST = "blender_manifest.toml"
 FILES = ("__init__.py", "LICENSE", "README.md")
 FOLDERS = ("blender_addon", "protocol")
-# what the client and the library have in common; it needs Python alone
-SHARED = ("ex4d/__init__.py", "ex4d/picture_names.py", "ex4d/version.py")
+# what the client and the library have in common; it needs Python and NumPy alone
+SHARED = (
+    "ex4d/__init__.py",
+    "ex4d/containers/__init__.py",
+    "ex4d/containers/frame_count.py",
+    "ex4d/containers/matroska.py",
+    "ex4d/containers/quicktime.py",
+    "ex4d/containers/quicktime_samples.py",
+    "ex4d/picture_names.py",
+    "ex4d/version.py",
+)
 # of protocol/: the server's half and the test doubles
 LEFT_OUT = ("__pycache__", ".*", "packaging", "serving", "testing", "*.md", "py.typed")
 _TIMEOUT_S = 120
@@ -84,7 +93,7 @@ def stage(root: Path, folder: Path, wheels: list[Wheel], wheel_folder: Path) -> 
     for name in FOLDERS:
         shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns(*LEFT_OUT))
     for name in SHARED:
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, folder / name)
     for wheel in wheels:
         shutil.copy2(wheel_folder / wheel.filename, folder / "wheels")

@@ -10,10 +10,10 @@ import av
 from av.stream import Disposition
 
 from ex4d.budget import COMMAND_LINE, Budget
+from ex4d.containers.quicktime import read_header
 from ex4d.errors import VideoError
 from ex4d.lack_of_memory import has_room
 from ex4d.video.formats import FORMATS, what_it_is
-from ex4d.video.quicktime import read_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

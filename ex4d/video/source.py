@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import av
 
+from ex4d.containers.quicktime import read_header
 from ex4d.errors import VideoError
 from ex4d.video.opening import open_video
 from ex4d.video.picture import Display
-from ex4d.video.quicktime import read_header
 from ex4d.video.timing import declared_rate, packets_of
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ FIRST = 5  # scene frame
 
 @pytest.fixture
 def shot(saved, tmp_path):
-    """The add-on with the mesh of a clip of numbered frames, at scene frame 5, each 3003/90000 s."""
+    """The add-on with the mesh of a clip of numbered frames of 3003/90000 s, at scene frame 5."""
     shot = saved.shot
     saved.bpy.context.scene.frame_start = FIRST
     shot.clip = str(write_clip(tmp_path / "clip.mp4", [3003 * k for k in range(N)]))

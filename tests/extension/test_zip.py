@@ -39,7 +39,7 @@ def test_only_the_clients_half_is_inside(names):
         "protocol",
         "wheels",
     }
-    library = {name for name in names if name.startswith("ex4d/") and name != "ex4d/"}
+    library = {name for name in names if name.startswith("ex4d/") and not name.endswith("/")}
     assert library == set(SHARED)
     parts = {part for name in names for part in Path(name).parts}
     assert not parts & {"tests", "testing", "serving", "packaging", "__pycache__", "backend"}

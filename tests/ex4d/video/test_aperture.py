@@ -8,8 +8,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from ex4d.containers.quicktime import CleanAperture
 from ex4d.video import probe, read_clip
-from ex4d.video.quicktime import CleanAperture
 
 from .mp4_boxes import add_to_entry, set_track_matrix
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CleanAperture", "Header", "read_header"]
+__all__ = ["CleanAperture", "Header", "read_header", "walk_boxes"]
 
 _STARTS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"moof", b"styp")
-_FOLDERS = {b"moov", b"trak", b"mdia", b"minf", b"dinf", b"stbl", b"moof", b"traf"}
+_FOLDERS = {b"moov", b"trak", b"edts", b"mdia", b"minf", b"dinf", b"stbl", b"moof", b"traf"}
 _MOST_BOXES = 100_000  # 16 bytes each at least; a fragmented film of an hour has some thousands
 _HAS_OTHERS = 16  # bytes of a dref entry that names a file at all, its header included
 _SELF_CONTAINED = 1
@@ -60,15 +60,26 @@ class Header:
 def read_header(file: BinaryIO) -> Header | None:
     """Walk the boxes of a file; None when it is no mp4 or mov. What is damaged or too deep is
     passed over: FFmpeg says so itself."""
-    file.seek(0)
-    start = file.read(8)
-    if start[4:] not in _STARTS:
+    if not _is_quicktime(file):
         return None
     header = Header()
-    end = file.seek(0, 2)
-    for _, (kind, first, last) in zip(range(_MOST_BOXES), _boxes(file, 0, end, 0), strict=False):
+    for kind, first, last in walk_boxes(file):
         _note(header, kind, file, first, last)
     return header
+
+
+def walk_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, first and last byte of the content of every box, at any depth, each before what it
+    holds; none of a file that is no mp4 or mov."""
+    if _is_quicktime(file):
+        boxes = _boxes(file, 0, file.seek(0, 2), 0)
+        for _, box in zip(range(_MOST_BOXES), boxes, strict=False):
+            yield box
+
+
+def _is_quicktime(file: BinaryIO) -> bool:
+    file.seek(0)
+    return file.read(8)[4:] in _STARTS
 
 
 def _boxes(file: BinaryIO, first: int, end: int, depth: int) -> Iterator[tuple[bytes, int, int]]:

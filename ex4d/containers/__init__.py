@@ -1,0 +1,1 @@
+"""What video files say of themselves, read with Python and NumPy alone: the extension needs it."""
