@@ -18,6 +18,7 @@ FORBIDDEN = {
     "blender_addon": {"torch", "ex4d", "backend"},
 }
 SHARED = {  # of the library; the extension brings them along
+    "ex4d.containers.avi",
     "ex4d.containers.frame_count",
     "ex4d.containers.matroska",
     "ex4d.containers.quicktime",

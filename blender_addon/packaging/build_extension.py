@@ -31,6 +31,7 @@ FOLDERS = ("blender_addon", "protocol")
 SHARED = (
     "ex4d/__init__.py",
     "ex4d/containers/__init__.py",
+    "ex4d/containers/avi.py",
     "ex4d/containers/frame_count.py",
     "ex4d/containers/matroska.py",
     "ex4d/containers/quicktime.py",

@@ -19,6 +19,7 @@ _MOST_ELEMENTS = 200_000  # some 20 minutes of picture and sound; more takes a s
 
 
 def is_matroska(file: BinaryIO) -> bool:
+    """Whether a file begins as a Matroska or WebM does."""
     file.seek(0)
     return int.from_bytes(file.read(4), "big") == _EBML
 

@@ -30,6 +30,8 @@ __all__ = [
 
 N = 12  # frames
 SIZE = (64, 48)  # (W, H) of what is encoded
+_USUAL_CODEC = ("libx264", {"qp": "0", "g": "4"})
+_CODECS = {".webm": ("libvpx-vp9", {"lossless": "1", "lag-in-frames": "0", "g": "4"})}
 _UNIT = Fraction(1, 90_000)  # of times
 _DARKEST, _STEP = 20, 15  # greys
 _FIRST_COLUMN, _COLUMNS = 8, 3  # of the jump in depth
@@ -38,8 +40,9 @@ _FIRST_COLUMN, _COLUMNS = 8, 3  # of the jump in depth
 def write_clip(path: Path, times: Sequence[int], *, rate: Fraction = Fraction(30)) -> Path:
     """Frame k is a grey of 20 + 15 k and is shown at times[k], in 90 000ths of a second."""
     av = pytest.importorskip("av")
+    codec, options = _CODECS.get(path.suffix, _USUAL_CODEC)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=rate, options={"qp": "0", "g": "4"})
+        stream = container.add_stream(codec, rate=rate, options=options)
         (stream.width, stream.height), stream.pix_fmt = SIZE, "yuv420p"
         stream.codec_context.time_base = _UNIT
         for k, time in enumerate(times):

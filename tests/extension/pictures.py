@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["pixels", "rendered", "workbench_picture"]
+__all__ = ["pixels", "rendered", "sequencer_picture", "workbench_picture"]
 
 
 def workbench_picture(bpy, path: Path) -> np.ndarray:
@@ -19,6 +19,12 @@ def workbench_picture(bpy, path: Path) -> np.ndarray:
     scene.render.engine = "BLENDER_WORKBENCH"
     shading = scene.display.shading
     shading.light, shading.color_type, scene.display.render_aa = "FLAT", "TEXTURE", "OFF"
+    return _written(bpy, path)
+
+
+def sequencer_picture(bpy, path: Path) -> np.ndarray:
+    """What the scene's strips show: [H, W, 3], sRGB 0..255."""
+    bpy.context.scene.render.use_sequencer = True
     return _written(bpy, path)
 
 

@@ -1,57 +1,92 @@
-"""The picture on the mesh is that of its own frame, whatever the clip's clock says."""
+"""Points, holes and picture of the mesh, the take and its strip are of one frame, for any clip, at
+any rate and start of the scene."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.extension.pictures import workbench_picture
+from tests.extension.numbered import (
+    SIZE,
+    N,
+    grey_number,
+    number_of_holes,
+    number_of_picture,
+    number_of_points,
+    numbers_of_movie,
+    turn_clip,
+    write_clip,
+    write_depth,
+)
+from tests.extension.pictures import sequencer_picture
+from tests.extension.rig import strips
 
 pytestmark = pytest.mark.blender
 
-N = 12  # frames
-UNIT = Fraction(1, 90_000)
-STEP = 3003  # of 29.97 frames a second
-CLOCKS = {
-    "steady": [STEP * k for k in range(N)],
-    "jitter of 0.7 ms": [STEP * k + (0, 60, -60)[k % 3] for k in range(N)],
-    "a dropped frame": [STEP * (k + (k > 5)) for k in range(N)],
-    "a late start": [STEP * (k + 7) + 1 for k in range(N)],
+RATES = (Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(60), Fraction(15))
+SCENE_RATES = ((24, 1), (25, 1), (30, 1.001), (30, 1), (60, 1))
+STARTS = (0, 1, 1001, -20)
+CONTAINERS = ("mp4", "mov", "mkv", "webm", "avi", "ts")
+TURNED = ("mp4", "mov")
+CLOCKS = {  # of frame k of a clip with this many ticks a frame
+    "steady": lambda step, k: step * k,
+    "jitter": lambda step, k: step * k + (0, 60, -60)[k % 3],  # 0.7 ms
+    "dropped": lambda step, k: step * (k + (k > 5)),
+    "gaps": lambda step, k: step * (k + k // 4),
+    "late": lambda step, k: step * (k + 7) + 1,
+    "doubled": lambda step, k: step * (k + sum(j % 3 == 1 for j in range(k))),
 }
 
 
-def write_clip(path, times):
-    """Frame k is a grey of 20 + 15 k."""
-    av = pytest.importorskip("av")
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30, options={"qp": "0", "g": "4"})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        stream.codec_context.time_base = UNIT
-        for k, time in enumerate(times):
-            picture = np.full((48, 64, 3), 20 + 15 * k, np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = time, UNIT
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+def situations():
+    """Thirty clips: each container with each rate, five of the six clocks, and half of those that
+    can be turned; each with a scene of its own, and all rates and starts of scenes."""
+    for number in range(len(CONTAINERS) * len(RATES)):
+        row, column = divmod(number, len(RATES))
+        container, clock = CONTAINERS[row], list(CLOCKS)[(column + row) % len(CLOCKS)]
+        turned = container in TURNED and number % 2 == 1
+        start = STARTS[(row + 2 * column) % len(STARTS)]
+        scene = SCENE_RATES[(column + row) % len(SCENE_RATES)], start
+        name = f"{container}-{float(RATES[column]):.4g}-{clock}{'-turned' * turned}"
+        yield pytest.param(container, RATES[column], clock, turned, scene, id=name)
 
 
-@pytest.mark.parametrize("container", ["mp4", "mkv"])
-@pytest.mark.parametrize("clock", CLOCKS)
-def test_1_the_mesh_wears_the_picture_of_its_frame(addon, server, tmp_path, clock, container):
-    addon.use(server)
-    addon.bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
-    shot, scene = addon.shot, addon.bpy.context.scene
-    shot.clip = str(write_clip(tmp_path / f"clip.{container}", CLOCKS[clock]))
-    lens = np.array([[77.0, 0, 32], [0, 77, 24], [0, 0, 1]])
-    np.savez(tmp_path / "depth.npz", depth=np.full((N, 48, 64), 4.0), intrinsics=lens)
-    shot.depth.file, shot.num_frames = str(tmp_path / "depth.npz"), N
-    assert addon.bpy.ops.ex4d.reconstruct(wait=True) == {"FINISHED"}
-    seen = []
-    for frame in range(scene.frame_start, scene.frame_start + N):
-        scene.frame_set(frame)
-        grey = np.median(workbench_picture(addon.bpy, tmp_path / "view.png"))
-        seen.append(round((grey - 20) / 15))
-    assert seen == list(range(N))
+def test_all_rates_and_starts_of_scenes_are_among_them():
+    scenes = {parameters.values[4] for parameters in situations()}
+    assert len(scenes) == len(SCENE_RATES) * len(STARTS)
+
+
+@pytest.mark.parametrize(("container", "rate", "clock", "turned", "of_scene"), list(situations()))
+def test_all_that_shows_a_frame_shows_the_same(
+    saved, tmp_path, container, rate, clock, turned, of_scene
+):
+    bpy, shot, scene = saved.bpy, saved.shot, saved.bpy.context.scene
+    (fps, base), first = of_scene
+    ticks = [round(90_000 / rate)] * N
+    clip = tmp_path / f"clip.{container}"
+    write_clip(clip, [CLOCKS[clock](step, k) for k, step in enumerate(ticks)], rate=rate)
+    if turned:
+        turn_clip(clip)
+    size = SIZE[::-1] if turned else SIZE
+    depth = write_depth(tmp_path / "depth.npz", size=size)
+    shot.starts_at = first
+    shot.clip, shot.depth.file, shot.num_frames, shot.grid_stride = str(clip), str(depth), N, "1"
+    if container != "ts":  # which tells its length alone
+        assert shot.clip_frames == N
+    assert bpy.ops.ex4d.reconstruct(wait=True, set_scene=True) == {"FINISHED"}
+    scene.render.fps, scene.render.fps_base = fps, base
+    assert shot.mesh["ex4d_first_frame"] == first
+    shot.camera = scene.camera = next(i for i in scene.objects if i.name.endswith("Source Camera"))
+    assert bpy.ops.ex4d.render(wait=True) == {"FINISHED"}
+    (strip,) = strips(scene)
+    assert numbers_of_movie(Path(bpy.path.abspath(strip.filepath))) == list(range(N))
+    view = tmp_path / "view.png"
+    for k in range(N):
+        scene.frame_set(first + k)
+        seen = [number(bpy, shot.mesh) for number in (number_of_points, number_of_holes)]
+        seen += [number_of_picture(bpy, view), grey_number(sequencer_picture(bpy, view))]
+        assert seen == [k] * 4, f"at scene frame {first + k}"
+    assert np.isclose(scene.render.fps / scene.render.fps_base, fps / base)

@@ -59,14 +59,14 @@ def n_decoded(path):
         return sum(1 for _ in container.decode(video=0))
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.avi"])
 @pytest.mark.parametrize("clock", CLOCKS)
 def test_clips_of_any_clock_are_counted(tmp_path, name, clock):
     path = write_clip(tmp_path / name, CLOCKS[clock])
     assert count_frames(path) == n_decoded(path) == N
 
 
-@pytest.mark.parametrize("flags", ["frag_keyframe+empty_moov", "frag_every_frame+empty_moov", "dash"])
+@pytest.mark.parametrize("flags", ["frag_keyframe+empty_moov", "dash"])
 def test_fragments_are_counted(tmp_path, flags):
     path = write_clip(tmp_path / "a.mp4", CLOCKS["steady"], {"movflags": flags})
     assert count_frames(path) == n_decoded(path) == N
@@ -92,7 +92,7 @@ def test_nothing_is_told_of_other_files(tmp_path, content):
     assert count_frames(path) == count_frames(tmp_path / "none") == 0
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
 def test_a_damaged_file_is_no_error(tmp_path, name):
     whole = write_clip(tmp_path / name, CLOCKS["steady"]).read_bytes()
     rng = np.random.default_rng(0)
