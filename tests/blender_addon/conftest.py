@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,9 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blender_addon.reconstruction import Reconstruction
+ROOT = Path(__file__).parents[2]
+SHOT = ROOT / "examples" / "shot"
 
-SHOT = Path(__file__).parents[2] / "examples" / "shot"
+# the add-on as it is installed, beside what it brings along of the protocol and the library
+_PLACE = {"submodule_search_locations": [str(ROOT)]}
+_SPEC = importlib.util.spec_from_file_location("extension", ROOT / "__init__.py", **_PLACE)
+sys.modules["extension"] = importlib.util.module_from_spec(_SPEC)
+
+from extension.blender_addon.reconstruction import Reconstruction  # noqa: E402
 
 
 def hole_vertices(depth, intrinsics, border_depth):
@@ -99,8 +107,7 @@ def root(scene):
 def make_movie(tmp_path, scene):
     """Write small movies with Blender's own encoder: frame k is a grey of 20 + 8 k."""
     import bpy
-
-    from blender_addon.compat import strips_of
+    from extension.blender_addon.compat import strips_of
 
     def make(name="clip", *, fps=(24, 1.0), n_frames=10, size=(64, 48)) -> Path:
         maker = bpy.data.scenes.new("maker")
@@ -134,8 +141,8 @@ def make_movie(tmp_path, scene):
 def small(scene, random_reconstruction, make_movie, tmp_path):
     """Import a 24x16 clip of 10 frames at scene frame 11; returns a function that imports it
     (again)."""
-    from blender_addon.cache_files import write_cache
-    from blender_addon.scene_import import ShotSettings, import_shot
+    from extension.blender_addon.cache_files import write_cache
+    from extension.blender_addon.scene_import import ShotSettings, import_shot
 
     clip = random_reconstruction(n_frames=10)
     movie = make_movie()

@@ -10,6 +10,7 @@ import bpy
 _LEFT_OUT = {"rna_type", "bl_rna", "session_uid", "users", "id_data", "original", "preview"}
 _LEFT_OUT |= {"tag", "is_evaluated", "depsgraph", "is_updated", "is_updated_data", "is_dirty"}
 _LEFT_OUT |= {"users_collection", "users_scene", "all_objects", "objects_in_use", "pixels"}
+_LEFT_OUT |= {"particle_edit", "override_library"}  # which Blender itself keeps up to date
 _LEFT_OUT |= {"depth", "is_float", "has_data", "channels", "bindcode"}  # of images once loaded
 if bpy.app.version < (4, 5, 0):
     _LEFT_OUT.add("tool_settings")  # 4.2 crashes when uv_sculpt's are read, or soon after
@@ -34,7 +35,9 @@ def dump() -> dict[str, Any]:
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
     """The paths that differ, came or went."""
-    return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    missing = object()  # other than any value, None among them
+    keys = before.keys() | after.keys()
+    return {path for path in keys if before.get(path, missing) != after.get(path, missing)}
 
 
 def _walk(owner: Any, path: str, found: dict[str, Any], above: tuple[int, ...]) -> None:
@@ -51,20 +54,30 @@ def _walk(owner: Any, path: str, found: dict[str, Any], above: tuple[int, ...]) 
             continue
         _note(prop, value, f"{path}.{name}", found, (*above, here))
     for key in owner.keys() if hasattr(owner, "keys") and isinstance(owner, bpy.types.ID) else ():
+        if key in owner.bl_rna.properties:  # where 4.5 and older keep them
+            continue
         found[f"{path}[{key!r}]"] = repr(_plain(owner[key]))
 
 
 def _note(prop: Any, value: Any, path: str, found: dict, above: tuple[int, ...]) -> None:
     if prop.type == "COLLECTION":
-        items = list(value)
-        found[f"{path}#"] = len(items)
-        ends = items if len(items) <= _MOST else items[:50] + items[-50:]
-        for place, item in enumerate(ends):
-            _note_one(item, f"{path}[{place}]", found, above)
+        found[f"{path}#"] = count = len(value)
+        ends = list(value) if count <= _MOST else [*value[:50], *value[-50:]]
+        for key, item in zip(_keys(ends), ends, strict=True):
+            _note_one(item, f"{path}[{key}]", found, above)
     elif prop.type == "POINTER":
         _note_one(value, path, found, above)
     else:
         found[path] = _plain(value)
+
+
+def _keys(items: list) -> list[Any]:
+    """The names of a list's items, where each has one of its own; their places otherwise."""
+    names = [getattr(item, "name", None) for item in items]
+    if not all(isinstance(name, str) and name for name in names):
+        return list(range(len(items)))
+    keys = [f"{n}{'@' * bool(getattr(i, 'library', 0))}" for n, i in zip(names, items, strict=True)]
+    return keys if len(set(keys)) == len(keys) else list(range(len(items)))
 
 
 def _note_one(item: Any, path: str, found: dict, above: tuple[int, ...]) -> None:

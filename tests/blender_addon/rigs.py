@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import bpy
+from extension.blender_addon.compat import fcurves_of
 from mathutils import Euler
-
-from blender_addon.compat import fcurves_of
 
 _ENDS = (11, 18)
 

@@ -6,7 +6,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
 
-from blender_addon.compat import enable_nodes, fcurves_of  # noqa: E402
+from extension.blender_addon.compat import enable_nodes, fcurves_of  # noqa: E402
 
 pytestmark = pytest.mark.blender
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from blender_addon.errors import CameraError
-from blender_addon.presets import EASINGS, orbit_radius, preset_path
+from extension.blender_addon.errors import CameraError
+from extension.blender_addon.presets import EASINGS, orbit_radius, preset_path
 
 NAMES = ("30", "-60", "90", "180", "-180", "zoom_in", "zoom_out", "360", "12.5")
 

@@ -7,9 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-
-from blender_addon.errors import ReconstructionError
-from blender_addon.reconstruction import STRIDES, Grid
+from extension.blender_addon.errors import ReconstructionError
+from extension.blender_addon.reconstruction import STRIDES, Grid
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
 
-from blender_addon.compat import (  # noqa: E402
+from extension.blender_addon.compat import (  # noqa: E402
     all_strips,
     scene_of_shown_strips,
     strip_content_frames,
     strip_range,
     strips_of,
 )
-from blender_addon.errors import MovieError, SequencerError  # noqa: E402
-from blender_addon.sequencer import Take, insert_take  # noqa: E402
+from extension.blender_addon.errors import MovieError, SequencerError  # noqa: E402
+from extension.blender_addon.sequencer import Take, insert_take  # noqa: E402
 
 pytestmark = pytest.mark.blender
 
@@ -168,8 +168,7 @@ def test_a_broken_movie_changes_nothing(scene, make_movie, tmp_path, damage):
         path.unlink()
     elif damage == "picture":
         import numpy as np
-
-        from blender_addon.cache_files import write_png
+        from extension.blender_addon.cache_files import write_png
 
         path = tmp_path / "picture.png"
         write_png(path, np.ones((48, 64), np.bool_))
