@@ -30,7 +30,8 @@ class EX4D_OT_move_beside(Ex4dOperator, bpy.types.Operator):
         n_moved = unsaved.move()
         if unsaved.problem:
             raise SettingsError(unsaved.problem)
-        self.report({"INFO"}, f"{n_moved} meshes and takes lie beside the file now. Save it.")
+        what = "One mesh or take lies" if n_moved == 1 else f"{n_moved} meshes and takes lie"
+        self.report({"INFO"}, f"{what} beside the file now. Save it.")
 
 
 class EX4D_OT_clean_up(Ex4dOperator, bpy.types.Operator):

@@ -78,7 +78,7 @@ def find_old_meshes(unsaved: Path, reads: Callable[[Path], bool]) -> OldMeshes:
                 kept[folder] = f"{folder.parent.name}/{folder.name} stays: {blend.name} may use it."
     gone = tuple(folder for folder in free if folder not in kept)
     size = sum(path.lstat().st_size for folder in gone for path in _written(folder))
-    return OldMeshes(gone, size, tuple(kept.values()))
+    return OldMeshes(gone, size, tuple(dict.fromkeys(kept.values())))
 
 
 def _is_own(base: Path, text: str) -> bool:

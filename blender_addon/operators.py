@@ -91,15 +91,14 @@ class EX4D_OT_reconstruct(OnceOperator, bpy.types.Operator):
         return why_no_reconstruction(shot, preferences().endpoint, connection)
 
     def ask(self, context: bpy.types.Context) -> set[str]:
-        if not holds_work(context.scene):
+        if not holds_work(context.scene) or not _differing_parts(context.scene):
             return self.execute(context)
         return context.window_manager.invoke_props_dialog(self, width=340)
 
     def draw(self, context: bpy.types.Context) -> None:
         self.layout.label(text="This scene already holds work.")
-        first = first_frame_of_clip(context.scene.ex4d)
         self.layout.label(text="Give it the clip's:")
-        for part, text in part_texts(context.scene, context.scene.ex4d, first).items():
+        for part, text in _differing_parts(context.scene).items():
             self.layout.prop_enum(self, "set_parts", part, text=text)
 
     def run(self, context: bpy.types.Context) -> None:
@@ -126,6 +125,10 @@ class EX4D_OT_reconstruct(OnceOperator, bpy.types.Operator):
             settings.starts_at = settings.starts_at  # it stays, although the scene's range changes
         _start(request, self.wait)
         self.report({"INFO"}, f"{name} is under way.")
+
+
+def _differing_parts(scene: bpy.types.Scene) -> dict[str, str]:
+    return part_texts(scene, scene.ex4d, first_frame_of_clip(scene.ex4d))
 
 
 class EX4D_OT_render(OnceOperator, bpy.types.Operator):

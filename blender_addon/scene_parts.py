@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "part_texts", "set_scene_parts"]
 
-PARTS = ("rate", "range", "size", "colors")
+_NAMES = {"rate": "Rate (fps)", "range": "Range", "size": "Size", "colors": "Colours"}
+PARTS = tuple(_NAMES)
 _SHOWS_PLATE = "Standard"
 
 
@@ -46,14 +47,18 @@ def set_scene_parts(
 
 
 def part_texts(scene: bpy.types.Scene, shot: Ex4dShot, first_frame: int) -> dict[str, str]:
-    """What each part would be and is now, as the question shows it."""
+    """What each part that differs would be and is now, as the question shows it."""
     render, (width, height) = scene.render, shot.clip_size
     rate = shot.fps if shot.is_sequence else shot.clip_rate / shot.stride
-    rates = f"{rate:.5g} fps" if rate else "the clip's"
     last = first_frame + shot.num_frames - 1
+    of_clip_and_now = {
+        "rate": (f"{rate:.5g}" if rate else "the clip's", f"{render.fps / render.fps_base:.5g}"),
+        "range": (f"{first_frame} to {last}", f"{scene.frame_start} to {scene.frame_end}"),
+        "size": (f"{width}x{height}", f"{render.resolution_x}x{render.resolution_y}"),
+        "colors": (_SHOWS_PLATE, scene.view_settings.view_transform),
+    }
     return {
-        "rate": f"Rate: {rates}, now {render.fps / render.fps_base:.5g}",
-        "range": f"Range: {first_frame} to {last}, now {scene.frame_start} to {scene.frame_end}",
-        "size": f"Size: {width}x{height}, now {render.resolution_x}x{render.resolution_y}",
-        "colors": f"Colours: {_SHOWS_PLATE}, now {scene.view_settings.view_transform}",
+        part: f"{_NAMES[part]}: {clips}, now {now}"
+        for part, (clips, now) in of_clip_and_now.items()
+        if clips != now
     }

@@ -26,6 +26,7 @@ from .late_copies import AT_ONCE_BYTES, LateCopies, bytes_to_copy
 from .paths import stored_path
 from .project import next_folder
 from .take_files import TAKE_FILE
+from .words import sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,8 +77,7 @@ class UnsavedFiles:
             except OSError as error:
                 self.problem = (
                     f"{folder.name} of {folder.parent.name} stays in the add-on's own folder, "
-                    f"which uninstalling deletes: {error.strerror or error}. Mend that, and "
-                    "save again."
+                    f"which uninstalling deletes. {sentence_of(error)} Mend that, and save again."
                 )
         for target_folder in self._moves.values():
             self._mend_take(target_folder)

@@ -3,6 +3,7 @@
 # No `from __future__ import annotations` here: Blender reads the annotations.
 import bpy
 
+from .errors import SettingsError
 from .extension import documentation
 from .operator_base import Ex4dOperator
 from .viewport import look_through, show_shot
@@ -45,7 +46,10 @@ class EX4D_OT_documentation(Ex4dOperator, bpy.types.Operator):
     bl_label = "EX-4D Documentation"
 
     def run(self, context: bpy.types.Context) -> None:
-        bpy.ops.wm.path_open(filepath=documentation())
+        try:
+            bpy.ops.wm.path_open(filepath=documentation())
+        except RuntimeError:
+            raise SettingsError(f"No program opens texts here: read {documentation()}.") from None
 
 
 CLASSES = (EX4D_OT_show_shot, EX4D_OT_look_through, EX4D_OT_documentation)

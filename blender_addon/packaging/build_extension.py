@@ -26,6 +26,7 @@ __all__ = ["ExtensionTool", "build", "find_tool", "main", "stage", "with_wheels"
 ROOT = Path(__file__).parents[2]
 MANIFEST = "blender_manifest.toml"
 FILES = ("__init__.py", "LICENSE", "README.md")
+PAGES = "docs"  # that the README leads to
 FOLDERS = ("blender_addon", "protocol")
 # what the client and the library have in common; it needs Python and NumPy alone
 SHARED = (
@@ -91,6 +92,9 @@ def stage(root: Path, folder: Path, wheels: list[Wheel], wheel_folder: Path) -> 
     (folder / "wheels").mkdir(parents=True)
     for name in FILES:
         shutil.copy2(root / name, folder)
+    (folder / PAGES).mkdir()
+    for page in sorted((root / PAGES).glob("*.md")):
+        shutil.copy2(page, folder / PAGES)
     for name in FOLDERS:
         shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns(*LEFT_OUT))
     for name in SHARED:

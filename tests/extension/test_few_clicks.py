@@ -239,7 +239,7 @@ def test_37_a_scene_with_work_is_asked_for_each_part_with_its_numbers(addon, ser
     scene.view_settings.view_transform = "AgX"
     addon.choose_clip(2)
     assert parts.part_texts(scene, addon.shot, 1) == {
-        "rate": "Rate: 24 fps, now 30",
+        "rate": "Rate (fps): 24, now 30",
         "range": "Range: 1 to 2, now 1 to 99",
         "size": "Size: 480x272, now 640x1080",
         "colors": "Colours: Standard, now AgX",
@@ -253,6 +253,7 @@ def test_37_a_scene_with_work_is_asked_for_each_part_with_its_numbers(addon, ser
     assert bpy.ops.ex4d.reconstruct(wait=True, set_parts={"range", "colors"}) == {"FINISHED"}
     assert (scene.frame_start, scene.frame_end) == (1, 3)
     assert scene.view_settings.view_transform == "Standard"
+    assert parts.part_texts(scene, addon.shot, 1) == {}  # nothing to ask for
 
 
 def test_37_the_documentation_came_with_the_add_on_and_the_panel_opens_it(addon):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 import zipfile
 from pathlib import Path
@@ -35,6 +36,7 @@ def test_only_the_clients_half_is_inside(names):
         "__init__.py",
         "blender_addon",
         "blender_manifest.toml",
+        "docs",
         "ex4d",
         "protocol",
         "wheels",
@@ -67,3 +69,11 @@ def test_the_working_tree_is_an_extension_too(archive):
     from blender_addon.packaging.build_extension import find_tool
 
     find_tool().run("validate", ROOT)
+
+
+def test_the_pages_that_the_readme_leads_to_are_inside(archive, names):
+    with zipfile.ZipFile(archive) as opened:
+        text = opened.read("README.md").decode("utf-8")
+    links = set(re.findall(r"\]\((docs/[a-z_]+\.md)", text))
+    assert len(links) >= 8
+    assert links <= names
