@@ -5,9 +5,6 @@ Nothing here asks the network or the disk for more than a file's being there.
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
-
 import bpy
 
 from .clip_panels import CLIP_PANELS
@@ -30,11 +27,8 @@ from .session import session
 from .shot_start import moved_text
 from .take_strips import conditions_shown
 from .take_words import amount_words, quality_of, take_words
-from .tasks import TaskState, fold_tasks, folded_words
+from .task_boxes import draw_tasks
 from .viewport import looks_through, shows_texture
-
-if TYPE_CHECKING:
-    from .tasks import Task
 
 __all__ = ["CLASSES", "draw_connection"]
 
@@ -44,22 +38,6 @@ _ICONS = {
     LinkState.CONNECTED: "LINKED",
     LinkState.LOST: "ERROR",
     LinkState.REFUSED: "CANCEL",
-}
-_STAGES = {
-    "queued": "Waiting in the queue",
-    "read": "Reading the clip",
-    "download": "Fetching the model's weights",
-    "estimate": "Estimating the depth",
-    "steady": "Making the depth steady",
-    "mesh": "Making the mesh",
-    "render": "Rendering conditions",
-    "generate": "Making the clip",
-    "load": "Loading the model",
-    "text": "Reading the prompt",
-    "encode": "Encoding conditions",
-    "denoise": "Making the clip",
-    "decode": "Decoding the clip",
-    "write": "Writing the files",
 }
 
 
@@ -105,7 +83,7 @@ class EX4D_PT_reconstruct(SidebarPanel, bpy.types.Panel):
             "MESH_GRID",
             why_no_reconstruction(shot, preferences().endpoint, session().connection),
         )
-        _draw_tasks(layout, ReconstructRequest, context.scene)
+        draw_tasks(layout, ReconstructRequest, context.scene)
         if shot.mesh is not None and not shows_texture(context.space_data):
             layout.operator("ex4d.show_shot", icon="TEXTURE")
         if shot.mesh is not None and bpy.data.filepath:
@@ -156,7 +134,7 @@ class EX4D_PT_render(SidebarPanel, bpy.types.Panel):
         ignored = ignored_note(context.scene)
         if ignored:
             draw_lines(layout, ignored, "INFO")
-        _draw_tasks(layout, RenderRequest, context.scene)
+        draw_tasks(layout, RenderRequest, context.scene)
 
 
 class EX4D_UL_takes(bpy.types.UIList):
@@ -215,78 +193,6 @@ def _draw_mesh(layout: bpy.types.UILayout, mesh: bpy.types.Object) -> None:
     for text, icon in ((missing_shown(mesh), "ERROR"), (moved_text(mesh), "INFO")):
         if text:
             draw_lines(layout, text, icon)
-
-
-def _draw_tasks(layout: bpy.types.UILayout, kind: type, scene: bpy.types.Scene) -> None:
-    """The requests of a step, with what can be done about each; what is over elsewhere or was
-    before the last in one line."""
-    tasks = [
-        task
-        for task in session().runner.tasks
-        if isinstance(task.request, kind)
-        and not (task.state is TaskState.DONE and kind is RenderRequest)  # among the takes
-    ]
-    scene_id = session().placement.own_id_of(scene)
-    shown, folded = fold_tasks(tasks, scene_id)
-    for task in shown:
-        _draw_task(layout.box(), task)
-    if folded:
-        header, body = layout.panel(f"EX4D_over_{kind.__name__}", default_closed=True)
-        header.label(text=folded_words(folded, scene_id))
-        keys = " ".join(task.request.key for task in folded)
-        header.operator("ex4d.dismiss", text="", icon="X").key = keys
-        for task in folded if body else ():
-            _draw_task(body.box(), task)
-
-
-def _draw_task(layout: bpy.types.UILayout, task: Task) -> None:
-    row = layout.row()
-    row.label(text=task.request.label)
-    name = "ex4d.dismiss" if task.over else "ex4d.cancel"
-    if task.state is TaskState.HELD:
-        row.operator("ex4d.place_here", text="Place Here").key = task.request.key
-        name = "ex4d.dismiss"
-    if task.state in (TaskState.FAILED, TaskState.CANCELLED):
-        row.operator("ex4d.retry", text="", icon="FILE_REFRESH").key = task.request.key
-    row.operator(name, text="", icon="X").key = task.request.key
-    waits = task.state is TaskState.ACTIVE and task.away and not task.over
-    if waits or task.state is TaskState.WAITING:
-        draw_lines(layout, _waiting_text(task), "SORTTIME")
-    elif task.state is TaskState.ACTIVE:
-        layout.progress(factor=task.fraction, text=_progress_text(task))
-    elif task.state is TaskState.DONE:
-        draw_lines(layout, task.text or "Done", "CHECKMARK")
-    else:
-        icon = "ERROR" if task.state is TaskState.FAILED else "INFO"
-        draw_lines(layout, task.text or task.state.value.capitalize(), icon)
-
-
-def _waiting_text(task: Task) -> str:
-    """What a request waits for that cannot go on without the server."""
-    connection = session().connection
-    if session().problem:
-        return session().problem
-    if connection.state is LinkState.REFUSED:
-        return connection.text
-    if connection.state is LinkState.LOST:
-        return f"The server is away: this goes on when it is back. {connection.text}"
-    return task.text or "Waiting for the server"
-
-
-def _progress_text(task: Task) -> str:
-    stage = _STAGES.get(task.stage, task.stage.capitalize())
-    if task.cancelling:
-        return "Cancelling ..."
-    if not task.total:
-        return stage
-    left_s = task.left_s(time.monotonic())
-    left = "" if left_s is None else f", {_duration(left_s)} left"
-    return f"{stage}: {task.fraction:.0%}{left}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes}:{seconds:02d} min" if minutes else f"{seconds} s"
 
 
 CLASSES = (

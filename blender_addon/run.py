@@ -12,7 +12,7 @@ from ..protocol.errors import (
     VersionMismatch,
 )
 from ..protocol.jobs import FINAL_STATES, JobState
-from ..protocol.news import Connected, Disconnected, Done, Failed, Happened, Progress
+from ..protocol.news import Connected, Disconnected, Done, Failed, Happened, Previewed, Progress
 from .connection import LinkState
 from .flows import Ask, Unpack, Wait, flow_of
 from .tasks import Task, TaskState
@@ -82,6 +82,7 @@ class Run:
             self.work.stop()
         self._flow, self.work, self._token = None, None, 0
         self._is_submit = self._is_watch = False
+        self.task.preview = None
         if not self.task.over and self.finished is None:
             self.task.state = TaskState.WAITING
 
@@ -122,6 +123,9 @@ class Run:
             case Happened():
                 if self._is_watch and news.event.job_id == self.task.job_id:
                     self._heard(news.event)
+            case Previewed():
+                if self._is_watch and news.job_id == self.task.job_id:
+                    self.task.preview = news
             case Progress():
                 if news.token == self._token:
                     self.task.enter(self.task.stage, self._clock(), news.done, news.total)
@@ -152,7 +156,7 @@ class Run:
             stage = info.stage or info.state.value
             self.task.enter(stage, self._clock(), info.done, info.total)
             return
-        self._is_watch = False
+        self._is_watch, self.task.preview = False, None
         match info.state:
             case JobState.DONE:
                 self._go_on(info)

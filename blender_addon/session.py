@@ -17,6 +17,7 @@ from .extension import preferences, user_folder
 from .ledger import Ledger
 from .moved_paths import MovedPaths
 from .placement import Placement
+from .preview_pictures import PreviewPictures
 from .runner import JobRunner
 from .startup_file import StartupFile
 from .status_bar import StatusBar
@@ -50,6 +51,7 @@ class Session:
         self.problem = ""  # of the settings, in words
         self.status_bar = StatusBar()
         self.strip_colors = StripColors()
+        self.previews = PreviewPictures()
         self._seen: set[int] = set()  # workspaces that were looked after
 
     def connect(self) -> None:
@@ -119,6 +121,7 @@ class Session:
         self.status_bar.clear()
         self.unsaved.late.close()
         self.runner.close()
+        self.previews.close()
 
 
 _session: Session | None = None  # between register and unregister: Blender has no better place
@@ -224,7 +227,8 @@ def _tick() -> float | None:
     try:
         if _session.runner.busy and _session.connection.client is None:
             _reconnect(_session)
-        if _session.tick() | _session.unsaved.tick():
+        shown = _session.previews.follow(_session.runner.tasks, time.monotonic())
+        if _session.tick() | _session.unsaved.tick() | shown:
             redraw()
         _session.show_strips()
     except Exception:

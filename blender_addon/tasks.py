@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..protocol.news import Previewed
     from .requests import Request
 
 __all__ = ["OVER", "Task", "TaskState", "fold_tasks", "folded_words"]
@@ -40,6 +41,7 @@ class Task:
     text: str = ""  # why it failed or is held, or what to know about its result
     job_id: str = ""
     cancelling: bool = False
+    preview: Previewed | None = None  # what its job has made by now
     away: bool = False  # the server does not answer, so nothing is known of its progress
     stage_began_s: float = 0.0  # monotonic
     stage_began_at: int = 0  # `done` at that time

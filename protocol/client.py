@@ -160,11 +160,15 @@ class Client:
             self.conversation.previews[job_id] = None
         return preview
 
-    def attach(self, job_id: str, since: int = 0, *, timeout_s: float = 86_400) -> Iterator[Event]:
+    def attach(
+        self, job_id: str, since: int = 0, *, timeout_s: float = 86_400, previews: bool = False
+    ) -> Iterator[Event]:
         """Each event after `since`, in order and once, until the job is over; over lost
-        connections too. Raises UnknownJob, TimedOut."""
+        connections too. With `previews` there are preview pictures for `take_preview` as well.
+        Raises UnknownJob, TimedOut."""
         deadline_s = time.monotonic() + timeout_s
-        info, link = self.subscribe(job_id, since), self.conversation.current
+        info = self.subscribe(job_id, since, previews=previews)
+        link = self.conversation.current
         while True:
             for event in self.take_events(job_id):
                 if event.sequence > since:
@@ -180,7 +184,8 @@ class Client:
                 self.conversation.pump(POLL_S, link)
             except LinkError:
                 self.conversation.drop()
-                info, link = self.subscribe(job_id, since), self.conversation.current
+                info = self.subscribe(job_id, since, previews=previews)
+                link = self.conversation.current
 
     def upload(
         self, path: str | Path, *, on_progress: Callable[[int, int], None] | None = None

@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from backend.cli.watch import follow
 from backend.previews import make_strip
+from ex4d.errors import OutputError
 from protocol.background import BackgroundClient
 from protocol.client import Client
 from protocol.jobs import JobState
@@ -81,6 +83,27 @@ def test_who_comes_again_without_asking_gets_no_more(address, submit, tmp_path):
             client.conversation.pump(0.05, link)
         assert decoded(preview.data).shape == (preview.height, preview.width, 3)
         assert list(client.attach(job_id, timeout_s=PATIENCE_S))[-1].state is JobState.DONE
+
+
+def test_watching_writes_the_pictures_beside_those_that_are_there(address, submit, tmp_path):
+    job_id = submit(["offer", str(tmp_path / "drawn"), 1500])
+    folder = tmp_path / "new" / "previews"
+    folder.mkdir(parents=True)
+    (folder / f"{job_id}_0001.jpg").write_bytes(b"mine")
+    with Client(address) as client:
+        assert follow(client, job_id, previews=folder).state is JobState.DONE
+    mine, *written = sorted(folder.iterdir())
+    assert mine.read_bytes() == b"mine"
+    assert written[0].name == f"{job_id}_0002.jpg"
+    for path in written:
+        np.testing.assert_allclose(decoded(path.read_bytes()).mean((0, 1)), (200, 40, 90), atol=4)
+
+
+def test_a_folder_that_cannot_be_made_is_said(address, submit, tmp_path):
+    job_id = submit(["offer", str(tmp_path / "drawn"), FOR_EVER])
+    (tmp_path / "file").touch()
+    with Client(address) as client, pytest.raises(OutputError, match="file"):
+        follow(client, job_id, previews=tmp_path / "file")
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (2, 4, 6), (13, 64, 64), (300, 90, 160), (5, 900, 9)])

@@ -16,6 +16,7 @@ class Drawn:
     labels: list[str] = field(default_factory=list)
     properties: list[str] = field(default_factory=list)
     operators: dict[str, SimpleNamespace] = field(default_factory=dict)
+    icons: list[int] = field(default_factory=list)
     alert: bool = False
     active: bool = True
     enabled: bool = True
@@ -31,7 +32,7 @@ class Drawn:
     def _part(self, *_: Any, **__: Any) -> Drawn:
         return self
 
-    row = column = box = split = _part
+    row = column = box = split = grid_flow = _part
 
     def panel(self, _name: str, *, default_closed: bool = False) -> tuple[Drawn, Drawn | None]:
         return self, None if default_closed else self
@@ -50,6 +51,9 @@ class Drawn:
 
     def template_list(self, *_: Any, **__: Any) -> None:
         pass
+
+    def template_icon(self, icon_value: int, *, scale: float) -> None:
+        self.icons.append(icon_value)
 
     def separator(self) -> None:
         pass

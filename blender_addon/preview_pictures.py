@@ -1,0 +1,91 @@
+"""What running takes have made by now, as icons that a panel can draw.
+
+A take's strip of pictures comes as one JPEG; Blender's icons are square, so each picture is one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+import bpy.utils.previews
+import imbuf
+
+from .tasks import TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..protocol.news import Previewed
+    from .tasks import Task
+
+__all__ = ["PreviewPictures"]
+
+_PAUSE_S = 0.5  # from one strip of a take to the next: cutting one takes 5 ms
+
+
+class PreviewPictures:
+    """The pictures of all takes that run. Belongs to the main thread."""
+
+    def __init__(self) -> None:
+        self._icons = bpy.utils.previews.new()
+        self._shown: dict[str, Previewed] = {}  # by the request's key
+        self._next_s = 0.0
+
+    def follow(self, tasks: Iterable[Task], now_s: float) -> bool:
+        """Cut what is new of the tasks that run, and forget what is over; whether anything
+        changed."""
+        running = {
+            task.request.key: task.preview
+            for task in tasks
+            if task.preview is not None and task.state is TaskState.ACTIVE
+        }
+        gone = self._shown.keys() - running.keys()
+        for key in gone:
+            self._forget(key)
+        new = {key: strip for key, strip in running.items() if self._shown.get(key) is not strip}
+        if not new or now_s < self._next_s:
+            return bool(gone)
+        self._next_s = now_s + _PAUSE_S
+        for key, strip in new.items():
+            self._forget(key)
+            self._cut(key, strip)
+        return True
+
+    def icons(self, key: str) -> list[int]:
+        """The icons of a request's pictures, first to last; none while there is none."""
+        return [self._icons[name].icon_id for name in self._names(key)]
+
+    def close(self) -> None:
+        """Take them away."""
+        shutil.rmtree(_folder(), ignore_errors=True)
+        bpy.utils.previews.remove(self._icons)
+
+    def _cut(self, key: str, strip: Previewed) -> None:
+        folder = _folder()
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{key}.jpg"
+        path.write_bytes(strip.data)
+        whole = imbuf.load(str(path))
+        width = strip.width // strip.frames
+        self._shown[key] = strip
+        for place, name in enumerate(self._names(key)):
+            picture = whole.copy()
+            picture.crop((place * width, 0), ((place + 1) * width - 1, strip.height - 1))
+            imbuf.write(picture, filepath=str(folder / f"{name}.jpg"))
+            self._icons.load(name, str(folder / f"{name}.jpg"), "IMAGE")
+
+    def _forget(self, key: str) -> None:
+        for name in self._names(key):
+            self._icons.pop(name)
+        self._shown.pop(key, None)
+
+    def _names(self, key: str) -> list[str]:
+        strip = self._shown.get(key)
+        return [f"{key}_{place}" for place in range(strip.frames)] if strip else []
+
+
+def _folder() -> Path:
+    return Path(bpy.app.tempdir) / "ex4d_previews"
