@@ -34,7 +34,7 @@ _STAGES = {
     "decode": "Decoding the clip",
     "write": "Writing the files",
 }
-_PREVIEW_SCALE = 4  # of an icon's height; four of them fill a sidebar of usual width
+_PREVIEW_SCALE = 3  # of an icon's height; four of them fit a sidebar of usual width
 
 
 def draw_tasks(layout: bpy.types.UILayout, kind: type, scene: bpy.types.Scene) -> None:
