@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ex4d.cli.console import say
 from ex4d.errors import Ex4dError, InputError
 from ex4d.version import __version__
 from protocol.client import Client
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from protocol.jobs import JobInfo
+    from protocol.jobs import BlobId, JobInfo
 
 __all__ = ["add_link_arguments", "as_command_errors", "connected", "describe", "failed"]
+__all__ += ["send_file"]
 
 
 class _LinkFailure(Ex4dError):
@@ -83,3 +85,10 @@ def failed(info: JobInfo) -> JobFailed:
     """The error for a job that did not end well."""
     first = info.error_text.splitlines()[0] if info.error_text else "no reason was given"
     return JobFailed(f"the job {info.job_id} is {info.state}: {first}", job_id=info.job_id)
+
+
+def send_file(client: Client, path: Path) -> BlobId:
+    """Send a file, and say so."""
+    blob = client.upload(path)
+    say("sent", f"{path} ({blob.size / 1e6:.1f} MB)")
+    return blob

@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from backend.cli.conditions import (
+    add_condition_flags,
+    add_engine_flags,
+    engine_settings_of,
+    files_of_conditions,
+    generate_job,
+    gives_conditions,
+)
 from backend.cli.get import fetch
-from backend.cli.link import add_link_arguments, connected, describe
+from backend.cli.link import add_link_arguments, connected, describe, send_file
 from backend.cli.watch import follow
 from backend.clips import frames_of, read_clip_of
 from backend.sources import lens_of, read_files
@@ -70,6 +78,7 @@ _RESULTS = {  # what the server makes, to be refused before it is made
     "shot": (*_CONDITIONS, "result.mp4"),
     "conditions": _CONDITIONS,
     "reconstruct": ("reconstruction.npz", "depth.npz", "plate.mp4"),
+    "generate": ("result.mp4",),
 }
 
 
@@ -77,13 +86,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     add = parser.add_argument
     add("--kind", choices=("shot", "conditions", "reconstruct"), default="shot")
-    add_clip_flags(parser)
+    add_condition_flags(parser)
+    add_clip_flags(parser, required=False)
     add_depth_flags(parser)
     path = parser.add_mutually_exclusive_group()
     path.add_argument("--cam", default="30", help=f"{PRESETS} (default 30)")
     path.add_argument("--camera", type=Path, help="camera.npz with a path of your own")
-    add("--engine", default="auto")
-    add("--seed", type=int, default=0)
+    add_engine_flags(parser)
     add("--label", default="", help="a name for people")
     add("--key", help="the same key again gives the same job; default: a new one")
     add("--output_dir", type=Path, help="wait for the job and fetch its files")
@@ -92,11 +101,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Send what the server lacks, hand the job in, and print its number."""
+    if gives_conditions(arguments):
+        reads = files_of_conditions(arguments)
+        _check_outputs(arguments, "generate", reads)
+        with connected(arguments) as client:
+            _hand_in(client, arguments, generate_job(client, arguments), reads)
+        return 0
+    if arguments.input_video is None:
+        raise UsageError("--input_video says which clip; or give --color and --mask")
     check_depth_flags(arguments)
     reads = (*files_of(arguments.input_video), *depth_files_of(arguments), arguments.camera)
     reads = tuple(path for path in reads if path is not None)
-    if arguments.output_dir is not None:
-        check_names(arguments.output_dir, Run("get", reads=reads), _RESULTS[arguments.kind])
+    _check_outputs(arguments, arguments.kind, reads)
     is_path_known = arguments.kind == "reconstruct" or arguments.camera is not None
     source = _source(arguments)
     if names_files(arguments.depth) or is_path_known:  # wrong input is found before sending
@@ -104,21 +120,33 @@ def run(arguments: argparse.Namespace) -> int:
     with connected(arguments) as client:
         source = _with_clip(client, arguments, source)
         if isinstance(source.depth, DepthFiles):
-            blobs = [_upload(client, path) for path in depth_files_of(arguments)]
+            blobs = [send_file(client, path) for path in depth_files_of(arguments)]
             source = structs.replace(source, depth=structs.replace(source.depth, blobs=blobs))
         elif not is_path_known:  # presets turn around what is near
             source, trajectory = _with_estimate(client, arguments, source)
-        job = _job(arguments, source, trajectory)
-        info = client.submit(job, key=arguments.key or uuid.uuid4().hex, label=arguments.label)
-        tell(describe(info))
-        if arguments.output_dir is not None:
-            done = follow(client, info.job_id)
-            try:
-                fetch(client, done, arguments.output_dir, reads)
-            except OutputError as error:
-                get = f"ex4d get {info.job_id} --output_dir FOLDER"
-                raise OutputError(f"{error}; the job is done: {get}") from None
+        _hand_in(client, arguments, _job(arguments, source, trajectory), reads)
     return 0
+
+
+def _check_outputs(arguments: argparse.Namespace, kind: str, reads: tuple[Path, ...]) -> None:
+    if arguments.output_dir is not None:
+        check_names(arguments.output_dir, Run("get", reads=reads), _RESULTS[kind])
+
+
+def _hand_in(
+    client: Client, arguments: argparse.Namespace, job: Job, reads: tuple[Path, ...]
+) -> None:
+    """Submit a job, print its number, and fetch its files where they are wanted."""
+    info = client.submit(job, key=arguments.key or uuid.uuid4().hex, label=arguments.label)
+    tell(describe(info))
+    if arguments.output_dir is None:
+        return
+    done = follow(client, info.job_id)
+    try:
+        fetch(client, done, arguments.output_dir, reads)
+    except OutputError as error:
+        get = f"ex4d get {info.job_id} --output_dir FOLDER"
+        raise OutputError(f"{error}; the job is done: {get}") from None
 
 
 def arrays_of(trajectory: Trajectory) -> TrajectoryArrays:
@@ -134,18 +162,12 @@ def arrays_of(trajectory: Trajectory) -> TrajectoryArrays:
     )
 
 
-def _upload(client: Client, path: Path) -> BlobId:
-    blob = client.upload(path)
-    say("sent", f"{path} ({blob.size / 1e6:.1f} MB)")
-    return blob
-
-
 def _with_clip(client: Client, arguments: argparse.Namespace, source: Source) -> Source:
     """The source with its clip sent: a video, or the pictures of its frames."""
     path = arguments.input_video
     sequence = find_sequence(path)
     if sequence is None or source.pictures is None:
-        return structs.replace(source, clip=_upload(client, path))
+        return structs.replace(source, clip=send_file(client, path))
     blobs = [client.upload(picture) for picture in sequence.at(frames_of(source))]
     size = sum(blob.size for blob in blobs)
     say("sent", f"{path}: {len(blobs)} pictures ({size / 1e6:.1f} MB)")
@@ -252,4 +274,5 @@ def _job(arguments: argparse.Namespace, source: Source, trajectory: TrajectoryAr
         return Reconstruct(source)
     if arguments.kind == "conditions":
         return Conditions(source, trajectory)
-    return Shot(source, trajectory, engine=arguments.engine, seed=arguments.seed)
+    settings = engine_settings_of(arguments)
+    return Shot(source, trajectory, engine=arguments.engine, seed=arguments.seed, settings=settings)

@@ -27,12 +27,12 @@ _NTSC = {
 }
 
 
-def add_clip_flags(parser: argparse.ArgumentParser) -> None:
+def add_clip_flags(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add them."""
     add = parser.add_argument
     add(
         "--input_video",
-        required=True,
+        required=required,
         type=Path,
         help="any video that FFmpeg reads; or pictures, one a frame: their folder, plate.####.exr, "
         "plate.%%04d.png, plate.1001-1049.exr, or one of them",

@@ -6,14 +6,17 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from backend.cli.submit import arrays_of
 from ex4d.camera.presets import preset_path
 from ex4d.camera.trajectory import Trajectory
 from ex4d.cli.main import main
+from ex4d.video import write_video
 from protocol.client import Client
 from protocol.jobs import DepthFiles, JobState, Reconstruct, Shot, Source
 from protocol.keys import authorise, make_key_pair, save_key_pair
@@ -161,6 +164,12 @@ def test_the_scripts_client_submits_watches_and_fetches(serve, keys, shot, tmp_p
     assert main(["watch", job_id, *link]) == 0
     assert main(["get", job_id, "--output_dir", str(tmp_path / "again"), *link]) == 0
     assert main(["get", job_id, "--output_dir", str(tmp_path / "again"), *link]) == 0
+    pair = ["--color", str(out / "color.mp4"), "--mask", str(out / "mask.mp4")]
+    assert main(["submit", *pair, "--output_dir", str(tmp_path / "alone"), *link]) == 0
+    here = tmp_path / "here.mp4"  # made with the backdrop that lies beside them
+    pair = ["--color_video", str(out / "color.mp4"), "--mask_video", str(out / "mask.mp4")]
+    assert main(["generate", *pair, "--output_video", str(here), "--engine", "preview"]) == 0
+    assert (tmp_path / "alone" / "result.mp4").read_bytes() == here.read_bytes()
     (out / "result.mp4").write_text("mine")
     for command in (["get", job_id], ["submit", *clip, "--cam", "20"]):
         capsys.readouterr()
@@ -182,3 +191,34 @@ def test_a_folder_of_somebody_elses_is_not_taken_for_a_servers(tmp_path, capsys)
     assert "holds something else than a server's jobs" in capsys.readouterr().err
     assert (tmp_path / "scratch" / "plate.exr").read_text() == "mine"
     assert (tmp_path / "lock").read_text() == "mine"
+
+
+WRONG_CONDITIONS = {
+    "one alone": (["--color={out}/color.mp4"], "go together"),
+    "a clip, too": (
+        ["--color={out}/color.mp4", "--mask={out}/color.mp4", "--input_video={out}/color.mp4"],
+        "in place of --input_video",
+    ),
+    "of another length": (
+        ["--color={out}/color.mp4", "--mask={out}/short.mp4"],
+        "do not belong together: 5 frames of 64x48 and 3 frames of 64x48",
+    ),
+    "no video": (["--color={out}/color.mp4", "--mask={out}/text.mp4"], "text.mp4"),
+    "neither": ([], "--input_video says which clip"),
+    "another kind": (
+        ["--color={out}/color.mp4", "--mask={out}/color.mp4", "--kind=reconstruct"],
+        "are conditions already",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_CONDITIONS)
+def test_conditions_that_cannot_be_are_refused_before_anything_is_sent(tmp_path, capsys, case):
+    for name, n_frames in (("color", 5), ("short", 3)):
+        frames = np.zeros((n_frames, 48, 64, 3), np.uint8)
+        write_video(tmp_path / f"{name}.mp4", frames, Fraction(24))
+    (tmp_path / "text.mp4").write_text("no video")
+    flags, said = WRONG_CONDITIONS[case]
+    given = [flag.format(out=tmp_path) for flag in flags]
+    assert main(["submit", *given, "--endpoint=tcp://127.0.0.1:9"]) == 2
+    assert said in capsys.readouterr().err
