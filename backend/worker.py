@@ -41,7 +41,6 @@ from backend.worker_messages import (
     Report,
     Run,
     Show,
-    Stop,
     Unfit,
     encode,
 )
@@ -114,7 +113,7 @@ class _Link:
     def __init__(self, descriptor: int) -> None:
         self._socket = socket.socket(fileno=descriptor)
         self._sending = threading.Lock()
-        self.runs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self.runs: queue.SimpleQueue[Run] = queue.SimpleQueue()
         self.cancelled: set[str] = set()
         self.shown: set[str] = set()
         threading.Thread(target=self._listen, name="ex4d-commands", daemon=True).start()
@@ -141,8 +140,6 @@ class _Link:
                 self.cancelled.add(job_id)
             case Show(job_id, wanted):
                 (self.shown.add if wanted else self.shown.discard)(job_id)
-            case Stop():
-                self.runs.put(None)
 
 
 def _do(runner: Runner, run: Run, link: _Link) -> Report:
@@ -220,14 +217,14 @@ def main() -> int:
         link.send(Unfit(trimmed(text, 2_000)))
         return 1
     link.send(Ready())
-    while (run := link.runs.get()) is not None:
+    while True:  # until the server goes
+        run = link.runs.get()
         report = _do(runner, run, link)
         link.send(report)
         link.cancelled.discard(run.job_id)
         link.shown.discard(run.job_id)
         if isinstance(report, Failed) and report.code in POISONED:
             return 1  # whatever ran next in this process would fail too
-    return 0
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ __all__ = [
     "Report",
     "Run",
     "Show",
-    "Stop",
     "Unfit",
     "encode",
 ]
@@ -52,10 +51,6 @@ class Show(Struct, frozen=True, tag=True):
 
     job_id: str
     wanted: bool
-
-
-class Stop(Struct, frozen=True, tag=True):
-    """End the process when no job runs."""
 
 
 class Ready(Struct, frozen=True, tag=True):
@@ -109,7 +104,7 @@ class Cancelled(Struct, frozen=True, tag=True):
     job_id: str
 
 
-Command = Run | Cancel | Show | Stop
+Command = Run | Cancel | Show
 Report = Ready | Unfit | Progressed | Previewed | Finished | Failed | Cancelled
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = [
     "CHUNK_BYTES",
-    "CHUNK_BYTES_LEAST",
     "CHUNK_BYTES_MOST",
     "CHUNK_TRIES",
     "CONTROL_BYTES",
@@ -40,7 +39,6 @@ CONTROL_HWM = 64  # messages
 PREVIEW_BYTES = 1 << 16  # a preview picture
 DATA_HEADER_BYTES = 4096  # what a data message may have beside its chunk
 CHUNK_BYTES = 1 << 20
-CHUNK_BYTES_LEAST = 1 << 18
 CHUNK_BYTES_MOST = 1 << 22
 WINDOW_BYTES_FIRST = 4 << 20
 WINDOW_BYTES_MOST = 32 << 20
