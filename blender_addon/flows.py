@@ -153,7 +153,8 @@ def _render(request: RenderRequest) -> Flow:
     for name in ("summary.json", "color.mp4", "mask.mp4"):
         yield from _fetch(info, name, folder)
     movie = yield from _fetch(info, "result.mp4", folder)
-    return FinishedTake(info.job_id, movie, read_summary(folder / "summary.json"))
+    summary = yield Unpack("summary", lambda told: read_summary(folder / "summary.json"))
+    return FinishedTake(info.job_id, movie, summary)
 
 
 def _engine_settings(given: FinalSettings | None) -> EngineSettings | None:
@@ -169,7 +170,10 @@ def _engine_settings(given: FinalSettings | None) -> EngineSettings | None:
 
 def _send(source: ClipSource) -> Generator[Step, Any, Source]:
     """The files of a source, as far as the server lacks them."""
-    solved = SolvedCamera.read(Path(source.solved_camera)) if source.solved_camera else None
+    solved: SolvedCamera | None = None
+    if source.solved_camera:
+        place = Path(source.solved_camera)
+        solved = yield Unpack("solved camera", lambda told: SolvedCamera.read(place))
     clip, name, pictures = yield from _send_clip(source)
     depth: Depth = DepthEstimate(source.estimator, source.only_commercial)
     if source.depth:
