@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 
     from protocol.jobs import BlobId, JobInfo
 
-__all__ = ["add_link_arguments", "as_command_errors", "connected", "describe", "failed"]
-__all__ += ["send_file"]
+__all__ = [
+    "add_link_arguments",
+    "as_command_errors",
+    "connected",
+    "describe",
+    "failed",
+    "send_file",
+]
 
 
 class _LinkFailure(Ex4dError):

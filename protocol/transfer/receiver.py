@@ -9,10 +9,11 @@ import os
 import shutil
 import struct
 import zlib
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from ..errors import ChecksumMismatch, Corrupt, DiskFull, InvalidMessage
 from ..limits import CHUNK_TRIES
+from .descriptor import OpenFile
 from .intervals import Intervals
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def verified_bytes(part: Path, blob: BlobId) -> int:
     return int(offset) if magic == _MAGIC and offset <= blob.size else 0
 
 
-class Receiver:
+class Receiver(OpenFile):
     """Collects the chunks of one file in a `.part` file, in any order, and finishes it.
 
     Use as a context manager: what was verified stays in the part file when it is left early,
@@ -90,18 +91,6 @@ class Receiver:
         with self._disk():
             reserve(self._fd, blob.size + _TRAILER.size, part)
             self._note()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the part file; it stays, to be resumed."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
 
     def discard(self) -> None:
         """Close and remove the part file."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import zlib
 from collections import deque
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from ..errors import Corrupt, FileChanged, InvalidMessage
 from ..limits import CHUNK_BYTES, CHUNK_TRIES
 from ..messages import Chunk
+from .descriptor import OpenFile
 
 if TYPE_CHECKING:
     from ..jobs import BlobId
@@ -32,7 +33,7 @@ def read_chunk(fd: int, transfer: int, offset: int, size: int) -> tuple[Chunk, b
     return Chunk(transfer, offset, size, zlib.crc32(data)), data
 
 
-class Sender:
+class Sender(OpenFile):
     """Cuts one file into chunks, never more under way than the other side gave credit for.
 
     Use as a context manager. `next()` gives chunks until it returns None: then wait for
@@ -56,18 +57,6 @@ class Sender:
         if self._stat.st_size != blob.size:
             self.close()
             raise self._changed()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
 
     @property
     def done(self) -> bool:
