@@ -111,7 +111,7 @@ def look_at(eye: np.ndarray, center: np.ndarray) -> np.ndarray:
 
 
 def _eased(share: np.ndarray, easing: str) -> np.ndarray:
-    eased = {
+    eased: dict[str, np.ndarray] = {
         "linear": share,
         "smooth": share * share * (3 - 2 * share),
         "ease_in": share * share,
