@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from backend.blobs import BlobStore
     from backend.journal import Journal
     from backend.retention import Retention
-    from backend.settings import ServiceSettings
+    from backend.settings import ServerSettings
     from protocol.jobs import Job
 
 __all__ = ["Admission"]
@@ -22,7 +22,7 @@ class Admission:
     """Looks at every new job: the limits of the server, and what the job is about."""
 
     def __init__(
-        self, journal: Journal, blobs: BlobStore, retention: Retention, settings: ServiceSettings
+        self, journal: Journal, blobs: BlobStore, retention: Retention, settings: ServerSettings
     ) -> None:
         self._journal = journal
         self._blobs = blobs
@@ -34,7 +34,7 @@ class Admission:
         if not self._journal.is_in_place:
             raise Busy("the data folder of this server is gone")
         settings = self._settings
-        for limit, whose in ((settings.queued_jobs, owner), (settings.queue_limit, None)):
+        for limit, whose in ((settings.queued_jobs, owner), (settings.queued_jobs_in_all, None)):
             queued = self._journal.count(JobState.QUEUED, owner=whose)
             if queued >= limit:
                 jobs = "jobs of yours" if whose else "jobs"

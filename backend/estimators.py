@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from ex4d.depth.estimators.catalogue import DEFAULT, estimator_named
 from ex4d.depth.estimators.ready import ready_estimator
-from ex4d.models_folder import default_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from ex4d.depth.estimators.base import Estimator
     from protocol.jobs import DepthEstimate
@@ -24,8 +24,10 @@ _GIB = 1 << 30
 class WarmEstimator:
     """The estimator that was used last."""
 
-    def __init__(self, make_room: Callable[[], None]) -> None:
-        """`make_room` lets go of other models when the GPU has too little memory for both."""
+    def __init__(self, models: Path, make_room: Callable[[], None]) -> None:
+        """`models` is the folder of the weights; `make_room` releases other models when the GPU
+        has too little memory for both."""
+        self._models = models
         self._make_room = make_room
         self._loaded: tuple[str, Estimator] | None = None
 
@@ -45,7 +47,7 @@ class WarmEstimator:
         report("download", 0, 1)
         estimator = ready_estimator(
             entry.name,
-            default_folder(),
+            self._models,
             only_commercial=only_commercial,
             report=lambda part, text: report("download", 0, 1),
         )

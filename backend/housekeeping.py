@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from backend.eviction import Hold
     from backend.journal import Journal
     from backend.retention import Retention
-    from backend.settings import ServiceSettings
+    from backend.settings import ServerSettings
     from protocol.jobs import BlobId
 
 __all__ = ["Housekeeping"]
@@ -37,7 +37,7 @@ class Housekeeping:
         journal: Journal,
         blobs: BlobStore,
         retention: Retention,
-        settings: ServiceSettings,
+        settings: ServerSettings,
         *,
         clock: Callable[[], float],
     ) -> None:
@@ -84,7 +84,7 @@ class Housekeeping:
         if self._clock() >= self._clean_at_s:
             self._clean_at_s = self._clock() + _CLEAN_S
             self._journal.keep_time()
-            for path in self._blobs.clean(self._settings.staging_age_s):
+            for path in self._blobs.clean(self._settings.staging_s):
                 self._log.info("removed a file that nobody uses", file=path.name)
 
     def check_folder(self) -> None:

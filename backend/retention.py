@@ -1,9 +1,9 @@
 """How long jobs that have ended are kept.
 
-    within `kept_s`    kept, whatever comes: its key, its results
+    within `kept_hours`    kept, whatever comes: its key, its results
     after that         the latest `kept_jobs` of each owner are kept while there is room; results
                        go where others need it (backend/eviction.py), and their job with them
-    after `forget_s`   forgotten
+    after `retention_days`   forgotten
 
 What goes first is what was cancelled, has failed or was fetched, the oldest first; a job that is
 done and was never fetched is the last.
@@ -19,7 +19,7 @@ from protocol.jobs import FINAL_STATES
 
 if TYPE_CHECKING:
     from backend.journal import Journal
-    from backend.settings import ServiceSettings
+    from backend.settings import ServerSettings
 
 __all__ = ["Retention"]
 
@@ -33,7 +33,7 @@ _UNFETCHED = (  # whether a job is done and nobody has fetched a result of it
 class Retention:
     """Decides what may go; reads the journal, and changes nothing."""
 
-    def __init__(self, journal: Journal, settings: ServiceSettings) -> None:
+    def __init__(self, journal: Journal, settings: ServerSettings) -> None:
         self._database = journal.database
         self._journal = journal
         self._settings = settings
@@ -49,7 +49,7 @@ class Retention:
                 jobs = "jobs of yours" if whose else "jobs"
                 text = (
                     f"{kept} {jobs} that have ended are kept, the limit is {limit}: release some; "
-                    f"each is kept for {self._settings.kept_s:g} s"
+                    f"each is kept for {self._settings.kept_hours:g} hours"
                 )
                 raise Busy(text, kept=kept, limit=limit)
 
@@ -57,7 +57,7 @@ class Retention:
         """Jobs to forget now: those too old, and those too many of one owner; not all at once."""
         now_s = self._journal.now_s()
         too_old = "SELECT job_id FROM jobs WHERE ended_s <= ? ORDER BY ended_s LIMIT ?"
-        oldest_s = now_s - self._settings.forget_s
+        oldest_s = now_s - self._settings.retention_s
         found = [row["job_id"] for row in self._database.rows(too_old, (oldest_s, _AT_ONCE))]
         crowded = "SELECT owner, count(*) - ? AS surplus FROM jobs WHERE ended_s IS NOT NULL "
         crowded += "GROUP BY owner HAVING surplus > 0"

@@ -24,7 +24,7 @@ from backend.inputs import inputs_of
 from backend.journal import Change, Journal
 from backend.log import JobLog
 from backend.retention import Retention
-from backend.settings import ServiceSettings
+from backend.settings import ServerSettings
 from backend.status import ServiceStatus, WorkerStatus
 from backend.text import hide_folder, without_folders
 from backend.worker_messages import Previewed
@@ -53,13 +53,13 @@ class JobService:
         self,
         root: Path,
         executors: Sequence[Executor],
-        settings: ServiceSettings | None = None,
+        settings: ServerSettings | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
         hide_folder(root)
-        self.settings = settings or ServiceSettings()
+        self.settings = settings or ServerSettings()
         self.on_event: Callable[[str, JobInfo], None] = lambda owner, info: None
         self.on_preview: Callable[[Previewed], None] = lambda preview: None
         self.guard = Guard(clock)
@@ -73,7 +73,7 @@ class JobService:
         try:
             self.blobs = BlobStore(
                 root,
-                quota_bytes=self.settings.quota_bytes,
+                quota_bytes=self.settings.store_bytes,
                 checkpoint=checkpoint,
                 tags=self.journal.holdings.tags,
                 sync_names=self.journal.sync.note,

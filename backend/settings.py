@@ -1,48 +1,201 @@
-"""What an operator may set of the service, and what its clients are told of it."""
+"""Everything that an operator may set of a server: one frozen structure, read once.
 
-from __future__ import annotations
+A field's constraints and its description stand here and nowhere else: `ex4d serve` makes its flags,
+the file that it reads and the one that it prints of them (backend/settings_text.py).
+"""
 
-from dataclasses import dataclass, fields
+# No `from __future__ import annotations` here: msgspec reads the annotations.
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
 
+from msgspec import Meta, Struct
+
+from ex4d.budget import Budget
+from ex4d.engines.base import EngineOptions
+from ex4d.models_folder import default_folder
+from protocol.limits import DEFAULT_PORT
 from protocol.messages import Limits
 
-__all__ = ["ServiceSettings"]
+__all__ = ["ServerSettings"]
+
+_GIB = 1 << 30
+_HOUR_S = 3600.0
+_USUAL = Limits()
+_DEVICE = re.compile(r"cpu|cuda(:[\w/-]+)?")  # a number, or the name that the driver has for it
+_Count = Annotated[int, Meta(ge=1, le=(1 << 53) - 1)]
+_Gib = Annotated[float, Meta(gt=0, le=1 << 20)]
+_Share = Annotated[float, Meta(gt=0, le=1)]
+_Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+_Days = Annotated[float, Meta(ge=0, le=36_500)]
 
 
-@dataclass(frozen=True)
-class ServiceSettings:
-    """The service's limits. A client is a key; without keys all clients are one.
+class ServerSettings(Struct, frozen=True, kw_only=True):
+    """What a server does and allows. A client is a key; without keys all clients are one.
 
-    Raises ValueError when one is not positive (the times may be 0).
+    The constraints hold for what is read (`backend.settings_text`), not for what code makes.
     """
 
-    queued_jobs: int = 200  # of one client that wait
-    queue_limit: int = 2000  # of all clients
-    open_uploads: int = 16  # of one client
-    connections: int = 32  # of one client
-    job_pixels: int = 1 << 31  # width x height x frames of what one job makes
-    max_attempts: int = 2  # starts of a job, counting those that ended with the server
-    kept_s: float = 86_400.0  # an ended job is kept for so long, whatever comes
-    kept_jobs: int = 200  # ended jobs of one client that are kept for longer
-    kept_jobs_most: int = 5000  # of one client within `kept_s`; then it is told to release some
-    kept_jobs_in_all: int = 50_000  # of all clients
-    forget_s: float = 30 * 86_400.0  # after which an ended job is forgotten in any case
-    quota_bytes: int = 200 << 30  # of all blobs
-    upload_share: float = 0.5  # of the free room, for all uploads of one client under way
-    client_share: float = 0.75  # of all room, for what one client's jobs and uploads hold
-    staging_age_s: float = 7 * 86_400.0  # of a transfer or a file that was not taken up again
-    results_retry_s: float = 600.0  # how long storing results is tried before their job fails
+    bind: Annotated[
+        str, Meta(description="tcp://HOST:PORT where clients connect; data takes the next port")
+    ] = f"tcp://127.0.0.1:{DEFAULT_PORT}"
+    data_dir: Annotated[Path, Meta(description="folder of jobs and files")] = Path("ex4d-data")
+    keys: Annotated[
+        Path | None,
+        Meta(description="folder of `ex4d keys`; default: none, and only this computer is served"),
+    ] = None
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value, may_be_0 = getattr(self, field.name), field.name.endswith("_s")
-            if value < 0 or (value == 0 and not may_be_0):
-                raise ValueError(f"{field.name} must be more than 0, not {value}")
+    devices: Annotated[
+        tuple[str, ...],
+        Meta(description="a worker for each: cpu, cuda:0, ...; none: every GPU, or cpu"),
+    ] = ()
+    models: Annotated[
+        Path | None,
+        Meta(description="folder of all weights; default: $EX4D_MODELS, or ~/.cache/ex4d/models"),
+    ] = None
+    checkpoint: Annotated[
+        Path | None,
+        Meta(description="ex4d.ckpt of a training run; default: the one among the weights"),
+    ] = None
+    vram_gib: Annotated[
+        Literal[80, 48, 24, 16] | None,
+        Meta(description="GPU memory that the engine wan plans for; default: what is free"),
+    ] = None
+    lora: Annotated[
+        Literal["fused", "unfused"],
+        Meta(description="how the adapter joins the weights; unfused: exact, slower"),
+    ] = "fused"
+    rasterizer: Annotated[
+        Literal["auto", "cpu", "nvdiffrast"],
+        Meta(description="nvdiffrast: for research and evaluation only, not for commercial work"),
+    ] = "auto"
+
+    worker_gib: Annotated[
+        _Gib | None,
+        Meta(
+            description="memory of a worker; a job that wants more fails; default: three quarters "
+            "of the machine's"
+        ),
+    ] = None
+    worker_stage_s: Annotated[
+        _Seconds, Meta(description="without progress for so long, a job's worker is replaced")
+    ] = 600.0
+    worker_start_s: Annotated[
+        _Seconds, Meta(description="a worker may take so long to load its libraries")
+    ] = 120.0
+    worker_restart_s: Annotated[
+        _Seconds, Meta(description="until a worker that failed to start is tried again; doubles")
+    ] = 2.0
+    worker_cancel_s: Annotated[
+        _Seconds, Meta(description="a worker may take so long to notice a cancel; then SIGTERM")
+    ] = 5.0
+    worker_terminate_s: Annotated[
+        _Seconds, Meta(description="a worker may take so long to obey SIGTERM; then SIGKILL")
+    ] = 5.0
+
+    queued_jobs: Annotated[_Count, Meta(description="jobs of a client that wait")] = (
+        _USUAL.queued_jobs
+    )
+    queued_jobs_in_all: Annotated[_Count, Meta(description="jobs of all clients that wait")] = 2000
+    max_attempts: Annotated[
+        _Count, Meta(description="starts of a job, counting those that ended with the server")
+    ] = 2
+    open_uploads: Annotated[_Count, Meta(description="uploads of a client at once")] = (
+        _USUAL.open_uploads
+    )
+    connections: Annotated[_Count, Meta(description="connections of a client")] = _USUAL.connections
+    job_pixels: Annotated[
+        _Count, Meta(description="width x height x frames of what one job makes")
+    ] = _USUAL.job_pixels
+
+    store_gib: Annotated[_Gib, Meta(description="of all files together")] = 200.0
+    upload_share: Annotated[
+        _Share, Meta(description="of the free room, for all uploads of one client under way")
+    ] = 0.5
+    client_share: Annotated[
+        _Share, Meta(description="of all room, for what one client's jobs and uploads hold")
+    ] = 0.75
+    kept_hours: Annotated[
+        Annotated[float, Meta(ge=0, le=1_000_000)],
+        Meta(description="an ended job and its results are kept for so long, whatever comes"),
+    ] = _USUAL.kept_s / _HOUR_S
+    kept_jobs: Annotated[
+        _Count,
+        Meta(description="ended jobs of a client that are kept for longer, if there is room"),
+    ] = 200
+    kept_jobs_most: Annotated[
+        _Count, Meta(description="ended jobs of a client within kept_hours; more are refused")
+    ] = 5000
+    kept_jobs_in_all: Annotated[_Count, Meta(description="ended jobs of all clients")] = 50_000
+    retention_days: Annotated[
+        _Days, Meta(description="after which an ended job is forgotten in any case")
+    ] = 30.0
+    staging_days: Annotated[
+        _Days, Meta(description="after which the parts of a broken transfer are removed")
+    ] = 7.0
+    results_retry_s: Annotated[
+        _Seconds, Meta(description="how long storing results is tried before their job fails")
+    ] = 600.0
+
+    # Other people's files beside other people's jobs: pictures of 8192 x 8192, five hundred frames
+    # of 1920 x 1080 or eighteen hundred of 1024 x 576; 46 hours of video (M8).
+    picture_pixels: Annotated[_Count, Meta(description="of one picture of a clip or its depth")] = (
+        1 << 26
+    )
+    clip_pixels: Annotated[
+        _Count, Meta(description="of a clip's frames together, at the size they are worked on")
+    ] = 1 << 30
+    video_frames: Annotated[_Count, Meta(description="that a video file may list")] = 1 << 22
+    array_gib: Annotated[_Gib, Meta(description="of the arrays of one .npz file")] = 2.0
+
+    @property
+    def models_folder(self) -> Path:
+        """Where all weights lie."""
+        return self.models or default_folder()
+
+    @property
+    def worker_bytes(self) -> int | None:
+        """The memory of a worker; None: the usual share of the machine's."""
+        return None if self.worker_gib is None else int(self.worker_gib * _GIB)
+
+    @property
+    def store_bytes(self) -> int:
+        """What all files together may have."""
+        return int(self.store_gib * _GIB)
 
     @property
     def blob_bytes(self) -> int:
         """The largest file that a client can send to an empty store."""
-        return int(self.quota_bytes * min(self.upload_share, self.client_share))
+        return int(self.store_bytes * min(self.upload_share, self.client_share))
+
+    @property
+    def kept_s(self) -> float:
+        """How long an ended job is kept, whatever comes."""
+        return self.kept_hours * _HOUR_S
+
+    @property
+    def retention_s(self) -> float:
+        """After which an ended job is forgotten."""
+        return self.retention_days * 24 * _HOUR_S
+
+    @property
+    def staging_s(self) -> float:
+        """After which the parts of a broken transfer are removed."""
+        return self.staging_days * 24 * _HOUR_S
+
+    def engine_options(self) -> EngineOptions:
+        """What an engine of this server is loaded with."""
+        return EngineOptions(self.models_folder, self.vram_gib, self.lora, self.checkpoint)
+
+    def budget(self) -> Budget:
+        """How much a job's files may make of themselves."""
+        return Budget(
+            picture_pixels=self.picture_pixels,
+            clip_pixels=self.clip_pixels,
+            video_frames=self.video_frames,
+            array_bytes=int(self.array_gib * _GIB),
+        )
 
     def limits(self) -> Limits:
         """What `welcome` tells."""
@@ -54,3 +207,19 @@ class ServiceSettings:
             job_pixels=self.job_pixels,
             kept_s=int(self.kept_s),
         )
+
+    def contradictions(self) -> Iterator[str]:
+        """What does not fit together or can be no setting, each as a sentence."""
+        for device in self.devices:
+            if not _DEVICE.fullmatch(device):
+                yield f"the device {device!r} is unknown: give cpu, or cuda:0, cuda:1, ..."
+        if self.queued_jobs > self.queued_jobs_in_all:
+            yield (
+                f"queued_jobs is {self.queued_jobs}, more than queued_jobs_in_all, "
+                f"{self.queued_jobs_in_all}"
+            )
+        if self.kept_s > self.retention_s:
+            yield (
+                f"kept_hours is {self.kept_hours:g}, longer than retention_days, "
+                f"{self.retention_days:g}"
+            )

@@ -22,7 +22,6 @@ from backend.reconstruction import reconstruct
 from backend.scenes import read_scene
 from backend.sources import link_blob, trajectory_of
 from backend.summary import write_summary
-from ex4d.budget import SERVER, Budget
 from ex4d.camera.files import write_trajectory
 from ex4d.conditions.files import read_conditions, write_conditions
 from ex4d.conditions.render import render_conditions
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from backend.settings import ServerSettings
     from backend.worker import JobContext
     from ex4d.conditions.render import Conditions as RenderedConditions
     from ex4d.engines.base import Draw, Engine
@@ -59,17 +59,19 @@ _NAME = "shot"  # of the camera path, inside the file names that the library mak
 class TaskRunner:
     """Does jobs on one device; engines and the rasteriser are made once.
 
-    `budget`: what a job's files may make of themselves; by default what suits a server, and the
-    memory that this process may have. Raises RuntimeError when the device does
-    not work.
+    A job's files may make of themselves what `settings` say, and what the memory of this process
+    allows. Raises RuntimeError when the device does not work, and what make_rasterizer raises.
     """
 
-    def __init__(self, device: str, budget: Budget | None = None) -> None:
+    def __init__(self, device: str, settings: ServerSettings) -> None:
         check_device(device)  # the process sees no other
-        self._budget = budget or _usual_budget()
-        self._rasterizer = make_rasterizer()
+        self._budget = settings.budget()
+        if (memory_bytes := allowed_bytes()) is not None:
+            self._budget = self._budget.within(memory_bytes)
+        self._rasterizer = make_rasterizer(settings.rasterizer)
+        self._options = settings.engine_options()
         self._engines: dict[str, Engine] = {}
-        self._estimator = WarmEstimator(self._engines.clear)
+        self._estimator = WarmEstimator(settings.models_folder, self._engines.clear)
 
     def run(self, context: JobContext) -> list[str]:
         """Do one job and return the names of the results in the scratch folder."""
@@ -178,7 +180,7 @@ class TaskRunner:
     def _engine(self, name: str) -> Engine:
         if name not in self._engines:
             self._estimator.free()
-            engine = choose_engine(name)[0]
+            engine = choose_engine(name, self._options)[0]
             # One that was made under another name is the same, and its models fit only once.
             self._engines[name] = self._engines.setdefault(engine.name, engine)
         return self._engines[name]
@@ -221,11 +223,6 @@ def _settings(given: EngineSettings | None) -> GenerateSettings:
         keep_source=given.keep_source,
         **{name: text for name, text in prompts.items() if text is not None},
     )
-
-
-def _usual_budget() -> Budget:
-    memory_bytes = allowed_bytes()
-    return SERVER if memory_bytes is None else SERVER.within(memory_bytes)
 
 
 class _JobWatcher(Watcher):

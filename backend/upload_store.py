@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from backend.blobs import BlobStore
     from backend.holdings import Holdings
-    from backend.settings import ServiceSettings
+    from backend.settings import ServerSettings
     from protocol.jobs import BlobId
 
 __all__ = ["UploadStore"]
@@ -34,7 +34,7 @@ class UploadStore:
     `is_doubtful` asks for does not.
     """
 
-    def __init__(self, blobs: BlobStore, holdings: Holdings, settings: ServiceSettings) -> None:
+    def __init__(self, blobs: BlobStore, holdings: Holdings, settings: ServerSettings) -> None:
         self._blobs = blobs
         self._holdings = holdings
         self._settings = settings

@@ -1,6 +1,7 @@
 """A worker process: does the jobs of one device, one after the other, with everything warm.
 
-    python -m backend.worker --descriptor N --parent PID --device cpu [--runner MODULE:CLASS]
+    python -m backend.worker --descriptor N --parent PID --device cpu --runner MODULE:CLASS
+        --settings JSON
 
 A thread listens to the server, so that a cancel is heard during a job; the main thread works. The
 process ends with the server, whatever it is doing: by the end of the pipe, and on Linux by a signal
@@ -25,8 +26,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import msgpack
 
-from backend.executors.memory import limit_memory
+from backend.executors.memory import limit_memory, usual_bytes
 from backend.failures import DAMAGED, POISONED, code_of, text_of
+from backend.settings_text import decoded
 from backend.text import hide_folder, trimmed, without_folders
 from backend.worker_messages import (
     Cancel,
@@ -48,6 +50,7 @@ from protocol.transfer import blob_of
 
 if TYPE_CHECKING:
     from backend.previews import Strip
+    from backend.settings import ServerSettings
     from protocol.jobs import BlobId
 
 __all__ = ["JobCancelled", "JobContext", "Runner", "main"]
@@ -94,7 +97,8 @@ class JobContext:
 
 
 class Runner(Protocol):
-    """Does jobs. Made once for a process with its device's name; keeps models between jobs.
+    """Does jobs. Made once for a process with its device's name and the server's settings; keeps
+    models between jobs.
 
     What making it raises says why no job can be done on this device now.
     """
@@ -194,24 +198,26 @@ def _die_with(parent: int) -> None:
 
 
 def main() -> int:
-    """Do jobs until the server says stop, or has gone."""
+    """Do jobs until the server has gone."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--descriptor", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--device", required=True)
     parser.add_argument("--runner", required=True)
-    parser.add_argument("--memory_bytes", type=int, default=0)
+    parser.add_argument("--settings", type=decoded, required=True)
     arguments = parser.parse_args()
     _die_with(arguments.parent)
     faulthandler.enable()
     if hasattr(os, "nice"):  # not on Windows
         os.nice(_NICENESS)
-    if arguments.memory_bytes:
-        limit_memory(arguments.memory_bytes)
+    settings: ServerSettings = arguments.settings
+    hide_folder(settings.models_folder)
+    if memory_bytes := settings.worker_bytes or usual_bytes():
+        limit_memory(memory_bytes)
     link = _Link(arguments.descriptor)
     try:
         module, _, name = arguments.runner.partition(":")
-        runner: Runner = getattr(importlib.import_module(module), name)(arguments.device)
+        runner: Runner = getattr(importlib.import_module(module), name)(arguments.device, settings)
     except Exception as error:
         text = without_folders(f"{type(error).__name__}: {error}")
         link.send(Unfit(trimmed(text, 2_000)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["COMMAND_LINE", "SERVER", "Budget"]
+__all__ = ["COMMAND_LINE", "Budget"]
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,4 @@ class Budget:
 # One's own files on one's own machine: pictures of 16384 x 8192, a thousand frames of 1920 x 1080.
 COMMAND_LINE = Budget(
     picture_pixels=1 << 27, clip_pixels=1 << 31, video_frames=1 << 24, array_bytes=8 << 30
-)
-# Other people's files beside other people's jobs: pictures of 8192 x 8192, five hundred frames of
-# 1920 x 1080 or eighteen hundred of 1024 x 576; 46 hours of video.
-SERVER = Budget(
-    picture_pixels=1 << 26, clip_pixels=1 << 30, video_frames=1 << 22, array_bytes=2 << 30
 )

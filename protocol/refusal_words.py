@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["field_of", "words_for"]
+__all__ = ["field_of", "requirement_of", "words_for"]
 
 _PLACE = re.compile(r" - at `(?:key` in `)?([^`]*)`")
 _FIELD = re.compile(r"field `([^`]*)`")
@@ -60,11 +60,18 @@ def field_of(text: str) -> str:
 
 def words_for(text: str) -> str:
     """A schema's error as the rest of a sentence: "trajectory width must be at most 8192"."""
+    must = requirement_of(text)
+    return f"{_name_of(field_of(text))} {must}" if must else "its bytes are damaged"
+
+
+def requirement_of(text: str) -> str:
+    """What a schema's error asks of its value: "must be at most 8192"; nothing where it asks for
+    nothing that can be said."""
     for pattern, words in _RULES:
         found = pattern.search(text)
         if found:
-            return f"{_name_of(field_of(text))} {words(found)}"
-    return "its bytes are damaged"
+            return words(found)
+    return ""
 
 
 def _name_of(field: str) -> str:

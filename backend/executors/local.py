@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import DecodeError, ValidationError, msgpack
 
-from backend.executors.assignment import Assignment, TimeLimits
+from backend.executors.assignment import Assignment
 from backend.executors.base import WorkerState
-from backend.executors.memory import usual_bytes
 from backend.executors.process import WorkerProcess, how_it_ended
 from backend.failures import POISONED
 from backend.log import JobLog
 from backend.progress import Coalescer
+from backend.settings import ServerSettings
 from backend.worker_messages import (
     Cancel,
     Cancelled,
@@ -32,18 +32,18 @@ from backend.worker_messages import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LocalExecutor", "TimeLimits"]
+__all__ = ["LocalExecutor"]
 
 _SLOWEST_RESTART_S = 30.0
-_USUAL_LIMITS = TimeLimits()
+_USUAL = ServerSettings()
 _OUT_OF_MEMORY_IN_A_ROW = 2  # J10: what a process keeps after that, only its end gives back
 _DECODER: msgpack.Decoder[Report] = msgpack.Decoder(Report)
 
 
 class LocalExecutor:
     """An Executor with one spawned process. `runner`: what does the jobs, as MODULE:CLASS.
-    `memory_bytes`: of data that the process may have (a share of the machine's memory; 0: all of
-    it); a job that wants more fails with out_of_memory, and the worker stays.
+    A job that wants more memory than `settings` give fails with out_of_memory, and the worker
+    stays.
 
     Belongs to one thread, which must not end before `close`: on Linux its workers would end too.
     """
@@ -51,18 +51,16 @@ class LocalExecutor:
     def __init__(
         self,
         device: str = "cpu",
+        settings: ServerSettings = _USUAL,
         *,
         runner: str = "backend.tasks:TaskRunner",
-        limits: TimeLimits = _USUAL_LIMITS,
-        memory_bytes: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.device = device
         self.problem = ""
         self.returncode: int | None = None
         self._runner = runner
-        self._limits = limits
-        self._memory_bytes = usual_bytes() if memory_bytes is None else memory_bytes
+        self._settings = settings
         self._clock = clock
         self._log = JobLog("worker")
         self._worker: WorkerProcess | None = None
@@ -148,8 +146,8 @@ class LocalExecutor:
         if self._worker.is_sending:
             return self._clock() + 0.005  # the pipe is full: the worker reads it at once
         if self._assignment is not None:
-            return self._assignment.deadline_s(self._limits)
-        return None if self._is_ready else self._started_s + self._limits.start_s
+            return self._assignment.deadline_s(self._settings)
+        return None if self._is_ready else self._started_s + self._settings.worker_start_s
 
     def terminate(self) -> None:
         """Stop the worker with SIGTERM; its job ends as cancelled. It is not replaced."""
@@ -181,7 +179,7 @@ class LocalExecutor:
         self._started_s = self._clock()
         self._has_loaded, self._unfit = False, ""
         try:
-            self._worker = WorkerProcess(self.device, self._runner, self._memory_bytes)
+            self._worker = WorkerProcess(self.device, self._runner, self._settings)
         except OSError as error:
             self._note_failed_start(f"it cannot be started: {error}")
             return
@@ -189,7 +187,7 @@ class LocalExecutor:
 
     def _note_failed_start(self, problem: str) -> None:
         self._n_failed_starts += 1
-        wait_s = self._limits.restart_s * 2.0 ** (self._n_failed_starts - 1)
+        wait_s = self._settings.worker_restart_s * 2.0 ** (self._n_failed_starts - 1)
         wait_s = min(wait_s, _SLOWEST_RESTART_S)
         self._start_at_s = self._clock() + wait_s
         self.problem = f"the worker on {self.device} does not start: {problem}"
@@ -231,21 +229,21 @@ class LocalExecutor:
         return [report] if now is None else [*now.progress.flush(), report]
 
     def _keep_limits(self) -> None:
-        now, now_s = self._assignment, self._clock()
+        now, now_s, allowed = self._assignment, self._clock(), self._settings
         if now is None:
-            if not self._is_ready and now_s >= self._started_s + self._limits.start_s:
+            if not self._is_ready and now_s >= self._started_s + allowed.worker_start_s:
                 self._kill_worker()
             return
         if now.killed or self._worker is None:
             return
-        if now_s >= now.heard_s + self._limits.stage_s:
+        if now_s >= now.heard_s + allowed.worker_stage_s:
             now.timed_out = now.killed = True
             self._worker.kill()
         elif now.terminated_s is not None:
-            if now_s >= now.terminated_s + self._limits.terminate_s:
+            if now_s >= now.terminated_s + allowed.worker_terminate_s:
                 now.killed = True
                 self._worker.kill()
-        elif now.cancelled_s is not None and now_s >= now.cancelled_s + self._limits.cancel_s:
+        elif now.cancelled_s is not None and now_s >= now.cancelled_s + allowed.worker_cancel_s:
             now.terminated_s = now_s
             self._worker.terminate()
 
@@ -275,7 +273,7 @@ class LocalExecutor:
     def _verdict(self, now: Assignment, how: str) -> Cancelled | Failed:
         job_id, stage = now.run.job_id, f" in stage {now.stage}" if now.stage else ""
         if now.timed_out:
-            limit = f"{self._limits.stage_s:g} s"
+            limit = f"{self._settings.worker_stage_s:g} s"
             return Failed(job_id, "timeout", f"no progress for {limit}{stage}: worker replaced")
         if now.cancelled_s is not None:
             return Cancelled(job_id)

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import backend
+from backend.settings_text import encoded
 from backend.worker_messages import Command, Frames, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from backend.settings import ServerSettings
 
 __all__ = ["WorkerProcess", "how_it_ended"]
 
@@ -48,12 +51,12 @@ def _environment(device: str) -> Mapping[str, str]:
 class WorkerProcess:
     """A started worker. Raises OSError when the system has no room for it."""
 
-    def __init__(self, device: str, runner: str, memory_bytes: int | None = None) -> None:
+    def __init__(self, device: str, runner: str, settings: ServerSettings) -> None:
         self._socket, theirs = socket.socketpair()
         try:
             self._socket.setblocking(False)
             flags = {"descriptor": theirs.fileno(), "parent": os.getpid(), "device": device}
-            flags |= {"runner": runner, "memory_bytes": memory_bytes or 0}
+            flags |= {"runner": runner, "settings": encoded(settings)}
             self._process = subprocess.Popen(  # noqa: S603  (our own program)
                 [
                     *(sys.executable, "-P", "-m", "backend.worker"),

@@ -6,13 +6,22 @@ from typing import TYPE_CHECKING
 
 from ex4d.errors import UsageError
 from ex4d.raster.cpu import CpuRasterizer
+from ex4d.raster.nvdiffrast import NvdiffrastRasterizer, check_packages
 
 if TYPE_CHECKING:
     from ex4d.raster.base import Rasterizer
 
-__all__ = ["RASTERIZERS", "make_rasterizer"]
+__all__ = ["RASTERIZERS", "check_rasterizer", "make_rasterizer"]
 
 RASTERIZERS = ("auto", "cpu", "nvdiffrast")
+
+
+def check_rasterizer(name: str) -> None:
+    """Raise what make_rasterizer would, as far as that can be told without loading anything."""
+    if name not in RASTERIZERS:
+        raise UsageError(f"unknown rasterizer {name!r}: choose from {', '.join(RASTERIZERS)}")
+    if name == "nvdiffrast":
+        check_packages()
 
 
 def make_rasterizer(name: str = "auto") -> Rasterizer:
@@ -20,10 +29,7 @@ def make_rasterizer(name: str = "auto") -> Rasterizer:
 
     Raises UsageError for an unknown name, MissingPartError when nvdiffrast cannot run here.
     """
-    if name in {"auto", "cpu"}:
-        return CpuRasterizer()
+    check_rasterizer(name)
     if name == "nvdiffrast":
-        from ex4d.raster.nvdiffrast import NvdiffrastRasterizer  # non-commercial: only when chosen
-
         return NvdiffrastRasterizer()
-    raise UsageError(f"unknown rasterizer {name!r}: choose from {', '.join(RASTERIZERS)}")
+    return CpuRasterizer()

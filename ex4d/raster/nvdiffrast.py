@@ -6,6 +6,7 @@ commercial work. It is not a dependency and is imported only when the user asks 
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from ex4d.errors import MissingPartError
 from ex4d.raster.base import RenderCamera, Rendering, TriangleMesh
 
-__all__ = ["LICENSE_NOTE", "NvdiffrastRasterizer"]
+__all__ = ["LICENSE_NOTE", "NvdiffrastRasterizer", "check_packages"]
 
 LICENSE_NOTE = (
     "nvdiffrast is licensed for research and evaluation only (NVIDIA Source Code License), "
@@ -24,6 +25,16 @@ _FARTHEST = 1e6  # times the near plane, where the camera has no far plane; floa
 _log = logging.getLogger(__name__)
 
 
+def check_packages() -> None:
+    """Raise MissingPartError when a package is not installed. Loads none."""
+    for package in ("nvdiffrast", "torch"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingPartError(
+                f"the rasterizer nvdiffrast cannot run, {package} is not installed; get it from "
+                f"github.com/NVlabs/nvdiffrast, or use --rasterizer cpu. Note: {LICENSE_NOTE}"
+            )
+
+
 class NvdiffrastRasterizer:
     """Draws with nvdiffrast on the first CUDA GPU."""
 
@@ -31,14 +42,10 @@ class NvdiffrastRasterizer:
     workers = 1  # one CUDA context
 
     def __init__(self) -> None:
-        try:
-            import nvdiffrast.torch as nvdiffrast
-            import torch
-        except ImportError as error:
-            raise MissingPartError(
-                f"the rasterizer nvdiffrast cannot run, {error.name} is not installed; get it from "
-                f"github.com/NVlabs/nvdiffrast, or use --rasterizer cpu. Note: {LICENSE_NOTE}"
-            ) from None
+        check_packages()
+        import nvdiffrast.torch as nvdiffrast  # non-commercial: only when chosen
+        import torch
+
         if not torch.cuda.is_available():
             raise MissingPartError(
                 "the rasterizer nvdiffrast needs a CUDA GPU: use --rasterizer cpu"

@@ -18,10 +18,10 @@ import psutil
 import pytest
 import zmq
 
-from backend.executors.local import LocalExecutor, TimeLimits
+from backend.executors.local import LocalExecutor
 from backend.server import Server
 from backend.service import JobService
-from backend.settings import ServiceSettings
+from backend.settings import ServerSettings
 from protocol.client import Client
 from protocol.jobs import BlobId, Generate, JobInfo
 from protocol.serving import FrontSettings
@@ -33,9 +33,18 @@ if TYPE_CHECKING:
     from backend.blobs import BlobStore
 
 FAKE = "tests.backend.fake_engine:FakeRunner"
-QUICK = TimeLimits(cancel_s=0.3, terminate_s=0.3, stage_s=20, start_s=20)
 OWNER = "alice"
 PATIENCE_S = 30
+
+
+def quick_settings(**changes) -> ServerSettings:
+    """Settings of a server that waits for no worker for long."""
+    quick = {"worker_cancel_s": 0.3, "worker_terminate_s": 0.3}
+    quick |= {"worker_stage_s": 20.0, "worker_start_s": 20.0}
+    return ServerSettings(**(quick | changes))
+
+
+QUICK = quick_settings()
 
 
 def open_files() -> dict[str, str]:
@@ -163,17 +172,11 @@ def make_service(tmp_path, no_leaks):
         n_workers=1,
         *,
         runner=FAKE,
-        limits=QUICK,
-        memory_bytes=None,
         root=None,
-        settings=None,
+        settings=QUICK,
         **options,
     ) -> Harness:
-        executors = [
-            LocalExecutor(runner=runner, limits=limits, memory_bytes=memory_bytes)
-            for _ in range(n_workers)
-        ]
-        settings = settings or ServiceSettings()
+        executors = [LocalExecutor("cpu", settings, runner=runner) for _ in range(n_workers)]
         service = JobService(root or tmp_path / "state", executors, settings, **options)
         started.append(Harness(service, executors))
         return started[-1]
@@ -194,7 +197,7 @@ def address(tmp_path, no_leaks):
     ready = queue.Queue()
 
     def serve() -> None:
-        service = JobService(tmp_path / "state", [LocalExecutor(runner=FAKE, limits=QUICK)])
+        service = JobService(tmp_path / "state", [LocalExecutor("cpu", QUICK, runner=FAKE)])
         server = Server(service, FrontSettings("tcp://127.0.0.1:0", "test", "1", ["generate"]))
         ready.put(server)
         server.run()

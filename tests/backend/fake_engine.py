@@ -8,12 +8,16 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backend.tasks import _JobWatcher
 from backend.worker_messages import Failed, Finished
 from ex4d.errors import VideoError
+
+if TYPE_CHECKING:
+    from backend.settings import ServerSettings
 
 ERRORS = {
     "ValueError": ValueError,
@@ -26,7 +30,7 @@ ERRORS = {
 class FakeRunner:
     """Does the steps of a job; its results are those that the steps write."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, settings: ServerSettings) -> None:
         self.n_jobs = 0
         self.n_freed = 0
 
@@ -148,5 +152,5 @@ class FakeRunner:
 class BrokenRunner:
     """Cannot be loaded."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, settings: ServerSettings) -> None:
         raise ImportError("no such library")

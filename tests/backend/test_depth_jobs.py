@@ -10,7 +10,7 @@ import numpy as np
 import OpenEXR
 import pytest
 
-from backend.executors.local import TimeLimits
+from backend.settings import ServerSettings
 from ex4d.camera.trajectory import Trajectory
 from ex4d.depth.exr import write_exr
 from ex4d.errors import InputError
@@ -50,9 +50,8 @@ def shot(tmp_path_factory):
 @pytest.fixture
 def service(make_service, models, monkeypatch):
     """A service whose worker finds the tiny estimators."""
-    monkeypatch.setenv("EX4D_MODELS", str(models))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return make_service(runner=REAL, limits=TimeLimits())
+    return make_service(runner=REAL, settings=ServerSettings(models=models))
 
 
 def pictures_of(harness, shot, tmp_path) -> list:

@@ -12,11 +12,10 @@ import pytest
 from backend.errors import FolderLost
 from backend.guard import Guard
 from backend.journal_file import JOURNAL_NAME
-from backend.settings import ServiceSettings
 from protocol.errors import Busy
 from protocol.jobs import JobState
 
-from .conftest import OWNER, FakeClock
+from .conftest import OWNER, FakeClock, quick_settings
 
 OK = ("result", "out.txt", "fine")
 
@@ -47,7 +46,7 @@ def test_h3_a_finished_result_waits_for_the_disk_instead_of_failing(make_service
 def test_h3_results_that_cannot_be_stored_for_long_fail_their_job_without_a_path(
     make_service, tmp_path
 ):
-    harness = make_service(settings=ServiceSettings(results_retry_s=1.5))
+    harness = make_service(settings=quick_settings(results_retry_s=1.5))
     job_id = harness.submit(OK)
     checkpoint, _ = failing("before_rename", OSError(errno.EIO, "broken", str(tmp_path)), 99)
     harness.service.blobs._checkpoint = checkpoint

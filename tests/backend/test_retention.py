@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from backend.settings import ServiceSettings
 from protocol.errors import Busy, DiskFull, InvalidArgument, UnknownBlob, UnknownJob
 from protocol.jobs import (
     DepthFiles,
@@ -17,8 +16,9 @@ from protocol.jobs import (
     TrajectoryArrays,
 )
 
-from .conftest import OWNER, FakeClock
+from .conftest import OWNER, FakeClock, quick_settings
 
+GIB = 1 << 30
 OK = ("result", "out.txt", "fine")
 DAY_S = 86_400
 
@@ -53,7 +53,7 @@ def result(harness, number, size=100):
 
 
 def test_h5_jobs_of_one_client_never_push_out_those_of_another(make_service, clock):
-    harness = make_service(clock=clock, settings=ServiceSettings(kept_jobs=3, kept_s=0))
+    harness = make_service(clock=clock, settings=quick_settings(kept_jobs=3, kept_hours=0))
     mine = harness.submit(OK)
     harness.ended(mine)
     hers = [harness.submit(OK, owner="mallory") for _ in range(9)]
@@ -66,7 +66,7 @@ def test_h5_jobs_of_one_client_never_push_out_those_of_another(make_service, clo
 
 
 def test_h5_within_the_promised_time_nothing_is_forgotten(make_service, clock):
-    harness = make_service(clock=clock, settings=ServiceSettings(kept_jobs=1))
+    harness = make_service(clock=clock, settings=quick_settings(kept_jobs=1))
     jobs = [harness.submit(OK) for _ in range(3)]
     for job_id in jobs:
         harness.service.cancel(OWNER, job_id)
@@ -77,7 +77,7 @@ def test_h5_within_the_promised_time_nothing_is_forgotten(make_service, clock):
 
 
 def test_h5_a_result_that_nobody_has_fetched_is_the_last_to_go(make_service, clock):
-    harness = make_service(clock=clock, settings=ServiceSettings(kept_jobs=1, kept_s=DAY_S))
+    harness = make_service(clock=clock, settings=quick_settings(kept_jobs=1, kept_hours=24))
     unfetched, fetched = harness.submit(OK), harness.submit(result(harness, 1))
     harness.ended(unfetched, fetched)
     fetch(harness, fetched)
@@ -88,7 +88,7 @@ def test_h5_a_result_that_nobody_has_fetched_is_the_last_to_go(make_service, clo
 
 
 def test_h5_everything_goes_when_it_is_old(make_service, clock):
-    harness = make_service(clock=clock, settings=ServiceSettings(forget_s=2 * DAY_S))
+    harness = make_service(clock=clock, settings=quick_settings(retention_days=2))
     job_id = harness.submit(OK)
     harness.ended(job_id)
     settle(harness, clock, 2 * DAY_S)
@@ -114,7 +114,7 @@ def test_h5_j16_time_is_that_of_the_servers_not_of_the_wall(make_service, clock)
 def test_h5_results_make_room_only_after_the_promised_time_and_the_unfetched_last(
     make_service, clock
 ):
-    settings = ServiceSettings(quota_bytes=5000, client_share=1, upload_share=1)
+    settings = quick_settings(store_gib=5000 / GIB, client_share=1, upload_share=1)
     harness = make_service(clock=clock, settings=settings)
     unfetched, fetched = (harness.submit(result(harness, n, 1800)) for n in range(2))
     harness.ended(unfetched, fetched)
@@ -133,7 +133,7 @@ def test_h5_results_make_room_only_after_the_promised_time_and_the_unfetched_las
 
 
 def test_h5_too_many_kept_jobs_are_busy_in_words(make_service):
-    harness = make_service(settings=ServiceSettings(kept_jobs_most=2))
+    harness = make_service(settings=quick_settings(kept_jobs_most=2))
     jobs = [harness.submit(OK) for _ in range(2)]
     for job_id in jobs:
         harness.service.cancel(OWNER, job_id)
@@ -152,7 +152,7 @@ def test_h5_what_is_kept_stands_in_the_status(harness):
 
 
 def test_h6_one_client_cannot_fill_the_queue_of_the_others(make_service):
-    harness = make_service(0, settings=ServiceSettings(queued_jobs=3, queue_limit=5))
+    harness = make_service(0, settings=quick_settings(queued_jobs=3, queued_jobs_in_all=5))
     for _ in range(3):
         harness.submit(OK, owner="mallory")
     with pytest.raises(Busy, match="3 jobs of yours wait, the limit is 3"):
@@ -183,7 +183,7 @@ def test_h6_clients_take_turns_also_after_a_restart(make_service):
 
 
 def test_h6_a_job_that_makes_too_much_is_refused_with_the_numbers(make_service):
-    harness = make_service(0, settings=ServiceSettings(job_pixels=64 * 64 * 10))
+    harness = make_service(0, settings=quick_settings(job_pixels=64 * 64 * 10))
     blob = harness.blob(b"x")
     source = Source(blob, "a.mp4", DepthFiles([blob]), num_frames=10, width=64, height=64)
     path = TrajectoryArrays(10, 64, 64, b"", b"")

@@ -11,12 +11,12 @@ import pytest
 
 from backend.errors import FolderInUse
 from backend.executors.base import WorkerState
-from backend.settings import ServiceSettings
 from protocol.errors import Busy, IdempotencyConflict, UnexpectedMessage, UnknownBlob, UnknownJob
 from protocol.jobs import BlobId, DepthFiles, Generate, JobState, Reconstruct, Source
 
-from .conftest import OWNER, FakeClock, count_lines
+from .conftest import OWNER, FakeClock, count_lines, quick_settings
 
+GIB = 1 << 30
 OK = ("result", "out.txt", "fine")
 
 
@@ -61,7 +61,7 @@ def test_j15_a_result_that_cannot_be_stored_is_not_seen_at_all(make_service):
 
 
 def test_j15_results_beyond_the_quota_fail_the_job_with_need_and_have(make_service):
-    harness = make_service(settings=ServiceSettings(quota_bytes=2000))
+    harness = make_service(settings=quick_settings(store_gib=2000 / GIB))
     [info] = harness.ended(harness.submit(("big_result", "a", 3000)))
     assert info.error_code == "disk_full"
     assert "3000 bytes are needed" in info.error_text
@@ -73,7 +73,7 @@ def test_j15_a_result_that_was_never_written_fails_the_job(harness):
 
 
 def test_j17_a_full_queue_is_said_at_once_and_known_keys_still_answered(make_service):
-    harness = make_service(settings=ServiceSettings(queued_jobs=3))
+    harness = make_service(settings=quick_settings(queued_jobs=3))
     jobs = [harness.submit(OK, key=f"key {n}") for n in range(3)]
     with pytest.raises(Busy) as refusal:
         harness.submit(OK, key="one more")
@@ -135,7 +135,7 @@ def test_only_the_owner_sees_a_job_and_only_an_ended_one_can_be_released(harness
 
 
 def test_the_oldest_ended_jobs_make_room_for_new_ones(make_service):
-    harness = make_service(settings=ServiceSettings(kept_jobs=2, kept_s=0))
+    harness = make_service(settings=quick_settings(kept_jobs=2, kept_hours=0))
     job_ids = [harness.submit(OK, key=f"key {n}") for n in range(4)]
     harness.until(lambda: [i.job_id for i in harness.service.jobs(OWNER)] == job_ids[2:])
 

@@ -8,8 +8,8 @@ import uuid
 import numpy as np
 import pytest
 
-from backend.executors.local import TimeLimits
 from backend.reconstruction import quantised_disparity
+from backend.settings import ServerSettings
 from ex4d.camera.files import write_trajectory
 from ex4d.camera.presets import preset_path
 from ex4d.camera.trajectory import Trajectory
@@ -49,7 +49,7 @@ def shot(tmp_path_factory):
 
 @pytest.fixture
 def real(make_service):
-    return make_service(runner=REAL, limits=TimeLimits())
+    return make_service(runner=REAL, settings=ServerSettings())
 
 
 def blob_of(harness, path):

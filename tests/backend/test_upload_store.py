@@ -14,7 +14,7 @@ from backend.blobs import BlobStore
 from backend.holdings import tag_of
 from backend.journal import Journal
 from backend.journal_file import JOURNAL_NAME
-from backend.settings import ServiceSettings
+from backend.settings import ServerSettings
 from backend.upload_store import UploadStore
 from protocol.errors import Busy, DiskFull, UnknownBlob
 from protocol.jobs import BlobId
@@ -33,7 +33,7 @@ def make_uploads(tmp_path):
         opened.append(Journal(tmp_path / "state"))
         holdings = opened[-1].holdings
         blobs = BlobStore(tmp_path / "state", tags=holdings.tags, **options)
-        uploads = UploadStore(blobs, holdings, settings or ServiceSettings())
+        uploads = UploadStore(blobs, holdings, settings or ServerSettings())
         uploads.blobs, uploads.holdings = blobs, holdings
         return uploads
 
@@ -120,7 +120,7 @@ def test_h4_a_refused_upload_removes_nothing(make_uploads):
 
 
 def test_h4_the_client_that_uses_most_makes_room_first(make_uploads):
-    settings = ServiceSettings(upload_share=1, client_share=1)
+    settings = ServerSettings(upload_share=1, client_share=1)
     uploads = make_uploads(quota_bytes=100, settings=settings)
     annas = send(uploads, b"a" * 10, "anna")  # the oldest
     hers = [send(uploads, bytes([n]) * 30, "mallory") for n in range(3)]
@@ -130,7 +130,7 @@ def test_h4_the_client_that_uses_most_makes_room_first(make_uploads):
 
 
 def test_h4_a_part_of_the_client_that_uses_most_goes_before_anothers_file(make_uploads):
-    settings = ServiceSettings(upload_share=1, client_share=1)
+    settings = ServerSettings(upload_share=1, client_share=1)
     uploads = make_uploads(quota_bytes=100, settings=settings)
     annas, part = send(uploads, b"a" * 20, "anna"), BlobId("e" * 64, 60)
     uploads.part(part, "mallory").write_bytes(bytes(60))

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from backend.executors.local import TimeLimits
+from backend.settings import ServerSettings
 from ex4d.video.reader import probe
 from ex4d.video.writer import read_metadata
 from protocol.jobs import EngineSettings, JobState, Shot
@@ -33,9 +33,8 @@ def shot(tmp_path_factory):
 @pytest.fixture
 def wan(make_service, models, monkeypatch):
     """A service whose worker finds the tiny models."""
-    monkeypatch.setenv("EX4D_MODELS", str(models))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return make_service(runner=REAL, limits=TimeLimits())
+    return make_service(runner=REAL, settings=ServerSettings(models=models))
 
 
 def submit(harness, shot, settings=None) -> str:

@@ -11,8 +11,9 @@ import psutil
 import pytest
 
 from backend.executors.base import WorkerState
-from backend.executors.local import TimeLimits
 from protocol.jobs import JobState
+
+from .conftest import quick_settings
 
 OK = ("result", "out.txt", "fine")
 
@@ -75,7 +76,7 @@ def test_j10_the_second_lack_of_memory_in_a_row_replaces_the_worker(harness, tmp
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limit")
 def test_m8_a_job_gets_no_more_memory_than_its_worker_may_have(make_service):
     """It is told in words and costs neither the worker nor another process anything."""
-    harness = make_service(memory_bytes=1 << 30)
+    harness = make_service(settings=quick_settings(worker_gib=1.0))
     pid = pid_of(harness)
     [info] = harness.ended(harness.submit(("fill", 2 << 30)))
     assert info.error_code == "out_of_memory"
@@ -141,8 +142,7 @@ def test_j12_a_worker_that_cannot_load_is_unhealthy_and_jobs_stay_queued(make_se
 
 @pytest.mark.parametrize("step", [("hold_interpreter",), ("signal_self", "SIGSTOP")])
 def test_j13_a_worker_that_hangs_is_replaced_and_the_service_answers(make_service, step):
-    limits = TimeLimits(stage_s=0.4, start_s=20)
-    harness = make_service(limits=limits)
+    harness = make_service(settings=quick_settings(worker_stage_s=0.4))
     pid_of(harness)
     job_id = harness.submit(step)
     harness.until(lambda: harness.info(job_id).state is JobState.RUNNING)

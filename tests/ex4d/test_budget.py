@@ -13,7 +13,8 @@ import numpy as np
 import OpenEXR
 import pytest
 
-from ex4d.budget import COMMAND_LINE, SERVER, Budget
+from backend.settings import ServerSettings
+from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.conditions.files import read_conditions
 from ex4d.depth.exr import read_exr
 from ex4d.depth.integers import read_integers
@@ -25,6 +26,8 @@ from ex4d.video import FrameRange, read_clip, write_color, write_mask
 SMALL = Budget(picture_pixels=1000, clip_pixels=10_000, video_frames=100, array_bytes=10_000)
 LENS = np.array([[50.0, 0, 20], [0, 50, 15], [0, 0, 1]])
 SCANLINES = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+
+SERVER = ServerSettings().budget()
 
 
 def refusal(read, path, *arguments, error=DepthError) -> str:

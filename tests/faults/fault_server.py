@@ -14,17 +14,23 @@ import signal
 import sys
 from pathlib import Path
 
-from backend.executors.local import LocalExecutor, TimeLimits
+from backend.executors.local import LocalExecutor
 from backend.log import log_to
 from backend.server import Server
 from backend.service import JobService
-from backend.settings import ServiceSettings
+from backend.settings import ServerSettings
 from protocol.keys import load_key_pair
 from protocol.messages import EngineInfo, Limits
 from protocol.serving import AuthorisedClients, FrontSettings
 
 RUNNER = "tests.faults.logged_runner:LoggedRunner"
-LIMITS = TimeLimits(cancel_s=0.5, terminate_s=0.5, stage_s=20, start_s=20, restart_s=0.2)
+TIMES = {
+    "worker_cancel_s": 0.5,
+    "worker_terminate_s": 0.5,
+    "worker_stage_s": 20.0,
+    "worker_start_s": 20.0,
+    "worker_restart_s": 0.2,
+}
 WINDOW_BYTES = 4 << 20
 
 
@@ -66,8 +72,8 @@ def main() -> None:
     checkpoint = passing(given.crash, die) if given.crash else passing(given.fail or "", fill_disk)
     control, data = (int(port) for port in given.ports.split(","))
     log_to(sys.stderr)
-    executor = LocalExecutor(runner=given.runner, limits=LIMITS)
-    settings = ServiceSettings(quota_bytes=given.quota, **given.settings)
+    settings = ServerSettings(**(TIMES | {"store_gib": given.quota / (1 << 30)} | given.settings))
+    executor = LocalExecutor("cpu", settings, runner=given.runner)
     service = JobService(given.data_dir, [executor], settings, checkpoint=checkpoint)
     front = FrontSettings(
         bind=f"tcp://127.0.0.1:{control}",

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.backend.fake_engine import FakeRunner
+
+if TYPE_CHECKING:
+    from backend.settings import ServerSettings
 
 __all__ = ["LoggedRunner"]
 
@@ -14,8 +18,8 @@ class LoggedRunner(FakeRunner):
     """Adds a line to the file RUN_LOG when a run begins and when it is finished. While the file
     DEVICE_GONE is there, its device does not work."""
 
-    def __init__(self, device: str) -> None:
-        super().__init__(device)
+    def __init__(self, device: str, settings: ServerSettings) -> None:
+        super().__init__(device, settings)
         if Path(os.environ["DEVICE_GONE"]).exists():
             raise RuntimeError(f"{device} is gone: CUDA error 100")
 

@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
-from ex4d.budget import SERVER
+from backend.settings import ServerSettings
 from ex4d.depth.exr import write_exr
 from ex4d.video.writer import write_video
 from protocol.errors import InvalidArgument
@@ -135,7 +135,7 @@ def test_h11_m8_depth_that_claims_more_than_the_server_gives_is_refused(rig, suf
         failed = rig.ended(client, info.job_id)
     assert (failed.state, failed.error_code) == (JobState.FAILED, "invalid_depth")
     assert f"{side}x{side} pixels" in failed.error_text
-    assert str(SERVER.picture_pixels) in failed.error_text
+    assert str(ServerSettings().picture_pixels) in failed.error_text
     assert str(rig.root) not in failed.error_text
 
 

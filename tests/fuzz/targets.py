@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ex4d.budget import SERVER
+from backend.settings import ServerSettings
 from ex4d.depth.exr import read_exr
 from ex4d.depth.integers import read_integers
 from ex4d.depth.stored import open_depth
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGETS"]
 
-BUDGET = SERVER.within(1 << 30)
+BUDGET = ServerSettings().budget().within(1 << 30)
 _LONGEST = 1000  # characters of a sentence
 
 

@@ -52,8 +52,8 @@ STEPS_LOG, PROFILE, TINY = "EX4D_PERF_LOG", "EX4D_PERF_PROFILE", "EX4D_PERF_TINY
 class WanRunner(TaskRunner):
     """Does jobs with random weights for those that cannot be had; notes when each part was done."""
 
-    def __init__(self, device):
-        super().__init__(device)
+    def __init__(self, device, settings):
+        super().__init__(device, settings)
         self._is_tiny = os.environ[TINY] == "1"
         self._log = Path(os.environ[STEPS_LOG])
 

@@ -1,0 +1,58 @@
+"""What a server's machine can do, as `welcome` tells it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backend.text import without_folders
+from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS
+from ex4d.depth.estimators.ready import missing_packages, missing_weights
+from ex4d.engines.choose import ENGINES, choose_engine
+from ex4d.errors import Ex4dError
+from protocol.messages import EngineInfo, EstimatorInfo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ex4d.engines.base import EngineOptions
+
+__all__ = ["engines_of", "estimators_of"]
+
+
+def engines_of(options: EngineOptions) -> list[EngineInfo]:
+    """What this machine can generate with."""
+    engines = []
+    for name in ENGINES[1:]:
+        try:
+            engine, _ = choose_engine(name, options)
+            engines.append(EngineInfo(name, engine.label))
+        except Ex4dError as error:
+            reason = without_folders(str(error))
+            engines.append(EngineInfo(name, name, available=False, reason=reason))
+    return engines
+
+
+def estimators_of(models: Path) -> list[EstimatorInfo]:
+    """What this machine can estimate depth with, the default first. `models`: the folder of all
+    weights."""
+    entries = sorted(ESTIMATORS.values(), key=lambda entry: entry.name != DEFAULT)
+    found = []
+    for entry in entries:
+        problem = missing_packages(entry)
+        if not problem and missing_weights(entry, models):
+            size_gib = sum(part.size_gib for part in entry.parts)
+            note = f"fetched at its first use, {size_gib:g} GiB"
+        else:
+            note = without_folders(problem)
+        found.append(
+            EstimatorInfo(
+                entry.name,
+                entry.label,
+                entry.gives,
+                entry.licence,
+                entry.is_commercial,
+                available=not problem,
+                reason=note,
+            )
+        )
+    return found
