@@ -28,6 +28,7 @@ _Count = Annotated[int, Meta(ge=1, le=(1 << 53) - 1)]
 _Gib = Annotated[float, Meta(gt=0, le=1 << 20)]
 _Share = Annotated[float, Meta(gt=0, le=1)]
 _Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+_Hours = Annotated[float, Meta(ge=0, le=36_500 * 24)]
 _Days = Annotated[float, Meta(ge=0, le=36_500)]
 
 
@@ -38,66 +39,74 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     """
 
     bind: Annotated[
-        str, Meta(description="tcp://HOST:PORT where clients connect; data takes the next port")
+        str,
+        Meta(
+            pattern=r"^[!-~]+\Z",
+            description="where clients connect, tcp://HOST:PORT; data takes the next port",
+        ),
     ] = f"tcp://127.0.0.1:{DEFAULT_PORT}"
-    data_dir: Annotated[Path, Meta(description="folder of jobs and files")] = Path("ex4d-data")
+    data_dir: Annotated[Path, Meta(description="folder of the jobs and their files")] = Path(
+        "ex4d-data"
+    )
     keys: Annotated[
         Path | None,
-        Meta(description="folder of `ex4d keys`; default: none, and only this computer is served"),
+        Meta(description="folder that `ex4d keys` made (default: none, for this computer alone)"),
     ] = None
 
     devices: Annotated[
         tuple[str, ...],
-        Meta(description="a worker for each: cpu, cuda:0, ...; none: every GPU, or cpu"),
+        Meta(description="a worker for each: cpu, cuda:0, ... (default: every GPU, or cpu)"),
     ] = ()
     models: Annotated[
         Path | None,
-        Meta(description="folder of all weights; default: $EX4D_MODELS, or ~/.cache/ex4d/models"),
+        Meta(description="folder of all weights (default: $EX4D_MODELS, or ~/.cache/ex4d/models)"),
     ] = None
     checkpoint: Annotated[
         Path | None,
-        Meta(description="ex4d.ckpt of a training run; default: the one among the weights"),
+        Meta(description="ex4d.ckpt of a training run (default: the one among the weights)"),
     ] = None
     vram_gib: Annotated[
         Literal[80, 48, 24, 16] | None,
-        Meta(description="GPU memory that the engine wan plans for; default: what is free"),
+        Meta(description="GPU memory in GiB that the engine wan plans for (default: what is free)"),
     ] = None
     lora: Annotated[
         Literal["fused", "unfused"],
-        Meta(description="how the adapter joins the weights; unfused: exact, slower"),
+        Meta(description="how the adapter joins the weights; unfused is exact and slower"),
     ] = "fused"
     rasterizer: Annotated[
         Literal["auto", "cpu", "nvdiffrast"],
-        Meta(description="nvdiffrast: for research and evaluation only, not for commercial work"),
+        Meta(description="what draws; nvdiffrast is licensed for research and evaluation only"),
     ] = "auto"
 
     worker_gib: Annotated[
         _Gib | None,
         Meta(
-            description="memory of a worker; a job that wants more fails; default: three quarters "
-            "of the machine's"
+            description="memory of a worker in GiB; a job that needs more fails "
+            "(default: 3/4 of the machine's)"
         ),
     ] = None
     worker_stage_s: Annotated[
-        _Seconds, Meta(description="without progress for so long, a job's worker is replaced")
+        _Seconds, Meta(description="seconds without progress until a job's worker is replaced")
     ] = 600.0
     worker_start_s: Annotated[
-        _Seconds, Meta(description="a worker may take so long to load its libraries")
+        _Seconds, Meta(description="seconds that a worker may take to load its libraries")
     ] = 120.0
     worker_restart_s: Annotated[
-        _Seconds, Meta(description="until a worker that failed to start is tried again; doubles")
+        _Seconds,
+        Meta(description="seconds until a worker that did not start is tried again; doubles"),
     ] = 2.0
     worker_cancel_s: Annotated[
-        _Seconds, Meta(description="a worker may take so long to notice a cancel; then SIGTERM")
+        _Seconds,
+        Meta(description="seconds that a worker may take to notice a cancel; then SIGTERM"),
     ] = 5.0
     worker_terminate_s: Annotated[
-        _Seconds, Meta(description="a worker may take so long to obey SIGTERM; then SIGKILL")
+        _Seconds, Meta(description="seconds that a worker may take to obey SIGTERM; then SIGKILL")
     ] = 5.0
 
-    queued_jobs: Annotated[_Count, Meta(description="jobs of a client that wait")] = (
+    queued_jobs: Annotated[_Count, Meta(description="waiting jobs of a client")] = (
         _USUAL.queued_jobs
     )
-    queued_jobs_in_all: Annotated[_Count, Meta(description="jobs of all clients that wait")] = 2000
+    queued_jobs_in_all: Annotated[_Count, Meta(description="waiting jobs of all clients")] = 2000
     max_attempts: Annotated[
         _Count, Meta(description="starts of a job, counting those that ended with the server")
     ] = 2
@@ -109,45 +118,51 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
         _Count, Meta(description="width x height x frames of what one job makes")
     ] = _USUAL.job_pixels
 
-    store_gib: Annotated[_Gib, Meta(description="of all files together")] = 200.0
+    store_gib: Annotated[
+        _Gib, Meta(description="room for the files of all jobs together, in GiB")
+    ] = 200.0
     upload_share: Annotated[
-        _Share, Meta(description="of the free room, for all uploads of one client under way")
+        _Share, Meta(description="share of the free room that one client's uploads may take")
     ] = 0.5
     client_share: Annotated[
-        _Share, Meta(description="of all room, for what one client's jobs and uploads hold")
+        _Share, Meta(description="share of all room that one client's jobs and uploads may hold")
     ] = 0.75
     kept_hours: Annotated[
-        Annotated[float, Meta(ge=0, le=1_000_000)],
-        Meta(description="an ended job and its results are kept for so long, whatever comes"),
+        _Hours,
+        Meta(description="hours that an ended job and its results are kept, whatever comes"),
     ] = _USUAL.kept_s / _HOUR_S
     kept_jobs: Annotated[
         _Count,
-        Meta(description="ended jobs of a client that are kept for longer, if there is room"),
+        Meta(description="ended jobs of a client that are kept for longer while there is room"),
     ] = 200
     kept_jobs_most: Annotated[
-        _Count, Meta(description="ended jobs of a client within kept_hours; more are refused")
+        _Count, Meta(description="ended jobs of a client in all; then new ones are refused")
     ] = 5000
-    kept_jobs_in_all: Annotated[_Count, Meta(description="ended jobs of all clients")] = 50_000
+    kept_jobs_in_all: Annotated[
+        _Count, Meta(description="ended jobs of all clients; then new ones are refused")
+    ] = 50_000
     retention_days: Annotated[
-        _Days, Meta(description="after which an ended job is forgotten in any case")
+        _Days, Meta(description="days after which an ended job is forgotten in any case")
     ] = 30.0
     staging_days: Annotated[
-        _Days, Meta(description="after which the parts of a broken transfer are removed")
+        _Days, Meta(description="days after which the parts of a broken transfer are removed")
     ] = 7.0
     results_retry_s: Annotated[
-        _Seconds, Meta(description="how long storing results is tried before their job fails")
+        _Seconds, Meta(description="seconds that storing results is tried before their job fails")
     ] = 600.0
 
     # Other people's files beside other people's jobs: pictures of 8192 x 8192, five hundred frames
     # of 1920 x 1080 or eighteen hundred of 1024 x 576; 46 hours of video (M8).
-    picture_pixels: Annotated[_Count, Meta(description="of one picture of a clip or its depth")] = (
-        1 << 26
-    )
+    picture_pixels: Annotated[
+        _Count, Meta(description="pixels of one picture of a clip or of its depth")
+    ] = 1 << 26
     clip_pixels: Annotated[
-        _Count, Meta(description="of a clip's frames together, at the size they are worked on")
+        _Count, Meta(description="pixels of all frames of a clip, at the size they are worked on")
     ] = 1 << 30
-    video_frames: Annotated[_Count, Meta(description="that a video file may list")] = 1 << 22
-    array_gib: Annotated[_Gib, Meta(description="of the arrays of one .npz file")] = 2.0
+    video_frames: Annotated[_Count, Meta(description="frames that a video file may list")] = 1 << 22
+    array_gib: Annotated[_Gib, Meta(description="size of the arrays of one .npz file, in GiB")] = (
+        2.0
+    )
 
     @property
     def models_folder(self) -> Path:

@@ -6,8 +6,6 @@ A flag beats the file, the file beats the default. Paths of a file count from wh
 from __future__ import annotations
 
 import difflib
-import json
-import math
 import textwrap
 import tomllib
 from contextlib import suppress
@@ -19,6 +17,7 @@ import msgspec
 from backend.settings import ServerSettings
 from ex4d.errors import InputError, UsageError
 from ex4d.text_files import read_text
+from ex4d.toml_values import toml_value
 from protocol.refusal_words import requirement_of
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def as_toml(settings: ServerSettings) -> str:
     for name, text in descriptions().items():
         value = getattr(settings, name)
         lines += ["", *textwrap.wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="# ")]
-        lines.append(f"# {name} =" if value is None else f"{name} = {_toml(value)}")
+        lines.append(f"# {name} =" if value is None else f"{name} = {toml_value(value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -115,9 +114,9 @@ def _value_of(name: str, given: _Given) -> Any:
     except msgspec.ValidationError as error:
         must = requirement_of(str(error))
     else:
-        if not isinstance(value, float) or math.isfinite(value):
+        if value is not None:
             return value
-        must = "must be a finite number"
+        must = "must have a value"  # msgspec takes the text "null" for None
     if choices := _choices(kind):
         must = f"must be {' or '.join(str(choice) for choice in choices)}"
     shown = textwrap.shorten(repr(given.value), _LONGEST_SHOWN, placeholder="...")
@@ -149,12 +148,3 @@ def _description(kind: Any) -> str:
 def _choices(kind: Any) -> tuple[Any, ...]:
     """The values of a setting that is one of a few."""
     return next((get_args(part) for part in _parts(kind) if get_origin(part) is Literal), ())
-
-
-def _toml(value: Any) -> str:
-    """A value as TOML: a number, a text, a path or a list of them."""
-    if isinstance(value, tuple):
-        return f"[{', '.join(_toml(each) for each in value)}]"
-    if isinstance(value, int | float):
-        return repr(value)
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

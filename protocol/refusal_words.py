@@ -23,17 +23,21 @@ _KINDS = {
     "object": "a set of named values",
     "str": "a text",
 }
-_PARTS = {"str": "characters", "bytes": "bytes"}  # of what has a length
+_PARTS = {"str": ("character", "characters"), "bytes": ("byte", "bytes")}  # of what has a length
 
 
 def _kinds(names: str) -> str:
     return " or ".join(_KINDS.get(name, name) for name in re.split(r"\s*\|\s*", names))
 
 
+def _parts(kind: str, number: int) -> str:
+    return _PARTS.get(kind, ("entry", "entries"))[number != 1]
+
+
 _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (
         re.compile(r"Expected `(\w+)` of length ([<>]=?) (\d+)"),
-        lambda m: f"must have {_BOUNDS[m[2]]} {m[3]} {_PARTS.get(m[1], 'entries')}",
+        lambda m: f"must have {_BOUNDS[m[2]]} {m[3]} {_parts(m[1], int(m[3]))}",
     ),
     (
         re.compile(r"Expected `\w+` ([<>]=?) (\S+)"),

@@ -24,9 +24,11 @@ from backend.service import JobService
 from backend.settings import ServerSettings
 from backend.settings_text import as_toml, descriptions, read_settings, takes_many
 from backend.text import hide_folder
+from ex4d.cli.console import tell
 from ex4d.errors import Ex4dError, OutputError, UsageError
 from ex4d.raster.choose import check_rasterizer
 from ex4d.version import __version__
+from protocol.errors import ProtocolError
 from protocol.keys import load_key_pair
 from protocol.serving import AuthorisedClients, FrontSettings, check_bind
 
@@ -51,17 +53,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     for name, text in descriptions().items():
         if takes_many(name):
-            add(f"--{name}", f"--{name.removesuffix('s')}", action="append", help=text)
+            one = name.removesuffix("s")  # the flag of one entry; it may come again
+            add(f"--{name}", f"--{one}", metavar="VALUE", action="append", help=text)
             continue
         value = getattr(usual, name)
-        add(f"--{name}", metavar="X", help=text if value is None else f"{text} (default: {value})")
+        usual_value = "" if value is None else f" (default: {value})"
+        add(f"--{name}", metavar="VALUE", help=f"{text}{usual_value}")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C, SIGTERM or a hangup; the second one kills what still runs."""
     settings = _settings(arguments)
+    _check_bind(settings)
     if arguments.show_config:
-        print(as_toml(_with_whole_paths(settings)), end="")
+        tell(as_toml(_with_whole_paths(settings)).rstrip())
         return 0
     _check(settings)
     keys, clients = _keys(settings.keys)
@@ -106,10 +111,15 @@ def _with_whole_paths(settings: ServerSettings) -> ServerSettings:
     return structs.replace(settings, **paths)
 
 
+def _check_bind(settings: ServerSettings) -> None:
+    try:
+        check_bind(settings.bind, encrypted=settings.keys is not None)
+    except ProtocolError as error:
+        raise UsageError(f"bind cannot be {settings.bind}: {error.text}") from None
+
+
 def _check(settings: ServerSettings) -> None:
     """Raise what speaks against the settings on this machine, before anything is started."""
-    with as_command_errors():
-        check_bind(settings.bind, encrypted=settings.keys is not None)
     _check_data_dir(settings.data_dir)
     check_rasterizer(settings.rasterizer)
     if settings.checkpoint is not None and not settings.checkpoint.is_file():

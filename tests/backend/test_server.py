@@ -52,13 +52,15 @@ def keys(tmp_path):
 
 @pytest.fixture
 def serve(tmp_path, keys):
-    """A function that starts a server on `tmp_path / "data"`; every one is ended."""
+    """A function that starts a server on `tmp_path / "data"`, or with the flags that it gets; every
+    one is ended."""
     started = []
 
-    def start(bind="tcp://127.0.0.1:0") -> Running:
-        flags = ["--bind", bind, "--data_dir", str(tmp_path / "data"), "--keys"]
+    def start(bind="tcp://127.0.0.1:0", flags=None) -> Running:
+        usual = ["--bind", bind, "--data_dir", str(tmp_path / "data")]
+        usual += ["--keys", str(tmp_path / "keys")]
         process = subprocess.Popen(
-            [sys.executable, "-m", "ex4d", "serve", *flags, str(tmp_path / "keys")],
+            [sys.executable, "-m", "ex4d", "serve", *(usual if flags is None else flags)],
             cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,

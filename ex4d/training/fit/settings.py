@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
@@ -15,6 +14,7 @@ from ex4d.manifest import Run
 from ex4d.names import shown_text
 from ex4d.outputs import check_names, staged_file
 from ex4d.text_files import read_text
+from ex4d.toml_values import toml_value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +119,7 @@ def _is_there(path: Path, settings: TrainSettings) -> bool:
 
 
 def _text(settings: TrainSettings) -> bytes:
-    lines = [f"{name} = {_toml(value)}\n" for name, value in asdict(settings).items()]
+    lines = [f"{name} = {toml_value(value)}\n" for name, value in asdict(settings).items()]
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
@@ -132,9 +132,3 @@ def check_same_run(before: TrainSettings, now: TrainSettings, folder: Path) -> N
                 f"the run in {folder} was begun with {setting.name} {there}, and {asked} was asked "
                 "for now: give another --output_dir for a new run"
             )
-
-
-def _toml(value: str | float | bool) -> str:
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return str(value).lower()
