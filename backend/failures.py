@@ -64,11 +64,11 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def text_of(error: BaseException) -> str:
-    """A sentence for what a user can mend; else type, message and where it happened. Folders of
-    the server stand in none of them."""
+    """A sentence for what a client can mend; else type, message and where it happened. Folders of
+    the server and advice for its command line stand in none of them."""
     code = code_of(error)
     if isinstance(error, Ex4dError):
-        return trimmed(without_folders(str(error)))
+        return trimmed(without_folders(error.reason))
     summary = trimmed(without_folders(f"{type(error).__name__}: {error}"[:100_000]), 2_000)
     if code == "out_of_memory":
         return f"there was not enough memory: {_HINT} ({summary})"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backend.log import JobLog
 from backend.text import without_folders
 from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS
-from ex4d.depth.estimators.ready import missing_packages, missing_weights
+from ex4d.depth.estimators.ready import INSTALL, missing_packages, missing_weights
 from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.errors import Ex4dError
 from protocol.messages import EngineInfo, EstimatorInfo
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ex4d.engines.base import EngineOptions
 
 __all__ = ["engines_of", "estimators_of"]
+_log = JobLog("offers")  # for who runs the server: clients are told without the advice
 
 
 def engines_of(options: EngineOptions) -> list[EngineInfo]:
@@ -27,7 +29,8 @@ def engines_of(options: EngineOptions) -> list[EngineInfo]:
             engine, _ = choose_engine(name, options)
             engines.append(EngineInfo(name, engine.label))
         except Ex4dError as error:
-            reason = without_folders(str(error))
+            _log.info("an engine cannot be used", name=name, reason=error)
+            reason = without_folders(error.reason)
             engines.append(EngineInfo(name, name, available=False, reason=reason))
     return engines
 
@@ -39,6 +42,10 @@ def estimators_of(models: Path) -> list[EstimatorInfo]:
     found = []
     for entry in entries:
         problem = missing_packages(entry)
+        if problem:
+            _log.info(
+                "an estimator cannot be used", name=entry.name, reason=f"{problem}: {INSTALL}"
+            )
         if not problem and missing_weights(entry, models):
             size_gib = sum(part.size_gib for part in entry.parts)
             note = f"fetched at its first use, {size_gib:g} GiB"

@@ -28,6 +28,7 @@ from msgspec import msgpack
 
 from backend.executors.memory import limit_memory, usual_bytes
 from backend.failures import DAMAGED, POISONED, code_of, text_of
+from backend.log import JobLog, log_to
 from backend.settings_text import decoded
 from backend.text import hide_folder, trimmed, without_folders
 from backend.worker_messages import (
@@ -46,6 +47,7 @@ from backend.worker_messages import (
     Unfit,
     encode,
 )
+from ex4d.errors import Ex4dError
 from protocol.transfer import blob_of
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 __all__ = ["JobCancelled", "JobContext", "Runner", "main"]
 
 _PR_SET_PDEATHSIG = 1
+_log = JobLog("worker")
 _NICENESS = 5  # a job may take every core, and the server still answers at once (G4)
 
 
@@ -158,6 +161,8 @@ def _do(runner: Runner, run: Run, link: _Link) -> Report:
         return Cancelled(run.job_id)
     except Exception as error:
         failed = Failed(run.job_id, code_of(error), text_of(error))
+        if isinstance(error, Ex4dError) and error.advice:
+            _log.warning("a job has failed", run.job_id, reason=error)
     else:
         return Finished(run.job_id, results)
     if failed.code == "out_of_memory":
@@ -208,6 +213,7 @@ def main() -> int:
     arguments = parser.parse_args()
     _die_with(arguments.parent)
     faulthandler.enable()
+    log_to(sys.stderr)
     if hasattr(os, "nice"):  # not on Windows
         os.nice(_NICENESS)
     settings: ServerSettings = arguments.settings

@@ -121,7 +121,7 @@ def why_no_render(
         return str(error)
     engine = (connection.engines if connection else {}).get(ENGINES[settings.quality])
     if engine is not None and not engine.available:
-        return f"The server cannot: {panel_words(engine.reason)}"
+        return f"The server cannot: {panel_words(engine.reason)}; choose Quality Draft."
     return ""
 
 

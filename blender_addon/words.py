@@ -9,7 +9,7 @@ __all__ = ["LONGEST_NAME_BYTES", "fitting_name", "panel_words", "sentence_of"]
 LONGEST_NAME_BYTES = 61  # what Blender keeps of a strip's name, in UTF-8; of others 63
 
 _TAIL_BYTES = 9  # of a name that is cut: its number is there
-_FLAG = re.compile(r"(?<![\w-])--(engine (?:preview|wan)\b|[a-z][a-z_0-9]*)")
+_FLAG = re.compile(r"(?<![\w-])--([a-z][a-z_0-9]*)")
 _FIELDS = {
     "depth_far": "Far",
     "depth_inverted": "Inverted",
@@ -19,8 +19,6 @@ _FIELDS = {
     "depth_scale": "Scale",
     "depth_values": "Values",
     "deinterlace": "Deinterlace",
-    "engine preview": "Quality Draft",
-    "engine wan": "Quality Final",
     "estimator": "Estimator",
     "fov": "Lens",
     "fps": "Rate",

@@ -65,7 +65,7 @@ def fetch(
         import huggingface_hub
     except ImportError:
         raise MissingPartError(
-            'downloads need huggingface_hub: pip install "ex4d[depth]", or "ex4d[wan]"'
+            "downloads need huggingface_hub", advice='pip install "ex4d[depth]", or "ex4d[wan]"'
         ) from None
     target = models / part.folder
     try:
@@ -87,8 +87,8 @@ def fetch(
             raise OutputError(f"{error.filename} cannot be written: {error.strerror}") from None
         places = "\n  ".join(where_files_go(part, models))
         raise DownloadError(
-            f"huggingface.co/{part.repository} cannot be reached ({_summary(error)}); without a "
-            f"network, put these files in place by hand:\n  {places}"
+            f"huggingface.co/{part.repository} cannot be reached ({_summary(error)})",
+            advice=f"without a network, put these files in place by hand:\n  {places}",
         ) from None
     return len(missing)
 
@@ -118,7 +118,8 @@ def _check_space(models: Path, need_bytes: int) -> None:
     if need_bytes and need_bytes + _SPARE_BYTES > free:
         raise OutputError(
             f"{models} has {free / _GIB:.1f} GiB free, and {need_bytes / _GIB:.1f} GiB are still "
-            "to come: free some space, or choose another folder with --models"
+            "to come",
+            advice="free some space, or choose another folder with --models",
         )
 
 

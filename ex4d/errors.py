@@ -11,7 +11,9 @@
       MissingPartError  an optional part is not installed; the text says how to get it (exit code 2)
       TooLargeError     the memory does not suffice; the text says what would fit (exit code 2)
 
-Every error's text is one plain sentence that names the file, frame or value that is wrong.
+Every error's text is one plain sentence that names the file, frame or value that is wrong. What
+only somebody at this machine's command line can do about it is its `advice`; an artist who hears of
+it in Blender gets the `reason` alone.
 """
 
 from __future__ import annotations
@@ -31,10 +33,15 @@ __all__ = [
 
 
 class Ex4dError(Exception):
-    """Base of everything that this library raises on purpose."""
+    """Base of everything that this library raises on purpose. Its text is `REASON: ADVICE`."""
 
     code = "error"
     exit_code = 1
+
+    def __init__(self, reason: str, *, advice: str = "") -> None:
+        super().__init__(f"{reason}: {advice}" if advice else reason)
+        self.reason = reason
+        self.advice = advice
 
 
 class InputError(Ex4dError):

@@ -182,7 +182,7 @@ def _engines(folder: Path) -> Iterator[Finding]:
         try:
             engine, _ = choose_engine(name)
         except Ex4dError as error:
-            yield Finding("engine", "optional", f"{name}: {error}")
+            yield Finding("engine", "optional", f"{name}: {error.reason}", error.advice)
         else:
             yield Finding("engine", "ok", f"{name}: {engine.label}")
 
@@ -209,14 +209,13 @@ def _models(folder: Path) -> Iterator[Finding]:
 
 def _estimators(folder: Path) -> Iterator[Finding]:
     from ex4d.depth.estimators.catalogue import ESTIMATORS
-    from ex4d.depth.estimators.ready import missing_packages, missing_weights
+    from ex4d.depth.estimators.ready import INSTALL, missing_packages, missing_weights
     from ex4d.models_folder import default_folder
 
     for entry in ESTIMATORS.values():
         problem, text = missing_packages(entry), f"{entry.name}: {entry.licence}"
         if problem:
-            missing, _, remedy = problem.partition(": ")
-            yield Finding("depth", "optional", f"{entry.name}: {missing}", remedy)
+            yield Finding("depth", "optional", f"{entry.name}: {problem}", INSTALL)
         elif missing_weights(entry, default_folder()):
             remedy = f"ex4d download {entry.name}, or at its first use"
             yield Finding("depth", "optional", f"{text}, without its weights", remedy)

@@ -43,5 +43,5 @@ def import_torchvision(module: str) -> Any:
         return importlib.import_module(f"torchvision.{module}")
     except ImportError as error:
         raise MissingPartError(
-            f"torchvision is needed ({error}): pip install torchvision"
+            f"torchvision is needed ({error})", advice="pip install torchvision"
         ) from None

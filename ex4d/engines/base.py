@@ -110,7 +110,7 @@ class Engine(Protocol):
 def check_size(size: tuple[int, int]) -> None:
     """Raise UsageError for a width and height that no clip can have."""
     if min(size) < 16 or max(size) > 8192:
-        raise UsageError(f"--width and --height are {size[0]}x{size[1]}; sides must be 16 to 8192")
+        raise UsageError(f"the size {size[0]}x{size[1]} cannot be, sides must be 16 to 8192")
 
 
 def result_metadata(

@@ -72,7 +72,9 @@ def _named_in_utf_8(path: Path) -> Iterator[str]:
 def check_usd() -> None:
     """Raise MissingPartError when the package usd-core is missing."""
     if importlib.util.find_spec("pxr") is None:
-        raise MissingPartError('writing USD needs the package usd-core: pip install "ex4d[usd]"')
+        raise MissingPartError(
+            "writing USD needs the package usd-core", advice='pip install "ex4d[usd]"'
+        )
 
 
 def _set_times(stage: Usd.Stage, n_frames: int, fps: float) -> None:

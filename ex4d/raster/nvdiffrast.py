@@ -30,8 +30,9 @@ def check_packages() -> None:
     for package in ("nvdiffrast", "torch"):
         if importlib.util.find_spec(package) is None:
             raise MissingPartError(
-                f"the rasterizer nvdiffrast cannot run, {package} is not installed; get it from "
-                f"github.com/NVlabs/nvdiffrast, or use --rasterizer cpu. Note: {LICENSE_NOTE}"
+                f"the rasterizer nvdiffrast cannot run, {package} is not installed",
+                advice="get it from github.com/NVlabs/nvdiffrast, or use --rasterizer cpu. "
+                f"Note: {LICENSE_NOTE}",
             )
 
 
@@ -48,7 +49,7 @@ class NvdiffrastRasterizer:
 
         if not torch.cuda.is_available():
             raise MissingPartError(
-                "the rasterizer nvdiffrast needs a CUDA GPU: use --rasterizer cpu"
+                "the rasterizer nvdiffrast needs a CUDA GPU", advice="use --rasterizer cpu"
             )
         _log.warning(LICENSE_NOTE)
         self._torch: Any = torch

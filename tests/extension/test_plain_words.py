@@ -139,5 +139,5 @@ def test_37_texts_of_the_server_name_fields_of_the_panel_and_no_flags(addon):
     told = addon.part("words").panel_words
     text = "all depth is below 1: for shares of a range say --depth_near and --depth_far"
     assert told(text) == "all depth is below 1: for shares of a range say Near and Far"
-    assert told("use --engine preview\nTraceback") == "use Quality Draft"
+    assert told("say --fov\nTraceback") == "say Lens"
     assert told("give --keep_every 2") == "give keep every 2"

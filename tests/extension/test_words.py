@@ -127,7 +127,10 @@ def test_what_steps_need_is_said(addon, server):
     addon.reconstruct(num_frames=2)
     shot.quality = "FINAL"
     said = readiness.why_no_render(shot, server.endpoint, addon.session.connection)
-    assert said.startswith("The server cannot:")
+    assert said.startswith(
+        "The server cannot: the weights of the diffusion engine wan are missing ("
+    )
+    assert said.endswith("); choose Quality Draft.")
     shot.quality, shot.seed = "DRAFT", "-1"
     assert "seed" in readiness.why_no_render(shot, server.endpoint, addon.session.connection)
     assert strips(bpy.context.scene) == []

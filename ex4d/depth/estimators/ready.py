@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ex4d.download import Part
 
 __all__ = [
+    "INSTALL",
     "load_estimator",
     "missing_packages",
     "missing_weights",
@@ -28,11 +29,13 @@ __all__ = [
     "ready_estimator",
 ]
 
+INSTALL = 'pip install "ex4d[depth]"'
+
 
 def missing_packages(entry: EstimatorEntry) -> str:
-    """What an estimator lacks on this machine, and how to get it; nothing when all is there."""
+    """What an estimator lacks on this machine, which INSTALL brings; nothing when all is there."""
     absent = [need for need in entry.needs if importlib.util.find_spec(need) is None]
-    return f'{entry.label} needs {", ".join(absent)}: pip install "ex4d[depth]"' if absent else ""
+    return f"{entry.label} needs {', '.join(absent)}" if absent else ""
 
 
 def missing_weights(entry: EstimatorEntry, models: Path) -> list[Part]:
@@ -62,7 +65,7 @@ def prepare_estimator(
     entry = estimator_named(name, only_commercial=only_commercial)
     problem = missing_packages(entry)
     if problem:
-        raise MissingPartError(f"{problem}; or give the depth as files")
+        raise MissingPartError(problem, advice=f"{INSTALL}; or give the depth as files")
     for part in missing_weights(entry, models):
         fetch(part, models, endpoint=endpoint, report=partial(report, part))
     return entry

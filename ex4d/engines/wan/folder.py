@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EX4D_FILE",
     "EX4D_FOLDER",
+    "INSTALL",
     "WAN_FOLDER",
     "ModelFiles",
     "find_models",
@@ -34,6 +35,7 @@ __all__ = [
     "require_files",
 ]
 
+INSTALL = 'pip install "ex4d[wan]"'  # the packages that the engine needs
 WAN_FOLDER = "Wan2.1-I2V-14B-480P"
 EX4D_FOLDER = "EX-4D"
 EX4D_FILE = "ex4d.ckpt"
@@ -89,7 +91,7 @@ def require_files(paths: Iterable[Path]) -> None:
     missing = [path for path in paths if not _is_there(path)]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise MissingPartError(f"weights are missing ({missing[0]}{more}): ex4d download")
+        raise MissingPartError(f"weights are missing ({missing[0]}{more})", advice="ex4d download")
 
 
 def _is_there(path: Path) -> bool:

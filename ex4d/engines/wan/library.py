@@ -8,15 +8,14 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ex4d.engines.wan.folder import INSTALL
 from ex4d.errors import MissingPartError
 from ex4d.torchvision_operators import declare_torchvision_operators
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["INSTALL", "import_diffsynth", "without_values"]
-
-INSTALL = 'pip install "ex4d[wan]"'
+__all__ = ["import_diffsynth", "without_values"]
 
 
 def import_diffsynth(module: str) -> Any:
@@ -29,7 +28,9 @@ def import_diffsynth(module: str) -> Any:
         with contextlib.redirect_stdout(io.StringIO()):
             return importlib.import_module(name)
     except ImportError as error:
-        raise MissingPartError(f"the engine wan needs diffsynth ({error}): {INSTALL}") from None
+        raise MissingPartError(
+            f"the engine wan needs diffsynth ({error})", advice=INSTALL
+        ) from None
 
 
 @contextlib.contextmanager

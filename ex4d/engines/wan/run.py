@@ -146,6 +146,6 @@ def memory_errors(given: ModelInput, stage: str) -> Iterator[None]:
     width, height = given.size
     raise TooLargeError(
         f"{given.n_frames} frames of {width}x{height} do not fit into the GPU's memory "
-        f"(stage {stage}: {reason}): {what_would_fit(available, given.n_frames, given.size)}; "
-        "or choose a smaller --vram"
+        f"(stage {stage}: {reason}): {what_would_fit(available, given.n_frames, given.size)}",
+        advice="choose that, or a smaller --vram",
     )
