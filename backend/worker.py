@@ -161,14 +161,19 @@ def _do(runner: Runner, run: Run, link: _Link) -> Report:
         return Cancelled(run.job_id)
     except Exception as error:
         failed = Failed(run.job_id, code_of(error), text_of(error))
-        if isinstance(error, Ex4dError) and error.advice:
-            _log.warning("a job has failed", run.job_id, reason=error)
+        _log_advice(error, run.job_id)
     else:
         return Finished(run.job_id, results)
     if failed.code == "out_of_memory":
         runner.free_memory()
         gc.collect()  # only now: the error held every array of the functions that it passed
     return failed
+
+
+def _log_advice(error: Exception, job: str = "-") -> None:
+    """Tell who runs the server what clients are not told: what mends it here."""
+    if isinstance(error, Ex4dError) and error.advice:
+        _log.warning("something is missing or too small", job, reason=error)
 
 
 def _damaged(run: Run, context: JobContext) -> tuple[BlobId, ...]:
@@ -225,8 +230,11 @@ def main() -> int:
         module, _, name = arguments.runner.partition(":")
         runner: Runner = getattr(importlib.import_module(module), name)(arguments.device, settings)
     except Exception as error:
-        text = without_folders(f"{type(error).__name__}: {error}")
-        link.send(Unfit(trimmed(text, 2_000)))
+        _log_advice(error)
+        text = f"{type(error).__name__}: {error}"
+        if isinstance(error, Ex4dError):
+            text = error.reason
+        link.send(Unfit(trimmed(without_folders(text), 2_000)))
         return 1
     link.send(Ready())
     while True:  # until the server goes

@@ -140,6 +140,18 @@ def test_j12_a_worker_that_cannot_load_is_unhealthy_and_jobs_stay_queued(make_se
     assert harness.service.timeout_s() > 0.5  # not again and again at once
 
 
+def test_j12_a_part_that_the_settings_ask_for_and_is_not_here_is_said_without_advice(
+    make_service, capfd
+):
+    settings = quick_settings(rasterizer="nvdiffrast")
+    harness = make_service(runner="backend.tasks:TaskRunner", settings=settings)
+    harness.until(lambda: harness.executors[0].state is WorkerState.UNHEALTHY, "unhealthy")
+    problem = harness.service.status().workers[0].problem
+    assert "does not start: the rasterizer nvdiffrast cannot run, nvdiffrast is not" in problem
+    assert "--" not in problem
+    assert "or use --rasterizer cpu" in capfd.readouterr().err  # for who runs the server
+
+
 @pytest.mark.parametrize("step", [("hold_interpreter",), ("signal_self", "SIGSTOP")])
 def test_j13_a_worker_that_hangs_is_replaced_and_the_service_answers(make_service, step):
     harness = make_service(settings=quick_settings(worker_stage_s=0.4))
