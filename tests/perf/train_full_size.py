@@ -24,7 +24,8 @@ from pathlib import Path
 
 import torch
 
-from ex4d.engines.wan.library import import_diffsynth, without_values
+from ex4d.engines.wan.library import without_values
+from ex4d.engines.wan.model import Sizes, WanTransformer
 from ex4d.training.cache.files import CacheSettings, Encoded
 from ex4d.training.fit.adapter import make_adapter
 from ex4d.training.fit.base import place_base
@@ -33,7 +34,7 @@ from ex4d.training.fit.settings import TrainSettings
 from ex4d.training.fit.steps import Stepper, make_accelerator
 from tests.ex4d.engines.wan import tiny
 from tests.perf.tables import aligned
-from tests.perf.wan_full_size import CONTEXT_GIB, GIB, WAN, fill
+from tests.perf.wan_full_size import CONTEXT_GIB, GIB, fill
 
 MOST_GIB = {80: 80e9 / GIB, 48: 48e9 / GIB}  # cards of 80 and 48 GB
 LEAST_SPEED_UP = 0.9  # of the number of GPUs
@@ -41,7 +42,7 @@ MOST_DIFFERENCE = 0.02  # of the losses of two profiles: attention sums in any o
 LEVEL = 700  # of 1000: as much noise as video
 
 
-def random_sample(config, frames, side, seed):
+def random_sample(sizes, frames, side, seed):
     """What a cache would give for one clip."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -51,14 +52,14 @@ def random_sample(config, frames, side, seed):
     latents = (1, 16, 1 + (frames - 1) // 4, side // 8, side // 8)
     video, color, mask, first = (draw(*latents) for _ in range(4))
     encoded = Encoded(video, color, mask, first, draw(1, 257, 1280))
-    return Sample(encoded, draw(40, config["text_dim"]), LEVEL, draw(*latents))
+    return Sample(encoded, draw(40, sizes.text_dim), LEVEL, draw(*latents))
 
 
 def make_model(arguments, settings, device):
     """The adapter on a transformer with random weights; where its blocks are, in words."""
-    config = tiny.TRANSFORMER if arguments.tiny else WAN
+    sizes = Sizes(**tiny.TRANSFORMER) if arguments.tiny else Sizes()
     with without_values():
-        base = import_diffsynth("models.wan_video_dit").WanModel(**config)
+        base = WanTransformer(sizes)
     fill(base, device, onto=device)
     shapes = {name: tuple(tensor.shape) for name, tensor in base.state_dict().items()}
     adapter = make_adapter(shapes, settings.rank, settings.seed)
@@ -68,7 +69,7 @@ def make_model(arguments, settings, device):
         erosion_px=(2, 8), has_flipped=False, vae="", image_encoder="", text_encoder="",
     )  # fmt: skip
     transformer, where = place_base(base, cache, settings, device)
-    return AdapterModel(adapter, transformer, device), config, where
+    return AdapterModel(adapter, transformer, device), sizes, where
 
 
 def run_one(arguments):
@@ -85,9 +86,9 @@ def run_one(arguments):
         batch_size=count, learning_rate=2e-4, warmup_steps=0, vram=profile, shard=arguments.shard
     )
     started = time.monotonic()
-    model, config, where = make_model(arguments, settings, device)
+    model, sizes, where = make_model(arguments, settings, device)
     stepper = Stepper(accelerator, model, settings)
-    sample = random_sample(config, arguments.frames, arguments.side, accelerator.process_index)
+    sample = random_sample(sizes, arguments.frames, arguments.side, accelerator.process_index)
     is_first = accelerator.is_main_process
     say = print if is_first else lambda *_, **__: None
     say(f"profile {profile}, {count} GPUs: {where}; made in {time.monotonic() - started:.0f} s",

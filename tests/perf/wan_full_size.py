@@ -31,6 +31,7 @@ from ex4d.engines.wan.geometry import GeometryEncoder
 from ex4d.engines.wan.library import import_diffsynth, without_values
 from ex4d.engines.wan.load import Models, place_transformer
 from ex4d.engines.wan.memory import PROFILES_GIB, plan_memory
+from ex4d.engines.wan.model import Sizes, WanTransformer
 from ex4d.engines.wan.prompts import TextEncoder
 from ex4d.engines.wan.transformer import compute_dtype
 from ex4d.engines.wan.vae import VideoAutoencoder
@@ -42,20 +43,6 @@ GIB = 1 << 30
 CONTEXT_GIB = 0.6  # of CUDA itself, which the limit does not count
 STAGES = ("text", "encode", "denoise", "decode", "write")
 PUBLIC_CODE = {"text": 2.6, "encode": 1.5, "denoise": 59.4, "decode": 0.8}  # H200, measured
-
-WAN = {
-    "dim": 5120,
-    "in_dim": 36,
-    "ffn_dim": 13824,
-    "out_dim": 16,
-    "text_dim": 4096,
-    "freq_dim": 256,
-    "eps": 1e-6,
-    "patch_size": (1, 2, 2),
-    "num_heads": 40,
-    "num_layers": 40,
-    "has_image_input": True,
-}
 
 
 def fill(module, device, onto="cpu"):
@@ -79,17 +66,17 @@ def shapes_of(make):
 
 def make_models(profile_gib, device, folder, *, is_tiny):
     """Full-size models, or tiny ones, with random weights."""
-    config = tiny.TRANSFORMER if is_tiny else WAN
+    sizes = Sizes(**tiny.TRANSFORMER) if is_tiny else Sizes()
     with without_values():
-        transformer = import_diffsynth("models.wan_video_dit").WanModel(**config)
-        geometry = GeometryEncoder(16, 16 if is_tiny else 1024, config["dim"], (1, 2, 2))
+        transformer = WanTransformer(sizes)
+        geometry = GeometryEncoder(16, 16 if is_tiny else 1024, sizes.dim, (1, 2, 2))
         text = import_diffsynth("models.wan_video_text_encoder").WanTextEncoder
         vocabulary = {"vocab": 200 if is_tiny else 256384}
         small = {"dim": 32, "dim_attn": 32, "dim_ffn": 64, "num_heads": 2, "num_layers": 2}
         text_encoder = text(**vocabulary, **(small if is_tiny else {}))
     fill(transformer, device)
     block_bytes = sum(p.numel() * p.element_size() for p in transformer.blocks[0].parameters())
-    plan = plan_memory(profile_gib, len(transformer.blocks), block_bytes, config["dim"])
+    plan = plan_memory(profile_gib, len(transformer.blocks), block_bytes, sizes.dim)
     vae_shapes = shapes_of(import_diffsynth("models.wan_video_vae").VideoVAE_)
     vision = import_diffsynth("models.wan_video_image_encoder").VisionTransformer
     vit = {"image_size": 224, "patch_size": 14, "dim": 1280, "out_dim": 1024, "num_heads": 16}

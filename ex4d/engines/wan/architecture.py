@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ex4d.engines.wan.library import import_diffsynth, without_values
+from ex4d.engines.wan.model import Sizes, WanTransformer
 from ex4d.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 _IMAGE_HEADS = 16
-_IMAGE_WIDTH = 1280  # fixed in WanModel's class
+_IMAGE_WIDTH = 1280
 _FULL_VAE_WIDTH = 96
 
 
@@ -47,31 +48,29 @@ class Family:
 WAN = Family()  # all published Wan2.1 transformers, and EX-4D's adapter
 
 
-def make_transformer(shapes: Shapes, family: Family = WAN) -> Any:
-    """Make the image-to-video transformer (diffsynth's WanModel), without values."""
+def make_transformer(shapes: Shapes, family: Family = WAN) -> WanTransformer:
+    """Make the image-to-video transformer, without values."""
     dim, in_dim, *patch_size = _shape(shapes, "patch_embedding.weight", 5, "the transformer")
     if dim % family.head_width:
         raise WeightsError(
             f"the transformer is {dim} wide; it must be a multiple of {family.head_width}"
         )
     out_width = _shape(shapes, "head.head.weight", 2, "the transformer")[0]
-    config: dict[str, Any] = {
-        "dim": dim,
-        "in_dim": in_dim,
-        "ffn_dim": _shape(shapes, "blocks.0.ffn.0.weight", 2, "the transformer")[0],
-        "out_dim": out_width // math.prod(patch_size),
-        "text_dim": _shape(shapes, "text_embedding.0.weight", 2, "the transformer")[1],
-        "freq_dim": _shape(shapes, "time_embedding.0.weight", 2, "the transformer")[1],
-        "eps": 1e-6,
-        "patch_size": tuple(patch_size),
-        "num_heads": dim // family.head_width,
-        "num_layers": _count(shapes, r"blocks\.(\d+)\."),
-        "has_image_input": True,
-    }
-    if config["out_dim"] >= in_dim:
+    sizes = Sizes(
+        dim=dim,
+        in_dim=in_dim,
+        ffn_dim=_shape(shapes, "blocks.0.ffn.0.weight", 2, "the transformer")[0],
+        out_dim=out_width // math.prod(patch_size),
+        text_dim=_shape(shapes, "text_embedding.0.weight", 2, "the transformer")[1],
+        freq_dim=_shape(shapes, "time_embedding.0.weight", 2, "the transformer")[1],
+        patch_size=(patch_size[0], patch_size[1], patch_size[2]),
+        num_heads=dim // family.head_width,
+        num_layers=_count(shapes, r"blocks\.(\d+)\."),
+    )
+    if sizes.out_dim >= in_dim:
         raise WeightsError("the transformer is one for text to video; image to video is needed")
     with without_values():
-        return import_diffsynth("models.wan_video_dit").WanModel(**config)
+        return WanTransformer(sizes)
 
 
 def make_text_encoder(shapes: Shapes) -> Any:

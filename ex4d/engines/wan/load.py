@@ -146,7 +146,7 @@ def load_transformer(
 def place_transformer(
     model: Any, device: torch.device, plan: MemoryPlan, family: Family = WAN
 ) -> Transformer:
-    """Bring a WanModel to the device as the plan says."""
+    """Bring a WanTransformer to the device as the plan says."""
     blocks = BlockStream(
         model.blocks, device=device, n_resident=plan.n_resident, storage=plan.storage
     )

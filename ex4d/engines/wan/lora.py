@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ex4d.engines.wan.block import Change
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
+    from ex4d.engines.wan.block import Linear
     from ex4d.engines.wan.checkpoint import LoraPair
 
 __all__ = ["add_beside", "add_change", "fuse"]
@@ -49,15 +52,10 @@ def add_beside(
 
 
 def add_change(
-    layer: Any,
+    layer: Linear,
     down: Tensor,  # [rank, in]
     up: Tensor,  # [out, rank]
     scale: float,
 ) -> None:
     """Let a linear layer add `scale * up @ down` of its input to its output."""
-
-    def add(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        change = torch.nn.functional.linear(torch.nn.functional.linear(inputs[0], down), up)
-        return output + scale * change
-
-    layer.register_forward_hook(add)
+    layer.change = Change(down, up, scale)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -56,6 +57,8 @@ class Run:
                 (window, self._conditioning(number, window))
                 for number, window in enumerate(self._windows)
             ]
+        with memory_errors(self._given, "warm_up"):
+            self._models.transformer.warm_up(partial(self._watcher.progress, "warm_up"))
         with memory_errors(self._given, "denoise"):
             latents = self._denoised(windows, prompts, seed)
         with memory_errors(self._given, "decode"), self._awake(self._models.vae):

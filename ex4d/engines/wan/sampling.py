@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ex4d.engines.wan.cross_keys import CrossKeys
 from ex4d.engines.wan.windows import blend_weights
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ex4d.engines.base import GenerateSettings
-    from ex4d.engines.wan.transformer import Conditioning, TimeEmbedding, Transformer
+    from ex4d.engines.wan.cross_keys import Text
+    from ex4d.engines.wan.transformer import Conditioning, Transformer
     from ex4d.engines.wan.windows import Window
 
 __all__ = ["Prompts", "make_noise", "noise_levels", "sample"]
@@ -23,10 +25,10 @@ __all__ = ["Prompts", "make_noise", "noise_levels", "sample"]
 
 @dataclass(frozen=True)
 class Prompts:
-    """The embedded texts of the guidance's branches [1, 512, dim]."""
+    """The embedded texts of the guidance's branches."""
 
-    positive: Tensor
-    negative: Tensor
+    positive: Text
+    negative: Text
 
 
 def noise_levels(n_steps: int, shift: float) -> Tensor:  # float32 [n_steps], from 1 towards 0
@@ -85,13 +87,16 @@ def sample(
     levels = noise_levels(settings.num_inference_steps, settings.shift)
     clip = _Clip(noise, [window for window, _ in windows])
     n_total, n_done = len(levels) * len(windows), 0
+    kept = CrossKeys()
     report(0, n_total, None)
     for step, level in enumerate(levels):
         time = transformer.embed_time(1000 * level)
         velocities = []
         for number, (_, conditioning) in enumerate(windows):
             scale = settings.guidance_scale
-            velocity = _guided(transformer, clip.of(number), time, prompts, conditioning, scale)
+            texts = [prompts.positive] if scale == 1 else [prompts.positive, prompts.negative]
+            branches = transformer.velocities(clip.of(number), time, texts, conditioning, kept)
+            velocity = _guided(branches, scale)
             velocities.append(velocity)
             n_done += 1
             if number + 1 < len(windows):
@@ -104,17 +109,9 @@ def sample(
     return clip.latents
 
 
-def _guided(
-    transformer: Transformer,
-    latents: Tensor,
-    time: TimeEmbedding,
-    prompts: Prompts,
-    conditioning: Conditioning,
-    scale: float,
-) -> Tensor:
-    """The velocity under classifier-free guidance."""
-    if scale == 1:
-        return transformer.velocities(latents, time, [prompts.positive], conditioning)[0]
-    texts = [prompts.positive, prompts.negative]
-    positive, negative = transformer.velocities(latents, time, texts, conditioning)
+def _guided(branches: Sequence[Tensor], scale: float) -> Tensor:
+    """The velocity under classifier-free guidance (arXiv 2207.12598, equation 6)."""
+    if len(branches) == 1:
+        return branches[0]
+    positive, negative = branches
     return negative + scale * (positive - negative)

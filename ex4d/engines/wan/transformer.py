@@ -1,9 +1,9 @@
 """Runs Wan's transformer: the velocity of noisy latents, steered by the conditions.
 
-The parts of diffsynth's WanModel are called here one by one: what does not change between steps is
-computed once, the geometry latent is added to the tokens, and both branches of the guidance go
-through a block while it is on the GPU. As in the public code, linear layers and attention run in
-bfloat16 on a GPU, and the tokens' sum, the time embedding and the head in float32.
+What does not change between steps is computed once, the geometry latent is added to the tokens, and
+both branches of the guidance go through a block while it is on the GPU. As in the public code,
+linear layers and attention run in bfloat16 on a GPU, and the tokens' sum, norms, the time embedding
+and the head in float32.
 """
 
 from __future__ import annotations
@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ex4d.engines.wan.library import import_diffsynth
+from ex4d.engines.wan.block import Stream
+from ex4d.engines.wan.cross_keys import Context, CrossKeys, Text
+from ex4d.engines.wan.fused import warm_up
+from ex4d.engines.wan.model import time_table
+from ex4d.engines.wan.rotation import Rotation, rotation_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from torch import Tensor
+
+    from ex4d.engines.wan.model import WanTransformer
 
 __all__ = ["Conditioning", "TimeEmbedding", "Transformer", "autocast", "compute_dtype"]
 
@@ -31,7 +37,7 @@ class Conditioning:
         Tensor  # [1, 20, T', h, w]: `y`, four channels of mask and the first frame's latent
     )
     geometry: Tensor | None  # [1, dim, T', h/2, w/2]
-    image: Tensor  # [1, 257, dim], embedded
+    image: Tensor  # [257, dim], embedded
 
 
 @dataclass(frozen=True)
@@ -57,17 +63,21 @@ def autocast(device: torch.device) -> Any:
 
 
 class Transformer:
-    """A WanModel on a device; its blocks come from `blocks`, ready to run."""
+    """A WanTransformer on a device; its blocks come from `blocks`, ready to run."""
 
     def __init__(
-        self, model: Any, blocks: Iterable[Any], device: torch.device, text_tokens: int
+        self,
+        model: WanTransformer,
+        blocks: Iterable[Callable[..., list[Stream]]],
+        device: torch.device,
+        text_tokens: int,
     ) -> None:
         self._model = model
         self._blocks = blocks
         self._device = device
         self._text_tokens = text_tokens
-        self._time_table = import_diffsynth("models.wan_video_dit").sinusoidal_embedding_1d
-        self._rotations: dict[tuple[int, ...], Tensor] = {}
+        self._rotations: dict[tuple[int, int, int], Rotation] = {}
+        self._is_warm = False
         for part in (model.patch_embedding, model.text_embedding, model.img_emb):
             part.to(device)
         model.head.to(device, torch.float32)
@@ -78,86 +88,82 @@ class Transformer:
     @property
     def latent_channels(self) -> int:
         """How many channels the latents have."""
-        return int(self._model.head.head.out_features // torch.Size(self.patch_size).numel())
+        return self._model.sizes.out_dim
 
     @property
     def n_blocks(self) -> int:
         """How many blocks the transformer has."""
         return len(self._model.blocks)
 
-    @property
-    def patch_size(self) -> tuple[int, int, int]:
-        """How many latents make a token: along time, rows and columns."""
-        frames, rows, columns = self._model.patch_size
-        return frames, rows, columns
+    def warm_up(self, report: Callable[[int, int], None]) -> None:
+        """Compile the kernels, once; `report` gets how many are ready and how many there are, and
+        may raise. On a machine that has done so before they come from the disk."""
+        if not self._is_warm:
+            warm_up(self._model.sizes.dim, self._model.head_width, self._device, report)
+            self._is_warm = True
 
     @torch.no_grad()
     def embed_time(self, timestep: Tensor) -> TimeEmbedding:
         """Embed one timestep, float32 of 0 to 1000, in float32."""
-        table = self._time_table(self._model.freq_dim, timestep.float().reshape(1).cpu())
-        head = self._model.time_embedding(table)
-        blocks = self._model.time_projection(head).unflatten(1, (6, self._model.dim))
+        model = self._model
+        head = model.time_embedding(time_table(model.sizes.freq_dim, timestep.float().cpu()))
+        blocks = model.time_projection(head).unflatten(1, (6, model.sizes.dim))
         return TimeEmbedding(head.to(self._device), blocks.to(self._device))
 
     @torch.no_grad()
-    def embed_text(self, context: Tensor) -> Tensor:
-        """Embed an encoded prompt [L, text_dim]: [1, 512, dim]."""
-        padded = context.new_zeros(1, self._text_tokens, context.shape[-1])
-        padded[0, : len(context)] = context
+    def embed_text(self, context: Tensor) -> Text:
+        """Embed an encoded prompt [L, text_dim] and the zeros that it is padded with."""
+        n_zeros = self._text_tokens - len(context)
+        padded = torch.cat([context, context.new_zeros(min(n_zeros, 1), context.shape[1])])
         with autocast(self._device):
-            embedded: Tensor = self._model.text_embedding(self._input(padded))
-        return embedded
+            embedded = self._model.text_embedding(self._input(padded))
+        return Text(self._input(embedded), max(n_zeros, 1))
 
     @torch.no_grad()
     def embed_image(self, features: Tensor) -> Tensor:
-        """Embed the image encoder's features [1, 257, 1280]: [1, 257, dim]."""
+        """Embed the image encoder's features [1, 257, 1280]: [257, dim]."""
         with autocast(self._device):
-            embedded: Tensor = self._model.img_emb(self._input(features))
-        return embedded
+            embedded = self._model.img_emb(self._input(features))
+        return self._input(embedded[0])
 
     def velocities(
         self,
         latents: Tensor,  # float32 [1, C, T', h, w]
         time: TimeEmbedding,
-        texts: Sequence[Tensor],  # of the branches of the guidance, embedded
+        texts: Sequence[Text],  # of the branches of the guidance
         conditioning: Conditioning,
+        kept: CrossKeys | None = None,
     ) -> list[Tensor]:  # float32 [1, C, T', h, w] for each text
         """Predict the velocity under each of the texts. Gradients reach the geometry latent, and
-        what a block adds to its frozen weights, unless the caller turned them off."""
+        what a block adds to its frozen weights, unless the caller turned them off. `kept` saves
+        work between calls that have texts and first frame in common."""
         model = self._model
-        with autocast(self._device):
-            stacked = torch.cat([latents, conditioning.first_frame.to(latents)], dim=1)
-            patches = model.patch_embedding(self._input(stacked))
-            if conditioning.geometry is not None:
-                _check_grid(patches, conditioning.geometry)
-                patches = patches + conditioning.geometry.to(patches.dtype)
-            grid = tuple(patches.shape[2:])
-            tokens = [patches.flatten(2).transpose(1, 2)] * len(texts)
-            contexts = [torch.cat([conditioning.image, text], dim=1) for text in texts]
-            rotation = self._rotation(grid)
-            for block in self._blocks:
-                for branch, context in enumerate(contexts):
-                    tokens[branch] = block(tokens[branch], context, time.blocks, rotation)
-        return [model.unpatchify(model.head(x.float(), time.head), grid) for x in tokens]
+        grid = model.grid(latents)
+        rotation = self._rotation(grid)
+        contexts = [Context(text, conditioning.image) for text in texts]
+        streams = [Stream(self._tokens(latents, conditioning))] * len(texts)
+        for number, block in enumerate(self._blocks):
+            keep = () if kept is None else (kept.of_block(number),)
+            streams = block(streams, contexts, time.blocks, rotation, *keep)
+        return [model.latents(model.head(stream, time.head), grid) for stream in streams]
+
+    def _tokens(self, latents: Tensor, conditioning: Conditioning) -> Tensor:
+        """The tokens that enter the first block, float32 [S, dim], one after the other in memory:
+        everything that follows is several times slower otherwise."""
+        stacked = torch.cat([latents, conditioning.first_frame.to(latents)], dim=1)
+        tokens = self._model.tokens(self._input(stacked)).float()
+        geometry = conditioning.geometry
+        if geometry is not None:
+            grid = (self._model.sizes.dim, *self._model.grid(latents))
+            if tuple(geometry.shape[1:]) != grid:
+                raise ValueError(f"tokens {grid}, geometry {tuple(geometry.shape[1:])}")
+            tokens = tokens + geometry[0].flatten(1).T
+        return tokens.contiguous()
 
     def _input(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._device, compute_dtype(self._device))
 
-    def _rotation(self, grid: tuple[int, ...]) -> Tensor:
-        """The rotary position embedding of a grid of tokens: complex [T' * h * w, 1, head / 2]."""
+    def _rotation(self, grid: tuple[int, int, int]) -> Rotation:
         if grid not in self._rotations:
-            frames, rows, columns = grid
-            by_frame, by_row, by_column = self._model.freqs
-            parts = (
-                by_frame[:frames].view(frames, 1, 1, -1).expand(*grid, -1),
-                by_row[:rows].view(1, rows, 1, -1).expand(*grid, -1),
-                by_column[:columns].view(1, 1, columns, -1).expand(*grid, -1),
-            )
-            table = torch.cat(parts, dim=-1).flatten(0, 2).unsqueeze(1)
-            self._rotations = {grid: table.to(self._device)}
+            self._rotations = {grid: rotation_of(grid, self._model.head_width, self._device)}
         return self._rotations[grid]
-
-
-def _check_grid(patches: Tensor, geometry: Tensor) -> None:
-    if patches.shape[1:] != geometry.shape[1:]:
-        raise ValueError(f"tokens {tuple(patches.shape)}, geometry {tuple(geometry.shape)}")

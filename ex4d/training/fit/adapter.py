@@ -56,7 +56,7 @@ class Adapter(nn.Module):
         return named
 
     def change(self, transformer: Any) -> None:
-        """Let the layers of a WanModel add their changes from now on."""
+        """Let the layers of a WanTransformer add their changes from now on."""
         for layer, down, up in zip(self._layers, self.downs, self.ups, strict=True):
             scale = WAN.lora_alpha / self.rank
             add_change(transformer.get_submodule(layer), down, up, scale)

@@ -26,7 +26,7 @@ _GIB = 1 << 30
 def load_base(
     paths: tuple[Path, ...], device: torch.device, report: Callable[[int, int], None]
 ) -> Any:
-    """Load a WanModel onto the device, frozen. Raises WeightsError."""
+    """Load a WanTransformer onto the device, frozen. Raises WeightsError."""
     tensors = open_tensors(paths)
     model = make_transformer(shapes_of(tensors))
     dtype = compute_dtype(device)
@@ -37,7 +37,7 @@ def load_base(
 def place_base(
     model: Any, cache: CacheSettings, settings: TrainSettings, device: torch.device
 ) -> tuple[Transformer, str]:
-    """Place a frozen WanModel for training on clips of a cache, as the settings and the GPU's
+    """Place a frozen WanTransformer for training on clips of a cache, as the settings and the GPU's
     memory say; return it ready to run, and where its blocks are, in words."""
     frames, rows, columns = model.patch_size
     n_latents = 1 + (cache.num_frames - 1) // 4

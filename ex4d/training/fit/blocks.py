@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from ex4d.engines.wan.library import import_diffsynth
 from ex4d.engines.wan.streaming import BlockStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from torch import Tensor
+    from ex4d.engines.wan.block import Stream
 
 __all__ = ["TrainingBlocks", "resident_blocks"]
 
@@ -42,14 +41,12 @@ def resident_blocks(
 
 
 class TrainingBlocks:
-    """The blocks of a WanModel, each ready to be called; the model's own lose their weights when
-    these are streamed, or sharded over all processes."""
+    """The blocks of a WanTransformer, each ready to be called; the model's own lose their weights
+    when these are streamed, or sharded over all processes."""
 
     def __init__(
         self, model: Any, device: torch.device, *, n_resident: int, shard: bool = False
     ) -> None:
-        # SageAttention has no gradient: what is installed for inference must not be used here
-        import_diffsynth("models.wan_video_dit").SAGE_ATTN_AVAILABLE = False
         self._blocks = list(model.blocks)
         self._stream: BlockStream | None = None
         if shard:
@@ -62,7 +59,7 @@ class TrainingBlocks:
     def __len__(self) -> int:
         return len(self._blocks)
 
-    def __iter__(self) -> Iterator[Callable[..., Tensor]]:
+    def __iter__(self) -> Iterator[Callable[..., list[Stream]]]:
         for number in range(len(self._blocks)):
             yield self._runner(number)
 
@@ -75,21 +72,23 @@ class TrainingBlocks:
         n_blocks = len(self._blocks)
         return f"{n_blocks - len(self._order)} of {n_blocks} blocks on the GPU, the others streamed"
 
-    def _runner(self, number: int) -> Callable[..., Tensor]:
+    def _runner(self, number: int) -> Callable[..., list[Stream]]:
         block = self._blocks[number]
 
-        def run(*inputs: Tensor) -> Tensor:
+        def run(*inputs: Any) -> list[Stream]:
             if number not in self._order or self._stream is None:
-                output: Tensor = block(*inputs)
-                return output
-            weights = self._stream.weights(number, self._following(number))
-            # not bound to the block: autograd keeps these very tensors until the way back is done
-            called: Tensor = torch.func.functional_call(block, weights, inputs)
-            return called
+                streams = block(*inputs)
+            else:
+                weights = self._stream.weights(number, self._following(number))
+                # not bound to the block: autograd keeps these very tensors until the way back
+                streams = torch.func.functional_call(block, weights, inputs)
+            return [stream.settled() for stream in streams]  # one tensor to keep for each, not two
 
-        def run_twice(*inputs: Tensor) -> Tensor:
-            output: Tensor = checkpoint(run, *inputs, use_reentrant=False, preserve_rng_state=False)
-            return output
+        def run_twice(*inputs: Any) -> list[Stream]:
+            streams: list[Stream] = checkpoint(
+                run, *inputs, use_reentrant=False, preserve_rng_state=False
+            )
+            return streams
 
         return run_twice
 

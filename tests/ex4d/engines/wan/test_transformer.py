@@ -45,7 +45,7 @@ def conditioning_of(transformer, given):
 
 
 def test_velocities_equal_diffsynths_model_function_with_the_encoder_as_a_hook(transformer):
-    given, model = inputs(), tiny.make_transformer().eval()
+    given, model = inputs(), tiny.make_public_transformer().eval()
     timestep = torch.tensor([937.5])
     model_function = import_diffsynth("pipelines.wan_video").model_fn_wan_video
     hook = model.patch_embedding.register_forward_hook(lambda *a: a[2] + given["geometry"])

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from ex4d.engines.base import NEGATIVE_PROMPT, PROMPT
 from ex4d.engines.wan.geometry import GeometryEncoder
 from ex4d.engines.wan.library import import_diffsynth
+from ex4d.engines.wan.model import Sizes, WanTransformer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,11 +26,9 @@ TRANSFORMER = {
     "out_dim": 16,
     "text_dim": TEXT_DIM,
     "freq_dim": 32,
-    "eps": 1e-6,
     "patch_size": (1, 2, 2),
     "num_heads": 1,
     "num_layers": LAYERS,
-    "has_image_input": True,
 }
 LORA_TARGETS = [
     *(f"{kind}_attn.{name}" for kind, name in itertools.product(("self", "cross"), "qkvo")),
@@ -38,9 +37,18 @@ LORA_TARGETS = [
 ]
 
 
-def make_transformer(seed: int = 0):
+def make_public_transformer(seed: int = 0):
+    """In the public code's class."""
     torch.manual_seed(seed)
-    return import_diffsynth("models.wan_video_dit").WanModel(**TRANSFORMER)
+    sizes = {**TRANSFORMER, "eps": 1e-6, "has_image_input": True}
+    return import_diffsynth("models.wan_video_dit").WanModel(**sizes)
+
+
+def make_transformer(seed: int = 0):
+    """With the same values."""
+    model = WanTransformer(Sizes(**TRANSFORMER))
+    model.load_state_dict(make_public_transformer(seed).state_dict())
+    return model
 
 
 def make_vae(seed: int = 1):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ex4d.engines.wan.checkpoint import read_checkpoint, split_checkpoint
-from ex4d.engines.wan.library import import_diffsynth
+from ex4d.engines.wan.model import Sizes, WanTransformer
 from ex4d.engines.wan.transformer import Transformer
 from ex4d.engines.wan.weights import StoredTensor, open_tensors
 from ex4d.errors import UsageError, WeightsError
@@ -19,16 +19,10 @@ from tests.ex4d.engines.wan import tiny
 
 from .small import CPU, give_effect, make_base, make_model, make_sample, shapes_of
 
-WAN_14B = {
-    "dim": 5120, "in_dim": 36, "ffn_dim": 13824, "out_dim": 16, "text_dim": 4096, "freq_dim": 256,
-    "eps": 1e-6, "patch_size": (1, 2, 2), "num_heads": 40, "num_layers": 40,
-    "has_image_input": True,
-}  # fmt: skip
-
 
 def test_at_full_size_it_has_the_808_tensors_of_the_released_checkpoint():
     with torch.device("meta"):
-        base = import_diffsynth("models.wan_video_dit").WanModel(**WAN_14B)
+        base = WanTransformer(Sizes())
         tensors = make_adapter(shapes_of(base), 16, 0).tensors()
     assert len(tensors) == 808
     assert sum(tensor.numel() for tensor in tensors.values()) == 76_677_120 + 23_109_632

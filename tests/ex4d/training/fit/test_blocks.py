@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ex4d.engines.wan.library import import_diffsynth
+from ex4d.engines.wan.model import Sizes, WanTransformer
 from ex4d.training.fit.blocks import resident_blocks
 from tests.ex4d.engines.wan import tiny
 
-from .small import give_effect, make_base, make_model, make_sample
+from .small import give_effect, make_model, make_sample
 
 GIB = 1 << 30
 BLOCK_BYTES, N_BLOCKS, WIDTH, TOKENS = 769 << 20, 40, 5120, 13 * 32 * 32  # 49 frames of 512x512
@@ -51,13 +51,6 @@ def test_only_what_enters_a_block_is_kept_for_the_way_back():
     assert kept[True] < kept[False] / 5
 
 
-def test_an_attention_without_gradients_is_never_used_in_training():
-    library = import_diffsynth("models.wan_video_dit")
-    library.SAGE_ATTN_AVAILABLE = True
-    make_model(base=make_base())
-    assert not library.SAGE_ATTN_AVAILABLE
-
-
 def test_as_many_blocks_stay_as_fit():
     def resident(vram_gib, tokens=TOKENS):
         return resident_blocks(vram_gib, N_BLOCKS, BLOCK_BYTES, tokens, WIDTH)
@@ -81,7 +74,7 @@ def test_copies_that_overlap_with_a_step_never_change_it(n_resident, grid):
     models = []
     for count in (8, n_resident):
         torch.manual_seed(0)
-        base = import_diffsynth("models.wan_video_dit").WanModel(**config)
+        base = WanTransformer(Sizes(**config))
         base = base.to(torch.bfloat16).eval().requires_grad_(False)
         models.append(make_model(base=base, n_resident=count, device=device))
         give_effect(models[-1].adapter.cpu())
