@@ -33,8 +33,8 @@ from ex4d.training.fit.model import AdapterModel, Sample
 from ex4d.training.fit.settings import TrainSettings
 from ex4d.training.fit.steps import Stepper, make_accelerator
 from tests.ex4d.engines.wan import tiny
+from tests.perf.random_weights import CONTEXT_GIB, GIB, fill
 from tests.perf.tables import aligned
-from tests.perf.wan_full_size import CONTEXT_GIB, GIB, fill
 
 MOST_GIB = {80: 80e9 / GIB, 48: 48e9 / GIB}  # cards of 80 and 48 GB
 LEAST_SPEED_UP = 0.9  # of the number of GPUs

@@ -38,8 +38,8 @@ from ex4d.engines.wan.model import Sizes, WanTransformer
 from ex4d.engines.wan.rotation import rotation_of
 from ex4d.engines.wan.transformer import Conditioning
 from ex4d.errors import MissingPartError
+from tests.perf.random_weights import GIB, fill
 from tests.perf.tables import aligned
-from tests.perf.wan_full_size import GIB, fill
 
 DEVICE = torch.device("cuda")
 TEXT_TOKENS, PROMPTS = 512, (24, 130)  # tokens of the usual positive and negative prompt

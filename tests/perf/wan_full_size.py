@@ -33,30 +33,14 @@ from ex4d.engines.wan.load import Models, place_transformer
 from ex4d.engines.wan.memory import PROFILES_GIB, plan_memory
 from ex4d.engines.wan.model import Sizes, WanTransformer
 from ex4d.engines.wan.prompts import TextEncoder
-from ex4d.engines.wan.transformer import compute_dtype
 from ex4d.engines.wan.vae import VideoAutoencoder
 from ex4d.video.writer import write_video
 from tests.ex4d.engines.wan import tiny
+from tests.perf.random_weights import CONTEXT_GIB, GIB, fill
 from tests.perf.tables import aligned
 
-GIB = 1 << 30
-CONTEXT_GIB = 0.6  # of CUDA itself, which the limit does not count
 STAGES = ("text", "encode", "denoise", "decode", "write")
 PUBLIC_CODE = {"text": 2.6, "encode": 1.5, "denoise": 59.4, "decode": 0.8}  # H200, measured
-
-
-def fill(module, device, onto="cpu"):
-    """Give a module made without values random ones, in the device's format, on the CPU or where
-    it is asked for."""
-    generator = torch.Generator(device).manual_seed(0)
-    for name, parameter in module.state_dict().items():
-        value = torch.empty(parameter.shape, dtype=compute_dtype(device), device=device)
-        if parameter.ndim > 1:
-            value.normal_(0, 0.02, generator=generator)
-        else:
-            value.fill_(float("norm" in name and name.endswith("weight")))
-        module.load_state_dict({name: value.to(onto)}, strict=False, assign=True)
-    return module.eval().requires_grad_(False)
 
 
 def shapes_of(make):
