@@ -30,6 +30,7 @@ _STAGES = {
     "load": "Loading the model",
     "text": "Reading the prompt",
     "encode": "Encoding conditions",
+    "warm_up": "Preparing the graphics card",
     "denoise": "Making the clip",
     "decode": "Decoding the clip",
     "write": "Writing the files",

@@ -1,6 +1,6 @@
 """A forward of Wan's transformer at full size against what bounds it, with random weights.
 
-    PYTHONPATH=. python tests/perf/wan_forward.py [--rounds 6] [--tune]     (one GPU of 80 GB)
+    PYTHONPATH=. python tests/perf/wan_forward.py [--rounds 6]     (one GPU of 80 GB)
 
 In turns, in one process, by CUDA events, medians:
 
@@ -9,8 +9,7 @@ In turns, in one process, by CUDA events, medians:
     public   diffsynth's model under autocast with float32 latents, as the public code runs it
 
 Under load a card's power limit lowers its clock, so all three run for seconds before they count,
-and clock and power are read while they run. `--tune` times the kernels alone in several sizes.
-What was predicted and what came out: wan_forward.md.
+and clock and power are read while they run. What was predicted and what came out: wan_forward.md.
 """
 
 from __future__ import annotations
@@ -30,12 +29,11 @@ import torch
 from torch.nn import functional
 
 from ex4d.engines.wan import fused, plain
-from ex4d.engines.wan.cross_keys import CrossKeys, KeysAndValues
+from ex4d.engines.wan.cross_keys import CrossKeys
 from ex4d.engines.wan.library import import_diffsynth, without_values
 from ex4d.engines.wan.load import place_transformer
 from ex4d.engines.wan.memory import EVERYTHING_STAYS
 from ex4d.engines.wan.model import Sizes, WanTransformer
-from ex4d.engines.wan.rotation import rotation_of
 from ex4d.engines.wan.transformer import Conditioning
 from ex4d.errors import MissingPartError
 from tests.perf.random_weights import GIB, fill
@@ -208,72 +206,6 @@ def error(ours, theirs):
     return float((ours.float() - theirs.float()).norm() / theirs.float().norm())
 
 
-def timed_alone(work, repeats=20):
-    """Median microseconds of short work."""
-    for _ in range(5):
-        work()
-    events = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(repeats)]
-    for start, end in events:
-        start.record()
-        work()
-        end.record()
-    torch.cuda.synchronize()
-    return 1000 * statistics.median(start.elapsed_time(end) for start, end in events)
-
-
-@torch.no_grad()
-def tune(case):
-    """The kernels alone, in several sizes of their programs."""
-    from ex4d.engines.wan import kernels
-
-    n, dim = case.n_tokens, case.sizes.dim
-    tokens = torch.randn(n, dim, device=DEVICE)
-    half, weight = tokens.bfloat16(), torch.ones(dim, device=DEVICE).bfloat16()
-    vector = torch.randn(dim, device=DEVICE)
-    rotation = rotation_of(case.model.grid(case.latents), HEAD, DEVICE)
-    rows = [["kernel", "rows", "warps", "us", "TB/s"]]
-    both = (
-        ("add_and_normalise", 12 * n * dim,
-         lambda: kernels.add_and_normalise(
-             tokens, half, vector, vector, vector, eps=1e-6, dtype=torch.bfloat16)),
-        ("normalise_and_rotate", 4 * n * dim,
-         lambda: kernels.normalise_and_rotate(half, weight, *rotation, eps=1e-6)),
-    )  # fmt: skip
-    kept = kernels._ROWS, kernels._WARPS
-    for (name, size, work), n_rows, warps in itertools.product(both, (1, 2, 4, 8), (4, 8, 16)):
-        kernels._ROWS, kernels._WARPS = n_rows, warps
-        us = timed_alone(work)
-        rows.append([name, str(n_rows), str(warps), f"{us:.0f}", f"{size / us / 1e6:.2f}"])
-    kernels._ROWS, kernels._WARPS = kept
-    image = KeysAndValues(half[:IMAGE_TOKENS], half[:IMAGE_TOKENS].clone())
-    for length in (PROMPTS[0] + 1, PROMPTS[1] + 1, TEXT_TOKENS):
-        text = KeysAndValues(half[:length], half[:length].clone(), TEXT_TOKENS - length + 1)
-        work = {
-            "kernel": lambda text=text: kernels.attend_to_context(
-                half, weight, text, image, head_width=HEAD, eps=1e-6),
-            "sdpa": lambda text=text: fused.sum_of_attention(half, text, image, HEAD),
-        }  # fmt: skip
-        for name, run in work.items():
-            rows.append([f"cross {length} {name}", "", "", f"{timed_alone(run):.0f}", ""])
-    rows.append(
-        [
-            "self attention",
-            "",
-            "",
-            f"{timed_alone(lambda: plain.attend(half, half, half, HEAD)):.0f}",
-            "",
-        ]
-    )
-    block = case.blocks[0]
-    for name, run in {
-        "q": lambda: block.self_attn.q(half), "ffn.0": lambda: block.ffn[0](half),
-        "ffn.0 gelu": lambda: torch._addmm_activation(
-            block.ffn[0].bias, half, block.ffn[0].weight.T, use_gelu=True),
-    }.items():  # fmt: skip
-        rows.append([name, "", "", f"{timed_alone(run):.0f}", ""])
-    print("\n".join(aligned(rows)), flush=True)
-
-
 def check(case):
     """Memory, repeatability, and errors against slower ways to the same."""
     torch.cuda.synchronize()
@@ -323,7 +255,6 @@ def main():
     add("--side", type=int, default=512)
     add("--layers", type=int, default=40)
     add("--rounds", type=int, default=6)
-    add("--tune", action="store_true", help="also time the kernels alone, in several sizes")
     add("--warm_up", action="store_true", help="only print the seconds of the warm-up")
     arguments = parser.parse_args()
     properties = torch.cuda.get_device_properties(0)
@@ -338,8 +269,6 @@ def main():
     works = {"floor": without_gradients(case.floor()), "ours": case.ours}
     works |= {} if case.public is None else {"public": case.public_branches}
     check(case)
-    if arguments.tune:
-        tune(case)
     figures = compare(works, arguments.rounds)
     for name in ("floor", "ours"):
         top, total = kernels_of(works[name])

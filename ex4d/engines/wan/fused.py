@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["add_and_normalise", "attend_to_context", "normalise_and_rotate", "warm_up"]
+__all__ = [
+    "add_and_normalise",
+    "attend_to_context",
+    "normalise_and_rotate",
+    "sum_of_attention",
+    "warm_up",
+]
 
 _SMALLEST_HEAD = 16  # of a matrix product in Triton
 
@@ -136,13 +142,13 @@ def _is_power_of_two(number: int) -> bool:
 
 def _run(name: str, inputs: tuple[Tensor | None, ...], options: dict[str, Any]) -> Any:
     """Call what has this name in `kernels` or in `plain`."""
+    device = next(x.device for x in inputs if x is not None)
     in_torch = partial(getattr(plain, name), **options)
-    first = inputs[0]
-    kernels = _kernels(first.device) if first is not None else None
+    kernels = _kernels(device)
     if kernels is None:
         return in_torch(*inputs)
     kernel = partial(getattr(kernels, name), **options)
-    with torch.cuda.device(first.device):
+    with torch.cuda.device(device):
         if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs):
             return _WithGradients.apply(kernel, in_torch, *inputs)
         return kernel(*inputs)

@@ -20,36 +20,32 @@ if TYPE_CHECKING:
 
 __all__ = ["add_and_normalise", "attend_to_context", "normalise_and_rotate"]
 
-_ROWS = 4  # tokens that a program takes one after the other, with its vectors in registers
-_WARPS = 8
-_QUERIES, _KEYS = 128, 64  # of a program of the cross attention, at a time
+_WARPS = 4
+_QUERIES, _KEYS, _CROSS_WARPS, _STAGES = 128, 64, 8, 2  # of a program of the cross attention
 _LOG2_E = math.log2(math.e)
 
 
-@triton.jit(do_not_specialize=["n_rows"])
+@triton.jit
 def _add_and_normalise(
-    tokens, update, gate, scale, shift, sums, normed, n_rows, eps,
-    WIDTH: tl.constexpr, BLOCK: tl.constexpr, ROWS: tl.constexpr,
-    HAS_UPDATE: tl.constexpr, HAS_GATE: tl.constexpr,
+    tokens, update, gate, scale, shift, sums, normed, eps,
+    WIDTH: tl.constexpr, BLOCK: tl.constexpr, HAS_UPDATE: tl.constexpr, HAS_GATE: tl.constexpr,
 ):  # fmt: skip
     columns = tl.arange(0, BLOCK)
     inside = columns < WIDTH
+    places = tl.program_id(0).to(tl.int64) * WIDTH + columns
+    x = tl.load(tokens + places, mask=inside, other=0.0)
+    if HAS_UPDATE:
+        change = tl.load(update + places, mask=inside, other=0.0).to(tl.float32)
+        if HAS_GATE:
+            change *= tl.load(gate + columns, mask=inside, other=0.0)
+        x += change
+        tl.store(sums + places, x, mask=inside)
+    centred = tl.where(inside, x - tl.sum(x, 0) / WIDTH, 0.0)
+    deviation = tl.sum(centred * centred, 0) / WIDTH
     scales = tl.load(scale + columns, mask=inside, other=0.0)
     shifts = tl.load(shift + columns, mask=inside, other=0.0)
-    gates = tl.load(gate + columns, mask=inside, other=0.0) if HAS_GATE else 1.0
-    for step in range(ROWS):
-        row = tl.program_id(0) * ROWS + step
-        here = inside & (row < n_rows)
-        places = row.to(tl.int64) * WIDTH + columns
-        x = tl.load(tokens + places, mask=here, other=0.0)
-        if HAS_UPDATE:
-            change = tl.load(update + places, mask=here, other=0.0).to(tl.float32)
-            x += gates * change
-            tl.store(sums + places, x, mask=here)
-        centred = tl.where(inside, x - tl.sum(x, 0) / WIDTH, 0.0)
-        deviation = tl.sum(centred * centred, 0) / WIDTH
-        y = centred * tl.rsqrt(deviation + eps) * scales + shifts
-        tl.store(normed + places, y.to(normed.dtype.element_ty), mask=here)
+    y = centred * tl.rsqrt(deviation + eps) * scales + shifts
+    tl.store(normed + places, y.to(normed.dtype.element_ty), mask=inside)
 
 
 def add_and_normalise(
@@ -63,62 +59,57 @@ def add_and_normalise(
     dtype: torch.dtype,
 ) -> tuple[Tensor, Tensor]:
     """As in `plain.py`."""
-    n_rows, width = tokens.shape
+    width = tokens.shape[1]
     normed = torch.empty_like(tokens, dtype=dtype)
     sums = tokens if update is None else torch.empty_like(tokens)
     unused = tokens  # a pointer that the kernel does not follow
-    _add_and_normalise[(triton.cdiv(n_rows, _ROWS),)](
+    _add_and_normalise[(len(tokens),)](
         tokens, unused if update is None else update, unused if gate is None else gate,
-        scale, shift, sums, normed, n_rows, eps,
-        WIDTH=width, BLOCK=triton.next_power_of_2(width), ROWS=_ROWS,
+        scale, shift, sums, normed, eps,
+        WIDTH=width, BLOCK=triton.next_power_of_2(width),
         HAS_UPDATE=update is not None, HAS_GATE=gate is not None, num_warps=_WARPS,
     )  # fmt: skip
     return sums, normed
 
 
-@triton.jit(do_not_specialize=["n_rows"])
+@triton.jit
 def _normalise_and_rotate(
-    values, weight, cosines, sines, rotated, n_rows, eps,
-    N_HEADS: tl.constexpr, BLOCK_HEADS: tl.constexpr, HEAD: tl.constexpr, ROWS: tl.constexpr,
+    values, weight, cosines, sines, rotated, eps,
+    N_HEADS: tl.constexpr, BLOCK_HEADS: tl.constexpr, HEAD: tl.constexpr,
 ):  # fmt: skip
+    token = tl.program_id(0).to(tl.int64)
     heads = tl.arange(0, BLOCK_HEADS)[:, None]
-    places = heads * HEAD + tl.arange(0, HEAD)[None, :]
-    inside = (heads < N_HEADS) & (places >= 0)
-    weights = tl.load(weight + places, mask=inside, other=0.0).to(tl.float32)
-    pairs = tl.arange(0, HEAD // 2)
-    for step in range(ROWS):
-        row = tl.program_id(0) * ROWS + step
-        here = inside & (row < n_rows)
-        start = row.to(tl.int64) * (N_HEADS * HEAD)
-        x = tl.load(values + start + places, mask=here, other=0.0).to(tl.float32)
-        mean = tl.sum(tl.sum(x * x, 1), 0) / (N_HEADS * HEAD)
-        x = x * tl.rsqrt(mean + eps) * weights
-        first, second = tl.split(tl.reshape(x, (BLOCK_HEADS, HEAD // 2, 2)))
-        angle = row * (HEAD // 2) + pairs
-        cosine = tl.load(cosines + angle, mask=(pairs >= 0) & (row < n_rows), other=0.0)[None, :]
-        sine = tl.load(sines + angle, mask=(pairs >= 0) & (row < n_rows), other=0.0)[None, :]
-        turned = tl.join(first * cosine - second * sine, first * sine + second * cosine)
-        y = tl.reshape(turned, (BLOCK_HEADS, HEAD))
-        tl.store(rotated + start + places, y.to(rotated.dtype.element_ty), mask=here)
+    columns = heads * HEAD + tl.arange(0, HEAD)[None, :]
+    inside = columns < N_HEADS * HEAD
+    places = token * (N_HEADS * HEAD) + columns
+    x = tl.load(values + places, mask=inside, other=0.0).to(tl.float32)
+    mean = tl.sum(tl.sum(x * x, 1), 0) / (N_HEADS * HEAD)
+    x *= tl.rsqrt(mean + eps) * tl.load(weight + columns, mask=inside, other=0.0).to(tl.float32)
+    first, second = tl.split(tl.reshape(x, (BLOCK_HEADS, HEAD // 2, 2)))
+    angle = token * (HEAD // 2) + tl.arange(0, HEAD // 2)
+    cosine, sine = tl.load(cosines + angle)[None, :], tl.load(sines + angle)[None, :]
+    turned = tl.join(first * cosine - second * sine, first * sine + second * cosine)
+    y = tl.reshape(turned, (BLOCK_HEADS, HEAD))
+    tl.store(rotated + places, y.to(rotated.dtype.element_ty), mask=inside)
 
 
 def normalise_and_rotate(
     values: Tensor, weight: Tensor, cosines: Tensor, sines: Tensor, *, eps: float
 ) -> Tensor:
     """As in `plain.py`; the width of a head must be a power of two."""
-    n_rows, width = values.shape
+    width = values.shape[1]
     head = 2 * cosines.shape[1]
     rotated = torch.empty_like(values)
-    _normalise_and_rotate[(triton.cdiv(n_rows, _ROWS),)](
-        values, weight, cosines, sines, rotated, n_rows, eps,
+    _normalise_and_rotate[(len(values),)](
+        values, weight, cosines, sines, rotated, eps,
         N_HEADS=width // head, BLOCK_HEADS=triton.next_power_of_2(width // head), HEAD=head,
-        ROWS=_ROWS, num_warps=_WARPS,
+        num_warps=_WARPS,
     )  # fmt: skip
     return rotated
 
 
-@triton.jit(do_not_specialize=["n_rows"])
-def _inverse_rms(values, inverses, n_rows, eps, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
+@triton.jit
+def _inverse_rms(values, inverses, eps, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
     columns = tl.arange(0, BLOCK)
     row = tl.program_id(0)
     places = row.to(tl.int64) * WIDTH + columns
@@ -192,21 +183,15 @@ def attend_to_context(
     """RMS norm of the queries, and the sum of their attention to a text and to an image."""
     n_rows, width = queries.shape
     inverses = queries.new_empty(n_rows, dtype=torch.float32)
-    _inverse_rms[(n_rows,)](
-        queries,
-        inverses,
-        n_rows,
-        eps,
-        WIDTH=width,
-        BLOCK=triton.next_power_of_2(width),
-        num_warps=4,
-    )
+    block = triton.next_power_of_2(width)
+    _inverse_rms[(n_rows,)](queries, inverses, eps, WIDTH=width, BLOCK=block, num_warps=_WARPS)
     attended = torch.empty_like(queries)
     grid = (width // head_width, triton.cdiv(n_rows, _QUERIES))
     _attend_to_context[grid](
         queries, inverses, weight, text.keys, text.values, image.keys, image.values, attended,
         n_rows, len(text.keys), len(image.keys), math.log2(text.last_counts),
         _LOG2_E / math.sqrt(head_width),
-        WIDTH=width, HEAD=head_width, QUERIES=_QUERIES, KEYS=_KEYS, num_warps=8, num_stages=2,
+        WIDTH=width, HEAD=head_width, QUERIES=_QUERIES, KEYS=_KEYS,
+        num_warps=_CROSS_WARPS, num_stages=_STAGES,
     )  # fmt: skip
     return attended

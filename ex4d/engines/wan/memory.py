@@ -23,11 +23,12 @@ __all__ = [
 PROFILES_GIB = (80, 48, 24, 16)
 _GIB = 1 << 30
 
-# For each token of the transformer and each unit of its width, while a block runs. The public code
-# peaks at 33.9 GiB with 30.5 GiB of weights: 54 bytes; here the sum of the other branch is added.
-_BYTES_PER_TOKEN = 64
+# For each token of the transformer and each unit of its width, while a block runs with guidance.
+# Measured: 46, of which 5 are the keys of texts and first frame.
+_BYTES_PER_TOKEN = 48
 _VAE_BYTES_PER_PIXEL = 20 << 10  # of a frame; measured 5.0 GiB at 512x512
 _TILE_PX = 256
+_CROSS_GIB = 1.0  # keys and values of texts and first frame; the bound in cross_keys.py
 _CONTEXT_GIB = 0.8  # of CUDA itself, and of memory between allocations
 _WINDOW_LATENTS = 13  # longer clips go through the transformer in windows
 _USUAL_TOKENS = _WINDOW_LATENTS * 32 * 32  # 49 frames of 512x512
@@ -80,7 +81,7 @@ def plan_memory(profile_gib: int, n_blocks: int, block_bytes: int, width: int) -
     is_small = profile_gib < 24
     stored = block_bytes // 2 if is_small else block_bytes
     arriving = 2 * stored + (block_bytes if is_small else 0)
-    working = needed_gib(_USUAL_TOKENS, width) * _GIB + arriving
+    working = (needed_gib(_USUAL_TOKENS, width) + _CROSS_GIB) * _GIB + arriving
     if not is_small:  # whole frames through the VAE, while no block runs
         working = max(working, _VAE_BYTES_PER_PIXEL * 512 * 512 + 2 * stored)
     free = (profile_gib - _CONTEXT_GIB - 1.0) * _GIB - working  # 1 GiB for the other models

@@ -55,7 +55,7 @@ class WanTransformer(nn.Module):
         self.blocks = nn.ModuleList(
             Block(dim, sizes.ffn_dim, self.head_width) for _ in range(sizes.num_layers)
         )
-        self.head = Head(dim, sizes.out_dim * math.prod(sizes.patch_size))
+        self.head = _Head(dim, sizes.out_dim * math.prod(sizes.patch_size))
 
     def tokens(self, latents: Tensor) -> Tensor:  # [1, in_dim, T', h, w] -> [S, dim]
         """The patch embedding as a matrix product, whose tokens lie one after the other."""
@@ -97,7 +97,7 @@ class _ImageEmbedding(nn.Module):
         return embedded
 
 
-class Head(nn.Module):
+class _Head(nn.Module):
     """From tokens to the values of their patches, in float32."""
 
     def __init__(self, dim: int, out_width: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from ex4d.engines.wan.model import WanTransformer
     from ex4d.training.cache.files import CacheSettings
     from ex4d.training.fit.settings import TrainSettings
 
@@ -25,7 +26,7 @@ _GIB = 1 << 30
 
 def load_base(
     paths: tuple[Path, ...], device: torch.device, report: Callable[[int, int], None]
-) -> Any:
+) -> WanTransformer:
     """Load a WanTransformer onto the device, frozen. Raises WeightsError."""
     tensors = open_tensors(paths)
     model = make_transformer(shapes_of(tensors))
@@ -35,17 +36,18 @@ def load_base(
 
 
 def place_base(
-    model: Any, cache: CacheSettings, settings: TrainSettings, device: torch.device
+    model: WanTransformer, cache: CacheSettings, settings: TrainSettings, device: torch.device
 ) -> tuple[Transformer, str]:
     """Place a frozen WanTransformer for training on clips of a cache, as the settings and the GPU's
     memory say; return it ready to run, and where its blocks are, in words."""
-    frames, rows, columns = model.patch_size
+    frames, rows, columns = model.sizes.patch_size
     n_latents = 1 + (cache.num_frames - 1) // 4
     n_tokens = (n_latents // frames) * (cache.height // 8 // rows) * (cache.width // 8 // columns)
     block_bytes = sum(p.numel() * p.element_size() for p in model.blocks[0].parameters())
     vram_gib: float = settings.vram or 1 << 20
     if not settings.vram and device.type == "cuda":
         vram_gib = torch.cuda.get_device_properties(device).total_memory / _GIB
-    n_resident = resident_blocks(vram_gib, len(model.blocks), block_bytes, n_tokens, model.dim)
+    width = model.sizes.dim
+    n_resident = resident_blocks(vram_gib, len(model.blocks), block_bytes, n_tokens, width)
     blocks = TrainingBlocks(model, device, n_resident=n_resident, shard=settings.shard)
     return Transformer(model, blocks, device, WAN.text_tokens), blocks.describe()

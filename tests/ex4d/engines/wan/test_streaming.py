@@ -119,7 +119,7 @@ def test_a_profile_is_chosen_by_what_is_free():
 
 
 def test_what_would_fit_is_less_than_what_did_not():
-    assert what_would_fit(2 * GIB, 49, (512, 512)) == "21 frames, or 352x352 pixels, would fit"
+    assert what_would_fit(2 * GIB, 49, (512, 512)) == "29 frames, or 400x400 pixels, would fit"
     assert what_would_fit(0, 49, (512, 512)) == "21 frames, or 352x352 pixels, would fit"
     assert what_would_fit(9 * GIB, 200, (512, 512)) == "37 frames, or 448x448 pixels, would fit"
 
