@@ -12,6 +12,7 @@ from ex4d.engines.wan.model import Sizes, WanTransformer
 from ex4d.engines.wan.transformer import Transformer
 from ex4d.engines.wan.weights import StoredTensor, open_tensors
 from ex4d.errors import UsageError, WeightsError
+from ex4d.torchvision_operators import declare_torchvision_operators
 from ex4d.training.fit.adapter import make_adapter
 from ex4d.training.fit.blocks import TrainingBlocks
 from ex4d.training.fit.model import AdapterModel
@@ -42,6 +43,7 @@ def test_at_full_size_it_has_the_808_tensors_of_the_released_checkpoint():
 
 
 def test_peft_which_the_public_code_loads_with_takes_it_to_the_same_effect():
+    declare_torchvision_operators()
     from peft import LoraConfig, inject_adapter_in_model
 
     ours, theirs, given = make_model(rank=16), make_base(), make_sample()
