@@ -39,7 +39,7 @@ from tests.ex4d.engines.wan import tiny
 from tests.perf.random_weights import CONTEXT_GIB, GIB, fill
 from tests.perf.tables import aligned
 
-STAGES = ("text", "encode", "denoise", "decode", "write")
+STAGES = ("text", "encode", "warm_up", "denoise", "decode", "write")
 PUBLIC_CODE = {"text": 2.6, "encode": 1.5, "denoise": 59.4, "decode": 0.8}  # H200, measured
 
 
@@ -172,7 +172,7 @@ def table(results):
     for r in results:
         ratio = "" if reference is None else f"{r['seconds']['denoise'] / reference:.2f}"
         peak = max(r["peak_gib"].values(), default=0.0)
-        cells = [f"{r['seconds'][stage]:.1f}" for stage in STAGES]
+        cells = [f"{r['seconds'].get(stage, 0):.1f}" for stage in STAGES]
         rows.append(
             [str(r["profile"]), *cells, f"{r['total']:.1f}", f"{peak:.1f}", ratio, r["plan"]]
         )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["add_and_normalise", "attend_to_context", "normalise_and_rotate"]
 
 _WARPS = 4
-_QUERIES, _KEYS, _CROSS_WARPS, _STAGES = 128, 64, 8, 2  # of a program of the cross attention
+_QUERIES, _KEYS, _CROSS_WARPS, _STAGES = 64, 32, 4, 3  # of a program of the cross attention
 _LOG2_E = math.log2(math.e)
 
 

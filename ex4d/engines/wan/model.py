@@ -114,8 +114,8 @@ class _Head(nn.Module):
         return output
 
 
-def time_table(width: int, timestep: Tensor) -> Tensor:  # float32 [1, width]
-    """Cosines and sines of a timestep, float32 of 0 to 1000 (`sinusoidal_embedding_1d`)."""
+def time_table(width: int, timesteps: Tensor) -> Tensor:  # [n] -> float32 [n, width]
+    """Cosines and sines of timesteps, float32 of 0 to 1000 (`sinusoidal_embedding_1d`)."""
     half = torch.arange(width // 2, dtype=torch.float64)
-    angles = torch.outer(timestep.double().reshape(1), 10_000.0 ** -(half / (width // 2)))
+    angles = torch.outer(timesteps.double(), 10_000.0 ** -(half / (width // 2)))
     return torch.cat([angles.cos(), angles.sin()], dim=1).float()

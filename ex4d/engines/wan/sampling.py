@@ -89,8 +89,8 @@ def sample(
     n_total, n_done = len(levels) * len(windows), 0
     kept = CrossKeys()
     report(0, n_total, None)
-    for step, level in enumerate(levels):
-        time = transformer.embed_time(1000 * level)
+    times = transformer.embed_times(1000 * levels)
+    for step, (level, time) in enumerate(zip(levels, times, strict=True)):
         velocities = []
         for number, (_, conditioning) in enumerate(windows):
             scale = settings.guidance_scale
