@@ -14,7 +14,7 @@ from functools import partial
 
 import torch
 
-from ex4d.engines.wan import fused, kernels, plain
+from ex4d.engines.wan import cross_kernels, fused, kernels, plain
 from ex4d.engines.wan.cross_keys import KeysAndValues
 from ex4d.engines.wan.rotation import rotation_of
 from tests.perf.tables import aligned
@@ -44,37 +44,43 @@ def norms(grid, half):
     weight, vector = half[0].contiguous(), tokens[0].contiguous()
     rotation = rotation_of(grid, HEAD, DEVICE)
     add = partial(kernels.add_and_normalise, tokens, half, eps=1e-6, dtype=torch.bfloat16)
-    turn = partial(kernels.normalise_and_rotate, half, weight, *rotation, eps=1e-6)
+    turn = partial(kernels.normalise_and_rotate, half, weight, rotation, head_width=HEAD, eps=1e-6)
+    back = partial(kernels.add_and_normalise_back, tokens, (tokens, half), vector, vector, eps=1e-6)
+    turn_back = partial(
+        kernels.normalise_and_rotate_back, half, weight, rotation, half, head_width=HEAD, eps=1e-6
+    )
     works = {
         "gate, sum, norm": (12 * n * WIDTH, lambda: add(vector, vector, vector)),
         "sum, norm": (12 * n * WIDTH, lambda: add(None, vector, vector)),
         "norm, rotation": (4 * n * WIDTH, turn),
+        "gate, sum, norm: gradients": (16 * n * WIDTH, lambda: back(update_dtype=half.dtype)),
+        "norm, rotation: gradients": (6 * n * WIDTH, turn_back),
     }
-    kept = kernels._WARPS
+    kept = kernels.WARPS
     for (name, (n_bytes, work)), warps in itertools.product(works.items(), (4, 8)):
-        kernels._WARPS = warps
+        kernels.WARPS = warps
         us = microseconds(work)
         yield [name, f"{warps} warps", f"{us:.0f}", f"{n_bytes / us / 1e6:.2f}"]
-    kernels._WARPS = kept
+    kernels.WARPS = kept
 
 
 def cross_attention(half):
     """The kernel in several sizes, and PyTorch's attention, twice, with the sum."""
     image = KeysAndValues(half[:IMAGE_TOKENS], half[:IMAGE_TOKENS].clone())
     names = ("_QUERIES", "_KEYS", "_CROSS_WARPS", "_STAGES")
-    kept = [getattr(kernels, name) for name in names]
+    kept = [getattr(cross_kernels, name) for name in names]
     for length in (25, 131, TEXT_TOKENS):
         text = KeysAndValues(half[:length], half[:length].clone(), TEXT_TOKENS - length + 1)
-        call = partial(kernels.attend_to_context, half, half[0], text, image, eps=1e-6)
+        call = partial(cross_kernels.attend_to_context, half, half[0], text, image, eps=1e-6)
         for sizes in CROSS:
             for name, size in zip(names, sizes, strict=True):
-                setattr(kernels, name, size)
+                setattr(cross_kernels, name, size)
             us = microseconds(lambda call=call: call(head_width=HEAD))
             yield [f"cross attention, text {length}", str(sizes), f"{us:.0f}", ""]
         us = microseconds(lambda text=text: fused.sum_of_attention(half, text, image, HEAD))
         yield [f"cross attention, text {length}", "PyTorch, no norm", f"{us:.0f}", ""]
     for name, size in zip(names, kept, strict=True):
-        setattr(kernels, name, size)
+        setattr(cross_kernels, name, size)
 
 
 def products(half):

@@ -11,6 +11,7 @@ gates are float32; what enters and leaves a matrix product has the format of the
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ from torch.nn import functional
 from ex4d.engines.wan import plain
 from ex4d.engines.wan.cross_keys import Context, KeysAndValues, Text
 from ex4d.engines.wan.fused import add_and_normalise, attend_to_context, normalise_and_rotate
+from ex4d.engines.wan.with_gradients import ChangedLinear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,8 +44,9 @@ class Stream(NamedTuple):  # passes through autograd's and FSDP's trees of tenso
         """The same, summed."""
         if self.update is None:
             return self
-        update = self.update if self.gate is None else self.gate * self.update
-        return Stream(self.tokens + update)
+        if self.gate is None:
+            return Stream(self.tokens + self.update)
+        return Stream(torch.addcmul(self.tokens, self.update, self.gate))
 
 
 class Change(NamedTuple):
@@ -55,18 +58,20 @@ class Change(NamedTuple):
 
 
 class Linear(nn.Linear):
-    """A linear layer that may have a change beside its weight."""
+    """A linear layer that may have a change beside its weight, which is frozen then."""
 
     change: Change | None = None
 
     def forward(self, given: Tensor) -> Tensor:
         """The layer, and its change."""
-        output: Tensor = functional.linear(given, self.weight, self.bias)
         if self.change is None:
+            output: Tensor = functional.linear(given, self.weight, self.bias)
             return output
         down, up = self.change.down.to(given.dtype), self.change.up.to(given.dtype)
-        change = functional.linear(functional.linear(given, down), up)
-        return output + self.change.scale * change
+        changed: Tensor = ChangedLinear.apply(
+            given, self.weight, self.bias, down, up, self.change.scale
+        )
+        return changed
 
 
 def _linear_gelu(layer: nn.Module, given: Tensor) -> Tensor:
@@ -98,8 +103,9 @@ class _SelfAttention(nn.Module):
         self.norm_q, self.norm_k = _RmsNorm(dim), _RmsNorm(dim)
 
     def forward(self, tokens: Tensor, rotation: Rotation) -> Tensor:
-        queries = normalise_and_rotate(self.q(tokens), self.norm_q.weight, rotation, EPS)
-        keys = normalise_and_rotate(self.k(tokens), self.norm_k.weight, rotation, EPS)
+        turn = partial(normalise_and_rotate, rotation=rotation, head_width=self.head_width, eps=EPS)
+        queries = turn(self.q(tokens), self.norm_q.weight)
+        keys = turn(self.k(tokens), self.norm_k.weight)
         attended: Tensor = self.o(plain.attend(queries, keys, self.v(tokens), self.head_width))
         return attended
 

@@ -1,7 +1,7 @@
 """The steps between a block's matrix products, each by the fastest way there is.
 
-On a GPU with Triton a kernel; elsewhere PyTorch. Where gradients are asked for, the kernel computes
-forward and PyTorch computes it again on the way back.
+On a GPU with Triton a kernel; elsewhere PyTorch. The kernels have gradients for what tokens bring;
+where a weight wants one too, PyTorch computes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from ex4d.engines.wan import plain
+from ex4d.engines.wan import plain, with_gradients
 from ex4d.engines.wan.cross_keys import KeysAndValues
 from ex4d.engines.wan.rotation import Rotation
 
@@ -45,19 +45,30 @@ def add_and_normalise(
     dtype: torch.dtype,
 ) -> tuple[Tensor, Tensor]:
     """Return tokens + gate * update in float32, and its layer norm * scale + shift in `dtype`."""
-    options = {"eps": eps, "dtype": dtype}
-    inputs = (tokens, update, gate, scale, shift)
-    summed: tuple[Tensor, Tensor] = _run("add_and_normalise", inputs, options)
-    return summed
+    kernels = _kernels(tokens.device)
+    if kernels is None or _wants_gradient(gate, scale, shift):
+        return plain.add_and_normalise(tokens, update, gate, scale, shift, eps=eps, dtype=dtype)
+    step = with_gradients.AddAndNormalise
+    with torch.cuda.device(tokens.device):
+        done: tuple[Tensor, Tensor] = step.apply(
+            kernels, tokens, update, gate, scale, shift, eps, dtype
+        )
+    return done
 
 
-def normalise_and_rotate(values: Tensor, weight: Tensor, rotation: Rotation, eps: float) -> Tensor:
-    """RMS norm of queries or keys [S, width] over all heads, then the rotary embedding."""
-    if not _is_power_of_two(2 * rotation.cosines.shape[1]):
-        return plain.normalise_and_rotate(values, weight, *rotation, eps=eps)
-    inputs = (values, weight, *rotation)
-    rotated: Tensor = _run("normalise_and_rotate", inputs, {"eps": eps})
-    return rotated
+def normalise_and_rotate(
+    values: Tensor, weight: Tensor, rotation: Rotation | None, *, head_width: int, eps: float
+) -> Tensor:
+    """RMS norm of queries or keys [S, width] over all heads, then the rotary embedding, if any."""
+    kernels = _kernels(values.device)
+    if kernels is not None and _is_power_of_two(head_width) and not _wants_gradient(weight):
+        step = with_gradients.NormaliseAndRotate
+        with torch.cuda.device(values.device):
+            done: Tensor = step.apply(kernels, values, weight, rotation, head_width, eps)
+        return done
+    if rotation is None:
+        return plain.normalise(values, weight, eps=eps).to(values.dtype)
+    return plain.normalise_and_rotate(values, weight, *rotation, eps=eps)
 
 
 def attend_to_context(
@@ -70,18 +81,19 @@ def attend_to_context(
     eps: float,
 ) -> Tensor:  # [S, width]
     """RMS norm of the queries, and the sum of their attention to a text and to an image."""
-    kernels = _kernels(queries.device)
     fits = _is_power_of_two(head_width) and head_width >= _SMALLEST_HEAD
-    needs_gradients = torch.is_grad_enabled() and any(
-        x.requires_grad for x in (queries, text.keys, image.keys)
-    )
-    if kernels is not None and fits and not needs_gradients:
+    if (
+        _kernels(queries.device) is not None
+        and fits
+        and not _wants_gradient(queries, weight, text.keys, image.keys)
+    ):
+        kernels = importlib.import_module("ex4d.engines.wan.cross_kernels")
         with torch.cuda.device(queries.device):
-            made: Tensor = kernels.attend_to_context(
+            done: Tensor = kernels.attend_to_context(
                 queries, weight, text, image, head_width=head_width, eps=eps
             )
-        return made
-    normed = plain.normalise(queries, weight, eps=eps).to(queries.dtype)
+        return done
+    normed = normalise_and_rotate(queries, weight, None, head_width=head_width, eps=eps)
     return sum_of_attention(normed, text, image, head_width)
 
 
@@ -107,12 +119,13 @@ def warm_up(
     angles = torch.zeros(16, head_width // 2, device=device)
     keys = KeysAndValues(half, half, 2)
     add = partial(add_and_normalise, scale=vector, shift=vector, eps=1e-6)
+    turn = partial(normalise_and_rotate, half, weight, head_width=head_width, eps=1e-6)
     steps: list[Callable[[], Any]] = [
         lambda: add(rows, None, None, dtype=torch.bfloat16),
         lambda: add(rows, half, vector, dtype=torch.bfloat16),
         lambda: add(rows, half, None, dtype=torch.bfloat16),
         lambda: add(rows, half, vector, dtype=torch.float32),
-        lambda: normalise_and_rotate(half, weight, Rotation(angles, angles), 1e-6),
+        lambda: turn(rotation=Rotation(angles, angles)),
         lambda: attend_to_context(half, weight, keys, keys, head_width=head_width, eps=1e-6),
         lambda: plain.attend(half, half, half, head_width),
         lambda: functional.linear(half, half),
@@ -140,41 +153,5 @@ def _is_power_of_two(number: int) -> bool:
     return number & (number - 1) == 0
 
 
-def _run(name: str, inputs: tuple[Tensor | None, ...], options: dict[str, Any]) -> Any:
-    """Call what has this name in `kernels` or in `plain`."""
-    device = next(x.device for x in inputs if x is not None)
-    in_torch = partial(getattr(plain, name), **options)
-    kernels = _kernels(device)
-    if kernels is None:
-        return in_torch(*inputs)
-    kernel = partial(getattr(kernels, name), **options)
-    with torch.cuda.device(device):
-        if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs):
-            return _WithGradients.apply(kernel, in_torch, *inputs)
-        return kernel(*inputs)
-
-
-class _WithGradients(torch.autograd.Function):
-    """A kernel forward; backward the gradients of the same in PyTorch, computed again."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, kernel: Callable[..., Any], in_torch: Callable[..., Any], *inputs: Tensor | None
-    ) -> Any:
-        ctx.in_torch = in_torch
-        ctx.save_for_backward(*inputs)
-        return kernel(*inputs)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
-        needed = ctx.needs_input_grad[2:]
-        with torch.enable_grad():
-            inputs = [
-                None if x is None else x.detach().requires_grad_(is_needed)
-                for x, is_needed in zip(ctx.saved_tensors, needed, strict=True)
-            ]
-            outputs = ctx.in_torch(*inputs)
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        asked = [x for x, is_needed in zip(inputs, needed, strict=True) if is_needed]
-        found = iter(torch.autograd.grad(outputs, asked, gradients))
-        return None, None, *(next(found) if is_needed else None for is_needed in needed)
+def _wants_gradient(*tensors: Tensor | None) -> bool:
+    return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors)

@@ -1,16 +1,22 @@
 """The blocks of the frozen transformer as a training step runs them.
 
-Only what enters a block is kept for the way back; there the block runs once more (gradient
-checkpointing). Its weights stay on the GPU, or they come from the host's memory each time, or every
-GPU holds a share of them and they are gathered when the block runs (FSDP).
+Only what enters a block, and the result of its self attention, which is its slowest step, are kept
+for the way back; there the rest of the block runs once more (gradient checkpointing). Its weights
+stay on the GPU, or they come from the host's memory each time, or every GPU holds a share of them
+and they are gathered when the block runs (FSDP).
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import (
+    CheckpointPolicy,
+    checkpoint,
+    create_selective_checkpoint_contexts,
+)
 
 from ex4d.engines.wan.streaming import BlockStream
 
@@ -24,7 +30,7 @@ __all__ = ["TrainingBlocks", "resident_blocks"]
 _GIB = 1 << 30
 
 # Bytes for each token and unit of the transformer's width; estimated from what autograd keeps.
-_KEPT = 4  # what enters a block, float32
+_KEPT = 6  # what enters a block, float32, and its self attention, bfloat16
 _WORKING = 128  # a block on its way back
 _OTHERS_GIB = 5.0  # CUDA itself, the adapter with its optimiser, embeddings, reserve
 
@@ -86,7 +92,11 @@ class TrainingBlocks:
 
         def run_twice(*inputs: Any) -> list[Stream]:
             streams: list[Stream] = checkpoint(
-                run, *inputs, use_reentrant=False, preserve_rng_state=False
+                run,
+                *inputs,
+                use_reentrant=False,
+                preserve_rng_state=False,
+                context_fn=partial(create_selective_checkpoint_contexts, _what_is_kept),
             )
             return streams
 
@@ -101,6 +111,15 @@ class TrainingBlocks:
             self._direction = 1 if position > self._position else -1
         self._position = position
         return self._order[min(max(position + self._direction, 0), last)]
+
+
+def _what_is_kept(context: Any, operator: Any, *arguments: Any, **options: Any) -> CheckpointPolicy:
+    """Keep attention of tokens to as many tokens, whichever kernel computes it."""
+    if "scaled_dot_product" in operator.name() and "backward" not in operator.name():
+        queries, keys = arguments[:2]
+        if queries.shape[-2] == keys.shape[-2]:
+            return CheckpointPolicy.MUST_SAVE
+    return CheckpointPolicy.PREFER_RECOMPUTE
 
 
 def _shard(blocks: list[Any], device: torch.device) -> None:

@@ -163,6 +163,19 @@ def test_a_change_beside_a_weight_is_the_change_of_the_weight():
     assert set(layer.state_dict()) == {"weight", "bias"}
 
 
+@pytest.mark.parametrize("needs_input", [True, False])
+def test_gradients_of_a_change_are_those_of_the_changed_weight(needs_input):
+    torch.manual_seed(0)
+    layer = Linear(12, 20).requires_grad_(False)
+    given = torch.randn(5, 12, requires_grad=needs_input)
+    down, up = torch.randn(3, 12, requires_grad=True), torch.randn(20, 3, requires_grad=True)
+    wanted = (down, up, given) if needs_input else (down, up)
+    changed = torch.nn.functional.linear(given, layer.weight + 0.5 * up @ down, layer.bias)
+    expected = torch.autograd.grad(changed.sin().sum(), wanted)
+    layer.change = Change(down, up, 0.5)
+    torch.testing.assert_close(torch.autograd.grad(layer(given).sin().sum(), wanted), expected)
+
+
 def test_blocks_have_no_weights_but_the_published_ones():
     names = {name for name, _ in Block(12, 24, 4).named_parameters()}
     public = import_diffsynth("models.wan_video_dit").DiTBlock(True, 12, 3, 24)

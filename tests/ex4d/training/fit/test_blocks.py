@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ex4d.engines.wan.model import Sizes, WanTransformer
 from ex4d.training.fit.blocks import resident_blocks
@@ -49,6 +50,25 @@ def test_only_what_enters_a_block_is_kept_for_the_way_back():
         with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
             chosen(given)
     assert kept[True] < kept[False] / 5
+
+
+class _SelfAttentions(TorchDispatchMode):
+    """Counts the attentions of tokens to as many tokens."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.name()
+        if "scaled_dot_product" in name and "backward" not in name:
+            self.count += args[0].shape[-2] == args[1].shape[-2]
+        return function(*args, **(kwargs or {}))
+
+
+def test_self_attention_does_not_run_twice():
+    model = make_model()
+    with _SelfAttentions() as attentions:
+        model(make_sample()).backward()
+    assert attentions.count == tiny.LAYERS
 
 
 def test_as_many_blocks_stay_as_fit():
