@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ __all__ = [
     "warm_up",
 ]
 
+_log = logging.getLogger(__name__)
 _SMALLEST_HEAD = 16  # of a matrix product in Triton
 
 
@@ -139,14 +141,27 @@ def warm_up(
 
 @cache
 def _triton_kernels() -> Any:
+    """None without Triton, and where one small kernel shows that it cannot compile: it calls a C
+    compiler, which not every machine has, and knows no old cards."""
     if importlib.util.find_spec("triton") is None:
         return None
-    return importlib.import_module("ex4d.engines.wan.kernels")
+    kernels = importlib.import_module("ex4d.engines.wan.kernels")
+    row = torch.ones(1, 16, device="cuda")
+    try:
+        kernels.add_and_normalise(row, None, None, row[0], row[0], eps=1.0, dtype=row.dtype)
+    except Exception as error:  # whatever a compiler and a driver can raise
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        _log.warning("Triton cannot compile here (%s): PyTorch's slower kernels run", reason)
+        return None
+    return kernels
 
 
 def _kernels(device: torch.device) -> Any:
     """The Triton kernels, or None where they cannot run."""
-    return _triton_kernels() if device.type == "cuda" else None
+    if device.type != "cuda":
+        return None
+    with torch.cuda.device(device):
+        return _triton_kernels()
 
 
 def _is_power_of_two(number: int) -> bool:

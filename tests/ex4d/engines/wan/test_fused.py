@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -163,3 +167,20 @@ def test_a_weight_that_wants_a_gradient_gets_one():
     )
     for output in (rotated, normed):
         assert torch.autograd.grad(output.sum(), weight)[0].abs().max() > 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_without_a_c_compiler_pytorch_computes_and_says_so(tmp_path):
+    code = (
+        "import torch; from ex4d.engines.wan import fused; x = torch.randn(4, 64, device='cuda'); "
+        "y = fused.add_and_normalise(x, None, None, x[0], x[1], eps=1e-6, dtype=x.dtype)[1]; "
+        "expected = torch.nn.functional.layer_norm(x, (64,), eps=1e-6) * x[0] + x[1]; "
+        "torch.testing.assert_close(y, expected)"
+    )
+    bare = {"CC": "/no/compiler", "TRITON_CACHE_DIR": str(tmp_path)}  # nothing kept from before
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | bare, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert "Triton cannot compile here" in run.stderr
