@@ -30,6 +30,7 @@ class AddAndNormalise(torch.autograd.Function):
         eps: float,
         dtype: torch.dtype,
     ) -> tuple[Tensor, Tensor]:
+        """Run the kernel; keep the sums."""
         sums, normed = kernels.add_and_normalise(
             tokens, update, gate, scale, shift, eps=eps, dtype=dtype
         )
@@ -40,6 +41,7 @@ class AddAndNormalise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
+        """The gradients of tokens and update."""
         sums, gate, scale = ctx.saved_tensors
         with torch.cuda.device(sums.device):
             of_tokens, of_update = ctx.kernels.add_and_normalise_back(
@@ -61,6 +63,7 @@ class NormaliseAndRotate(torch.autograd.Function):
         head_width: int,
         eps: float,
     ) -> Tensor:
+        """Run the kernel; keep the values."""
         ctx.save_for_backward(values, weight)
         ctx.kernels, ctx.rotation = kernels, rotation
         ctx.options = {"head_width": head_width, "eps": eps}
@@ -69,6 +72,7 @@ class NormaliseAndRotate(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, of_rotated: Tensor) -> Any:
+        """The gradient of the values."""
         values, weight = ctx.saved_tensors
         with torch.cuda.device(values.device):
             of_values = ctx.kernels.normalise_and_rotate_back(
@@ -92,6 +96,7 @@ class ChangedLinear(torch.autograd.Function):
         up: Tensor,  # [out, rank]
         scale: float,
     ) -> Tensor:
+        """The layer with its change; keep the input."""
         hidden = given @ down.T
         ctx.save_for_backward(given, weight, down, up, hidden)
         ctx.scale = scale
@@ -100,6 +105,7 @@ class ChangedLinear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, of_output: Tensor) -> Any:
+        """The gradients of the input, of `down` and of `up`."""
         given, weight, down, up, hidden = ctx.saved_tensors
         of_hidden = ctx.scale * (of_output @ up)
         of_given = None
