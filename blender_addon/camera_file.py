@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CameraFile", "read_camera_file"]
 
-_NAMES = ("extrinsics", "camera_to_world", "intrinsics", "size", "source_frames")
-_NAMES += ("source_extrinsics",)
+_NAMES = (
+    *("extrinsics", "camera_to_world", "intrinsics", "size", "source_frames"),
+    "source_extrinsics",
+)
 _LARGEST_BYTES = 1 << 28  # unpacked; hours of film have less
 _OFF_CENTRE = 0.05  # of a side; real lenses lie within it
 _PUBLIC_CODE = np.diag([1.0, -1.0, -1.0, 1.0])  # what its paths begin with; ours with none
@@ -76,8 +78,8 @@ def _checked(arrays: dict[str, np.ndarray], likely_size: tuple[int, int]) -> Cam
     if lens.shape == (3, 3):
         lens = np.broadcast_to(lens, (len(poses), 3, 3))
     if lens.shape != (len(poses), 3, 3):
-        given = f"[3, 3] or [{len(poses)}, 3, 3]"
-        raise ValueError(f"intrinsics must be {given}, they are {list(lens.shape)}")
+        allowed = f"[3, 3] or [{len(poses)}, 3, 3]"
+        raise ValueError(f"intrinsics must be {allowed}, they are {list(lens.shape)}")
     source = _poses("source_extrinsics", arrays) if "source_extrinsics" in arrays else None
     size = _size(arrays["size"]) if "size" in arrays else _meant_size(lens[0], likely_size)
     given = Trajectory(*size, poses, lens, source_extrinsics=source)

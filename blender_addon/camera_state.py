@@ -108,7 +108,7 @@ def _blamed(item: bpy.types.Object | None, fault: Callable[[np.ndarray], bool]) 
         if not fault(matrix_of(cause.parent)[:3, :3]):
             break
         cause = cause.parent
-    return "its" if cause is item else f"the {cause.name!r} object's"
+    return "its" if cause is None or cause is item else f"the {cause.name!r} object's"
 
 
 def _uneven_parent(item: bpy.types.Object | None) -> bpy.types.Object | None:

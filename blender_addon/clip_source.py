@@ -107,7 +107,7 @@ def remember_source(root: bpy.types.Object, source: ClipSource, folder: Path) ->
     absolute = {name: getattr(source, name) for name in _FILES}
     absolute["stored_folder"] = stored_path(folder)  # tells where these paths are relative to
     stored = {name: stored_path(path) if (path := absolute[name]) else "" for name in _FILES}
-    root["ex4d_source"] = json.dumps(asdict(replace(source, **stored)))
+    root["ex4d_source"] = json.dumps(asdict(_with_files(source, stored)))
     root["ex4d_made_of"] = json.dumps(absolute)
 
 
@@ -117,11 +117,17 @@ def mesh_source(mesh: bpy.types.Object) -> ClipSource:
         source = clip_source_from(json.loads(mesh["ex4d_source"]))
         made_of = json.loads(mesh["ex4d_made_of"])
         stored = {name: getattr(source, name) for name in _FILES}
-        return replace(source, **find_footage(mesh, stored, made_of))
+        return _with_files(source, find_footage(mesh, stored, made_of))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise SettingsError(
             f"{mesh.name!r} does not say which clip it was made of: reconstruct again."
         ) from error
+
+
+def _with_files(source: ClipSource, files: dict[str, str]) -> ClipSource:
+    """A source with other paths, by their names in _FILES."""
+    clip, depth, solved_camera = (files[name] for name in _FILES)
+    return replace(source, clip=clip, depth=depth, solved_camera=solved_camera)
 
 
 def show_source(shot: Ex4dShot, source: ClipSource) -> None:

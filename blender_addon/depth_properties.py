@@ -34,7 +34,10 @@ SKIES = (
 )
 
 
-def estimators() -> list:
+_Item = tuple[str, str, str, str, int]  # identifier, name, description, icon, number
+
+
+def estimators() -> "list[EstimatorInfo]":
     """What the server can estimate depth with, as it told; empty before a connection."""
     from .session import session
 
@@ -56,10 +59,10 @@ def estimator_icon(info: "EstimatorInfo") -> str:
     return "CHECKMARK" if info.commercial else "ERROR"
 
 
-_shown: list = []  # Blender keeps no references to the texts of a dynamic list
+_shown: list[_Item] = []  # Blender keeps no references to the texts of a dynamic list
 
 
-def _items(_settings: "Ex4dDepth", _context: bpy.types.Context | None) -> list:
+def _items(_settings: "Ex4dDepth", _context: bpy.types.Context | None) -> list[_Item]:
     """The estimators, each with its licence; one without a badge may be used for any work."""
     # no empty identifier: menus show such an item as a heading
     known = [(SERVERS_CHOICE, "The Server's Choice", "Connect to see what there is", "NONE", 0)]

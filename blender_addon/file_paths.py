@@ -88,13 +88,13 @@ def change_texts(value: Any, change: Callable[[str], str]) -> Any:
 
 def _paths_of(struct: Any, owner: bpy.types.ID, user: str = "") -> Iterator[FilePath]:
     """What Blender itself takes for paths in something, and keeps right."""
-    for name in _path_names(type(struct)):
+    for name in _path_names(struct.__class__):
         write = _writer(setattr, struct, name)
         yield from _path(owner, getattr(struct, name), "blender", write, user)
 
 
 @lru_cache  # there are thousands of objects, of few types
-def _path_names(kind: type) -> tuple[str, ...]:
+def _path_names(kind: type[bpy.types.bpy_struct]) -> tuple[str, ...]:
     """The properties of a type of Blender's that are paths."""
     return tuple(
         found.identifier
@@ -110,13 +110,12 @@ def _texts_of(
     owner: bpy.types.ID, read: Callable[[str], Any], write: Callable[[str, Any], None], key: str
 ) -> Iterator[FilePath]:
     """The paths in JSON: what a mesh was made of, what a take was asked for with."""
-    texts: list[str] = []
     try:
         value = json.loads(read(key))
-        change_texts(value, lambda text: texts.append(text) or text)
     except ValueError:
         return  # who needs it says so
-    stored = value.get("stored_folder") if key == "ex4d_made_of" else None
+    made_of = value if key == "ex4d_made_of" and isinstance(value, dict) else {}
+    stored = made_of.get("stored_folder")
 
     def replace(before: str, after: str) -> None:
         def change(text: str) -> str:
@@ -124,10 +123,19 @@ def _texts_of(
 
         write(key, json.dumps(change_texts(json.loads(read(key)), change)))
 
-    for text in dict.fromkeys(texts):
+    for text in dict.fromkeys(_texts_in(value)):
         is_relative = key == "ex4d_source" or text == stored
         form: Literal["relative", "absolute"] = "relative" if is_relative else "absolute"
         yield from _path(owner, text, form, replace)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Every text of a value of JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts_in(one)
 
 
 def _path(

@@ -180,7 +180,7 @@ def _send(source: ClipSource) -> Generator[Step, Any, Source]:
         files = yield Unpack("depth files", lambda told: depth_files(Path(source.depth)))
         blobs = []
         for path in files:
-            blob = yield Ask("sending the depth", lambda client, path=path: client.upload(path))
+            blob = yield _upload("sending the depth", path)
             blobs.append(blob)
         reading = DepthReading(**asdict(source.reading)) if source.reading else None
         depth = DepthFiles(blobs, files[0].name[-200:], reading)
@@ -205,16 +205,21 @@ def _send_clip(source: ClipSource) -> Generator[Step, Any, tuple[BlobId, str, Pi
     path = Path(source.clip)
     found = yield Unpack("the clip's files", lambda told: clip_pictures(path))
     if found is None:
-        clip = yield Ask("sending the clip", lambda client: client.upload(source.clip))
+        clip = yield _upload("sending the clip", path)
         return clip, path.name, None
     blobs = []
     for picture in found.chosen(source.start_frame, source.stride, source.num_frames):
-        blob = yield Ask("sending the clip", lambda client, path=picture: client.upload(path))
+        blob = yield _upload("sending the clip", picture)
         blobs.append(blob)
     if len(blobs) < _FEWEST:
         raise SettingsError(f"There are {len(blobs)} pictures; a clip needs {_FEWEST}.")
     pictures = Pictures(blobs, len(found.paths), found.first_number, source.fps, source.layer)
     return blobs[0], found.pattern, pictures
+
+
+def _upload(stage: str, path: Path) -> Ask:
+    """A step that sends a file; gives its BlobId."""
+    return Ask(stage, lambda client: client.upload(path))
 
 
 def _lens_of(solved: SolvedCamera) -> Lens:

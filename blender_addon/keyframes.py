@@ -149,7 +149,8 @@ def _motion(
             if sight is not None:
                 lens = intrinsics_of(current, view_layer.depsgraph, scene.render, sight.size)
                 sight.note(world, parent, stands, lens)
-    return np.stack(motion), sight and sight.path(np.stack(motion))
+    path = np.stack(motion)
+    return path, sight.path(path) if sight is not None else None
 
 
 class _Sight:

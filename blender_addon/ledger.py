@@ -10,7 +10,7 @@ that are gone.
 from __future__ import annotations
 
 import json
-import os
+import sys
 import uuid
 from typing import TYPE_CHECKING
 
@@ -86,7 +86,7 @@ def _locked(path: Path) -> IO[bytes] | None:
     """A file that only this process holds, until it is closed or the process ends; or None."""
     file = path.open("ab")
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":
             import msvcrt
 
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)

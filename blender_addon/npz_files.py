@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["array_shape", "read_arrays"]
 
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-_UNREADABLE += (MemoryError, NotImplementedError, RuntimeError)  # encrypted, or packed otherwise
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error),
+    *(MemoryError, NotImplementedError, RuntimeError),  # encrypted, or packed otherwise
+)
 
 
 def read_arrays(

@@ -20,7 +20,7 @@ from .project import folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import IO
+    from io import BufferedIOBase
 
 __all__ = ["OldMeshes", "delete_meshes", "find_old_meshes"]
 
@@ -171,14 +171,14 @@ def _is_remainder(content: bytes, place: int) -> bool:
     return is_path and is_text and not begins
 
 
-def _open_blend(path: Path) -> IO[bytes]:
+def _open_blend(path: Path) -> BufferedIOBase:
     """The content of a .blend file, also of a compressed one."""
     with path.open("rb") as file:
         start = file.read(7)
     if start == _PLAIN:
         return path.open("rb")
     if start.startswith(_GZIP):
-        return gzip.open(path)  # type: ignore[return-value]
+        return gzip.open(path)
     if start.startswith(_ZSTD):
         return _open_zstd(path)
     raise ValueError(f"{path} is no .blend file")

@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: Blender reads the annotations.
 import time
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -16,6 +17,17 @@ _DOUBLE_CLICK_S = 0.5  # the work of the first press left out
 
 class Ex4dOperator:
     """Refusals as sentences: grey with a reason where that is known, a report otherwise."""
+
+    if TYPE_CHECKING:  # Blender's, of the class that is registered
+
+        def report(self, type: set[str], message: str) -> None: ...
+
+        @classmethod
+        def poll_message_set(cls, message: str) -> None: ...
+
+    def run(self, context: bpy.types.Context) -> None:
+        """What the button does. Raises AddonError or OSError."""
+        raise NotImplementedError
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:

@@ -7,6 +7,7 @@ For scripts `wait=True` blocks until it is done, and raises RuntimeError when it
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -169,7 +170,7 @@ class EX4D_OT_render(OnceOperator, bpy.types.Operator):
             seed,
             float(mesh["ex4d_min_face_angle"]),
         )
-        arrays = {
+        arrays: dict[str, Any] = {  # savez has a flag among its keywords
             "extrinsics": path.extrinsics,
             "intrinsics": path.intrinsics,
             "size": np.array(path.size),

@@ -140,7 +140,17 @@ class EX4D_PT_render(SidebarPanel, bpy.types.Panel):
 class EX4D_UL_takes(bpy.types.UIList):
     """Takes, newest last"""
 
-    def draw_item(self, context, layout, data, item, icon, active, active_name, index) -> None:
+    def draw_item(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: bpy.types.PropertyGroup,
+        item: bpy.types.PropertyGroup,
+        icon: int,
+        active: bpy.types.PropertyGroup,
+        active_name: str,
+        index: int,
+    ) -> None:
         row = layout.row()
         row.label(text=take_words(item), icon="SEQUENCE")
         row.prop(item, "name", text="", emboss=False)

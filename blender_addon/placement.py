@@ -101,6 +101,9 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
     if finished.plate is not None:
         movie, frames = finished.plate, (0, 1)
     solved = request.source.solved_camera
+    played = None
+    if pictures is not None:
+        played = play_pictures(pictures.paths, Path(request.folder) / "plate")
     settings = ShotSettings(
         mesh_name_of(scene, request.source),
         movie,
@@ -108,7 +111,7 @@ def _place_mesh(scene: bpy.types.Scene, request: ReconstructRequest, finished: F
         *frames,
         SolvedCamera.read(Path(solved)) if solved else None,
         request.set_scene,
-        pictures and play_pictures(pictures.paths, Path(request.folder) / "plate"),
+        played,
     )
     made = import_shot(scene, received.reconstruction, finished.files, settings)
     remember_source(made.root, request.source, Path(request.folder))

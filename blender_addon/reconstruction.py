@@ -169,8 +169,8 @@ class Grid:
         They run counterclockwise as the source camera sees them, from the bottom left, so that
         Blender splits them as the backend does.
         """
-        number = np.arange(self.n_vertices, dtype=np.int32)
-        number = number.reshape(len(self.rows), len(self.columns))
+        sides = len(self.rows), len(self.columns)
+        number = np.arange(self.n_vertices, dtype=np.int32).reshape(sides)
         corners = (number[1:, :-1], number[1:, 1:], number[:-1, 1:], number[:-1, :-1])
         return np.stack(corners, axis=-1).reshape(-1, 4)
 

@@ -20,6 +20,7 @@ __all__ = [
     "Request",
     "clip_source_from",
     "new_key",
+    "render_request_from",
     "request_from",
     "stored",
 ]
@@ -133,17 +134,30 @@ def stored(request: Request) -> dict[str, Any]:
 
 
 def clip_source_from(entry: dict[str, Any]) -> ClipSource:
-    """The source that `asdict` made a JSON object of. Raises KeyError and TypeError for others."""
+    """The source that `asdict` made a JSON object of. Raises KeyError, TypeError or ValueError for
+    anything else."""
+    if not isinstance(entry, dict):
+        raise TypeError("a source must be an object")
     parts = {"reading": ReadingSettings, "cleaning": CleaningSettings}
     given = {name: kind(**entry[name]) for name, kind in parts.items() if entry.get(name)}
     return ClipSource(**{**entry, **given})
 
 
 def request_from(entry: dict[str, Any]) -> Request:
-    """The request that `stored` wrote. Raises KeyError and TypeError for anything else."""
+    """The request that `stored` wrote. Raises KeyError, TypeError or ValueError for anything
+    else."""
     values = dict(entry)
     kind = _KINDS[values.pop("kind")]
     values["source"] = clip_source_from(values["source"])
     if values.get("final") is not None:
         values["final"] = FinalSettings(**values["final"])
     return kind(**values)
+
+
+def render_request_from(entry: dict[str, Any]) -> RenderRequest:
+    """The request for a take that `stored` wrote. Raises as `request_from` does, and TypeError for
+    one that is for a mesh."""
+    request = request_from(entry)
+    if not isinstance(request, RenderRequest):
+        raise TypeError("this request is for a mesh")
+    return request

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ReceivedReconstruction", "Summary", "read_reconstruction", "read_summary"]
 
-_NEEDED = ("disparity", "disparity_min", "disparity_max", "intrinsics", "border_depth", "holes")
-_NEEDED += ("fps_numerator", "fps_denominator", "source_frames")
+_NEEDED = (
+    *("disparity", "disparity_min", "disparity_max", "intrinsics", "border_depth", "holes"),
+    *("fps_numerator", "fps_denominator", "source_frames"),
+)
 _LARGEST_BYTES = 1 << 37  # unpacked; 4096 frames of 4K have less
 
 

@@ -11,7 +11,7 @@ from ..protocol.errors import (
     UnknownJob,
     VersionMismatch,
 )
-from ..protocol.jobs import FINAL_STATES, JobState
+from ..protocol.jobs import FINAL_STATES, JobInfo, JobState
 from ..protocol.news import Connected, Disconnected, Done, Failed, Happened, Previewed, Progress
 from .connection import LinkState
 from .flows import Ask, Unpack, Wait, flow_of
@@ -22,7 +22,6 @@ from .work_thread import WorkThread
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..protocol.jobs import JobInfo
     from ..protocol.messages import Event
     from ..protocol.news import News
     from .connection import Connection
@@ -143,12 +142,13 @@ class Run:
 
     def _answered(self, news: Done | Failed) -> None:
         self._token, self._is_submit = 0, False
-        if isinstance(news, Failed):
-            self._go_on(error=news.error)
-        elif self._is_watch:
-            self._judge(news.value)
-        else:
-            self._go_on(news.value)
+        match news:
+            case Failed():
+                self._go_on(error=news.error)
+            case Done(value=JobInfo() as info) if self._is_watch:
+                self._judge(info)
+            case Done():
+                self._go_on(news.value)
 
     def _judge(self, info: JobInfo) -> None:
         """Go on when the watched job is done, and fail when it ended otherwise."""

@@ -125,13 +125,16 @@ def _cameras(
     settings: ShotSettings,
 ) -> tuple[bpy.types.Object, bpy.types.Object]:
     """The camera that re-shows the plate, and the one to animate."""
-    given = {"name": settings.name, "first_frame": settings.first_frame}
+    name, first_frame = settings.name, settings.first_frame
     render = scene.render if settings.set_scene else None
-    source = make_source_camera(known, root, reconstruction, render=render, **given)
+    source = make_source_camera(
+        known, root, reconstruction, name=name, first_frame=first_frame, render=render
+    )
     shot = known.shot_camera if known else None
     if shot is not None:
-        keep_still(scene, shot, root, settings.first_frame)
-    return source, shot or make_shot_camera(scene, root, reconstruction, **given)
+        keep_still(scene, shot, root, first_frame)
+        return source, shot
+    return source, make_shot_camera(scene, root, reconstruction, name=name, first_frame=first_frame)
 
 
 def _source_clip(settings: ShotSettings, n_frames: int) -> SourceClip:

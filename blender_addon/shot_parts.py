@@ -15,7 +15,7 @@ import bpy
 from .words import fitting_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = [
     "TAG",
@@ -52,12 +52,12 @@ def parts_of(scene: bpy.types.Scene) -> Iterator[ShotParts]:
     for entry in entries.values():
         mesh = entry.get("mesh")
         if _is_own(mesh, scene):
-            cameras = [entry.get(name) for name in _NAMES[1:3]]
-            collection = entry.get("collection")
+            source_camera, shot_camera, collection = (entry.get(name) for name in _NAMES[1:])
             yield ShotParts(
                 entry["name"],
                 mesh,
-                *(camera if _is_own(camera, scene) else None for camera in cameras),
+                source_camera if _is_own(source_camera, scene) else None,
+                shot_camera if _is_own(shot_camera, scene) else None,
                 collection if _holds(collection, scene) else None,
             )
 
@@ -95,7 +95,7 @@ def users_of(datablock: bpy.types.ID) -> int:
     return int(datablock.users) - int(datablock.use_fake_user)
 
 
-def _is_stale(entry: dict, mesh: bpy.types.Object, scene: bpy.types.Scene) -> bool:
+def _is_stale(entry: Mapping[str, Any], mesh: bpy.types.Object, scene: bpy.types.Scene) -> bool:
     noted = entry.get("mesh")
     return noted is None or noted == mesh or noted not in set(scene.objects)
 

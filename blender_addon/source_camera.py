@@ -111,7 +111,7 @@ def _channels_of(root: bpy.types.Object) -> np.ndarray | None:
             return None
         _remove_keys(root, _ROOT_PATHS)
         return np.array(root.get("ex4d_world_to_keys", np.eye(4).ravel())).reshape(4, 4)
-    into_channels = np.eye(4)
+    into_channels: np.ndarray = np.eye(4)
     if root.parent is not None:
         parent = matrix_of(root) @ np.linalg.inv(np.array(root.matrix_basis, np.float64))
         into_channels = np.linalg.inv(parent)

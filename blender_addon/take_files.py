@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from .errors import SettingsError
 from .flows import FinishedTake
-from .requests import RenderRequest, request_from, stored
+from .requests import render_request_from, stored
 from .results import read_summary
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from .requests import RenderRequest
 
 __all__ = ["TAKE_FILE", "read_take", "write_take"]
 
@@ -39,10 +41,8 @@ def read_take(folder: Path) -> tuple[RenderRequest, FinishedTake]:
     try:
         entry = json.loads((folder / TAKE_FILE).read_text(encoding="utf-8"))
         job_id = str(entry.pop("job_id"))
-        request = request_from(entry)
+        request = render_request_from(entry)
     except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"There is no take in {folder}.") from error
-    if not isinstance(request, RenderRequest):
-        raise SettingsError(f"There is no take in {folder}.")
     finished = FinishedTake(job_id, folder / "result.mp4", read_summary(folder / "summary.json"))
     return replace(request, folder=str(folder)), finished

@@ -91,9 +91,9 @@ class EX4D_OT_take_remove(_TakeOperator, bpy.types.Operator):
         current.placement.arrived.remove(job_id)
         if stay:
             self.report({"WARNING"}, stay)
-        connection = current.connection
-        is_gone = self.delete_files and not stay and connection.client is not None
-        if is_gone and connection.state is LinkState.CONNECTED:
+        connection, are_gone = current.connection, self.delete_files and not stay
+        is_connected = connection.state is LinkState.CONNECTED
+        if are_gone and is_connected and connection.client is not None:
             connection.client.release(job_id)
 
 

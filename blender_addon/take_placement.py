@@ -18,7 +18,7 @@ from .compat import scene_of_shown_strips
 from .errors import AddonError
 from .file_paths import change_texts
 from .paths import stored_path
-from .requests import request_from, stored
+from .requests import render_request_from, stored
 from .sequencer import Take, insert_take
 from .sequencer_views import show_new_strip
 from .take_files import write_take
@@ -92,9 +92,9 @@ class ArrivedTakes:
     def move(self, moved: Callable[[str], str]) -> None:
         """Take note that files have moved; `moved` tells where a path leads now."""
         for job_id, (request, finished) in self._known.items():
-            entry = change_texts(stored(request), moved)
+            there = render_request_from(change_texts(stored(request), moved))
             movie = Path(moved(str(finished.movie)))
-            self._known[job_id] = request_from(entry), replace(finished, movie=movie)
+            self._known[job_id] = there, replace(finished, movie=movie)
 
     def bring_back(self) -> None:
         """Place again what an undo has taken away, in the scenes that are open."""

@@ -16,13 +16,14 @@ from .errors import SettingsError
 from .file_paths import files_in_use
 from .paths import found_path
 from .readiness import ENGINES
-from .requests import RenderRequest, request_from
+from .requests import render_request_from
 from .take_camera import camera_of_take, mesh_of_source
 from .take_files import TAKE_FILE
 from .take_strips import remove_strips
 
 if TYPE_CHECKING:
     from .properties import Ex4dShot, Ex4dTake
+    from .requests import RenderRequest
 
 __all__ = ["folder_of_take", "lists", "remove_take", "request_of", "reuse_settings"]
 
@@ -32,12 +33,9 @@ _FILES = ("result.mp4", "color.mp4", "mask.mp4", "camera.npz", "summary.json", T
 def request_of(take: Ex4dTake) -> RenderRequest:
     """What was asked for. Raises SettingsError when the file does not say."""
     try:
-        request = request_from(json.loads(take.request))
-        if isinstance(request, RenderRequest):
-            return request
+        return render_request_from(json.loads(take.request))
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"{take.name}: its settings cannot be read.") from error
-    raise SettingsError(f"{take.name} is no take.")
 
 
 def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> str:
