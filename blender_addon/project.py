@@ -39,7 +39,7 @@ def mesh_name_of(scene: bpy.types.Scene, source: ClipSource) -> str:
     else the file's name, that of pictures without their numbers, with the frames or a number where
     another mesh has that. Raises SettingsError for pictures with a gap."""
     for parts in parts_of(scene):
-        if "ex4d_source" in parts.mesh and continues(mesh_source(parts.mesh), source):
+        if "ex4d_source" in parts.mesh and _is_continued(parts.mesh, source):
             return parts.name
     taken = {item.get("ex4d_name") for item in bpy.data.objects}
     pictures = clip_pictures(Path(source.clip))
@@ -51,6 +51,15 @@ def mesh_name_of(scene: bpy.types.Scene, source: ClipSource) -> str:
     return next(free, "") or next(
         name for number in itertools.count(2) if (name := f"{stem} {number}") not in taken
     )
+
+
+def _is_continued(mesh: bpy.types.Object, source: ClipSource) -> bool:
+    """Whether frames of a clip take the place of a mesh; not of one that does not say what it was
+    made of, for that may be another clip."""
+    try:
+        return continues(mesh_source(mesh), source)
+    except SettingsError:
+        return False
 
 
 def continues(old: ClipSource, new: ClipSource) -> bool:

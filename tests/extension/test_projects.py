@@ -155,3 +155,17 @@ def test_a_local_camera_may_have_the_linked_ones_name(addon, project, tmp_path):
     with pytest.raises(RuntimeError, match="linked from another file"):
         bpy.ops.ex4d.apply_preset()
     assert len(curves(addon.shot.camera)) == before
+
+
+@pytest.mark.parametrize("note", ["null", "[]", "5"])
+def test_a_note_that_somebody_overwrote_stops_neither_a_save_nor_a_look_at_paths(
+    addon, project, note
+):
+    addon.shot.mesh["ex4d_made_of"] = note
+    found = {one.path for one in addon.part("file_paths").file_paths()}
+    assert str(project / "plate.mp4") in found
+    assert addon.bpy.ops.wm.save_as_mainfile(filepath=str(project / "other.blend")) == {"FINISHED"}
+    with pytest.raises(RuntimeError, match="does not say which clip it was made of"):
+        addon.bpy.ops.ex4d.render(wait=True)
+    assert addon.bpy.ops.ex4d.reconstruct(wait=True) == {"FINISHED"}  # which the sentence asks for
+    assert Path(source_of(addon).clip) == project / "plate.mp4"

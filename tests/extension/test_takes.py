@@ -123,6 +123,13 @@ def test_32_a_removed_take_keeps_its_files_and_can_be_taken_in_again(shot, tmp_p
         bpy.ops.ex4d.take_in(directory=str(tmp_path))
 
 
+@pytest.mark.parametrize("text", ["[]", '{"kind": "render", "source": "clip.mp4"}'])
+def test_settings_of_a_take_that_cannot_be_read_are_refused_in_a_sentence(shot, text):
+    render(shot).request = text
+    with pytest.raises(RuntimeError, match="input take 1: its settings cannot be read"):
+        shot.bpy.ops.ex4d.take_reuse()
+
+
 def test_32_what_an_undo_takes_away_with_the_step_before_comes_back(shot):
     take = render(shot)
     scene, arrived = shot.bpy.context.scene, shot.session.placement.arrived
