@@ -38,7 +38,7 @@ class Ex4dError(Exception):
     code = "error"
     exit_code = 1
 
-    def __init__(self, reason: str, *, advice: str = "") -> None:
+    def __init__(self, reason: str = "", *, advice: str = "") -> None:
         super().__init__(f"{reason}: {advice}" if advice else reason)
         self.reason = reason
         self.advice = advice
