@@ -9,10 +9,10 @@ from protocol.errors import Busy
 from protocol.jobs import JobState
 
 if TYPE_CHECKING:
-    from backend.blobs import BlobStore
-    from backend.journal import Journal
+    from backend.journal.journal import Journal
     from backend.retention import Retention
     from backend.settings import ServerSettings
+    from backend.store.blobs import BlobStore
     from protocol.jobs import Job
 
 __all__ = ["Admission"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from backend.holdings import owner_of
+from backend.journal.holdings import owner_of
 from protocol.errors import Busy, DiskFull, UnknownJob
 from protocol.jobs import FINAL_STATES
 from protocol.messages import Attach, Event, Preview
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from backend.service import JobService
-    from backend.worker_messages import Previewed
+    from backend.worker.messages import Previewed
     from protocol.jobs import JobInfo
     from protocol.serving import Front, Session
 

@@ -7,13 +7,13 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from backend.disk import as_disk_full
 from backend.executors.base import WorkerState
 from backend.guard import PASSING, Guard
-from backend.journal import Change, Entry, Journal
+from backend.journal.journal import Change, Entry, Journal
 from backend.log import JobLog
-from backend.results import adopt_results
-from backend.worker_messages import Cancelled, Failed, Finished, Progressed, Report, Run
+from backend.store.disk import as_disk_full
+from backend.store.results import adopt_results
+from backend.worker.messages import Cancelled, Failed, Finished, Progressed, Report, Run
 from protocol.errors import Busy, DiskFull, UnknownBlob
 from protocol.jobs import FINAL_STATES, JobState
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from backend.blobs import BlobStore
     from backend.executors.base import Executor
+    from backend.store.blobs import BlobStore
     from protocol.jobs import BlobId
 
 __all__ = ["Dispatcher", "Outcome"]

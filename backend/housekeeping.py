@@ -12,11 +12,11 @@ from protocol.errors import UnknownJob
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from backend.blobs import BlobStore
-    from backend.eviction import Hold
-    from backend.journal import Journal
+    from backend.journal.journal import Journal
     from backend.retention import Retention
     from backend.settings import ServerSettings
+    from backend.store.blobs import BlobStore
+    from backend.store.eviction import Hold
     from protocol.jobs import BlobId
 
 __all__ = ["Housekeeping"]

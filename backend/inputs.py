@@ -10,8 +10,8 @@ from protocol.jobs import DepthFiles, Generate, Reconstruct, Shot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from backend.blobs import BlobStore
-    from backend.holdings import Holdings
+    from backend.journal.holdings import Holdings
+    from backend.store.blobs import BlobStore
     from protocol.jobs import BlobId, Job
 
 __all__ = ["check_held", "check_size", "inputs_of"]

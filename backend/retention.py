@@ -2,7 +2,7 @@
 
     within `kept_hours`    kept, whatever comes: its key, its results
     after that         the latest `kept_jobs` of each owner are kept while there is room; results
-                       go where others need it (backend/eviction.py), and their job with them
+                       go where others need it (backend/store/eviction.py), and their job with them
     after `retention_days`   forgotten
 
 What goes first is what was cancelled, has failed or was fetched, the oldest first; a job that is
@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backend.eviction import Hold
+from backend.store.eviction import Hold
 from protocol.errors import Busy
 from protocol.jobs import FINAL_STATES
 
 if TYPE_CHECKING:
-    from backend.journal import Journal
+    from backend.journal.journal import Journal
     from backend.settings import ServerSettings
 
 __all__ = ["Retention"]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from backend.attachments import Attachments
-from backend.holdings import owner_of
+from backend.journal.holdings import owner_of
 from backend.log import JobLog
-from backend.upload_store import UploadStore
+from backend.store.uploads import UploadStore
 from protocol import codec
 from protocol.errors import UnexpectedMessage
 from protocol.messages import (

@@ -15,19 +15,19 @@ import time
 from typing import TYPE_CHECKING
 
 from backend.admission import Admission
-from backend.blobs import BlobStore
 from backend.checkpoints import Checkpoint, no_checkpoint
 from backend.dispatcher import Dispatcher, Outcome
 from backend.guard import Guard
 from backend.housekeeping import Housekeeping
 from backend.inputs import inputs_of
-from backend.journal import Change, Journal
+from backend.journal.journal import Change, Journal
 from backend.log import JobLog
 from backend.retention import Retention
 from backend.settings import ServerSettings
 from backend.status import ServiceStatus, WorkerStatus
+from backend.store.blobs import BlobStore
 from backend.text import hide_folder, without_folders
-from backend.worker_messages import Previewed
+from backend.worker.messages import Previewed
 from protocol.errors import Busy, UnexpectedMessage
 from protocol.jobs import FINAL_STATES, JobState
 

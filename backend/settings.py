@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from ex4d.budget import Budget
 from ex4d.engines.base import EngineOptions
-from ex4d.models_folder import default_folder
+from ex4d.files.budget import Budget
+from ex4d.weights.folder import default_folder
 from protocol.limits import DEFAULT_PORT
 from protocol.messages import Limits
 

@@ -16,8 +16,8 @@ import msgspec
 
 from backend.settings import ServerSettings
 from ex4d.errors import InputError, UsageError
-from ex4d.text_files import read_text
-from ex4d.toml_values import toml_value
+from ex4d.files.text_files import read_text
+from ex4d.files.toml_values import toml_value
 from protocol.refusal_words import requirement_of
 
 if TYPE_CHECKING:

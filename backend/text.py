@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from ex4d.models_folder import default_folder
+from ex4d.weights.folder import default_folder
 
 __all__ = ["LONGEST_TEXT_BYTES", "hide_folder", "trimmed", "without_folders"]
 

@@ -5,7 +5,7 @@ import os.path
 
 import bpy
 
-from ..ex4d.picture_names import CLIP_SUFFIXES, PICTURE_SUFFIXES
+from ..ex4d.files.picture_names import CLIP_SUFFIXES, PICTURE_SUFFIXES
 from .errors import SettingsError
 from .kept_settings import depth_beside
 from .operator_base import Ex4dOperator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from ..ex4d.picture_names import is_picture
+from ..ex4d.files.picture_names import is_picture
 from .depth_properties import chosen_estimator, estimator_icon
 from .kept_settings import depth_beside, kept_depth, kept_solved_camera
 from .panel_parts import SidebarPanel, draw_file, draw_lines

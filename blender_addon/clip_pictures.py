@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..ex4d.picture_names import (
+from ..ex4d.files.picture_names import (
     CLIP_SUFFIXES,
     PictureNamesError,
     find_numbered,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..ex4d.picture_names import PictureNamesError, find_pictures
+from ..ex4d.files.picture_names import PictureNamesError, find_pictures
 from .errors import MovieError, SettingsError
 from .npz_files import array_shape
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from ..ex4d.picture_names import is_picture
+from ..ex4d.files.picture_names import is_picture
 from .connection import LinkState
 from .depth_properties import chosen_estimator
 from .endpoint import why_offline

@@ -37,7 +37,7 @@ class ReceivedReconstruction:
 
 
 def read_reconstruction(path: Path) -> ReceivedReconstruction:
-    """Read `reconstruction.npz` (its format: backend/reconstruction.py). Raises
+    """Read `reconstruction.npz` (its format: backend/worker/reconstruction.py). Raises
     ReconstructionError for what is no such file, or does not fit together."""
     try:
         names = (*_NEEDED, "notes")

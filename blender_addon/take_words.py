@@ -5,7 +5,7 @@ from __future__ import annotations
 import os.path
 from typing import TYPE_CHECKING
 
-from ..ex4d.picture_names import is_picture
+from ..ex4d.files.picture_names import is_picture
 from .readiness import ENGINES
 
 if TYPE_CHECKING:

@@ -189,7 +189,7 @@ def _engines(folder: Path) -> Iterator[Finding]:
 
 def _models(folder: Path) -> Iterator[Finding]:
     from ex4d.engines.wan.folder import find_models, missing_files
-    from ex4d.models_folder import default_folder
+    from ex4d.weights.folder import default_folder
 
     models = default_folder()
     files = find_models(models)
@@ -210,7 +210,7 @@ def _models(folder: Path) -> Iterator[Finding]:
 def _estimators(folder: Path) -> Iterator[Finding]:
     from ex4d.depth.estimators.catalogue import ESTIMATORS
     from ex4d.depth.estimators.ready import INSTALL, missing_packages, missing_weights
-    from ex4d.models_folder import default_folder
+    from ex4d.weights.folder import default_folder
 
     for entry in ESTIMATORS.values():
         problem, text = missing_packages(entry), f"{entry.name}: {entry.licence}"

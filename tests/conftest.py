@@ -20,7 +20,7 @@ SLOW = (
     "ex4d/depth/test_cleaning.py",
     "ex4d/depth/test_steady.py",
     "ex4d/engines/wan",
-    "ex4d/test_output_folders.py",
+    "ex4d/files/test_output_folders.py",
     "ex4d/raster/test_cpu_rasterizer.py",
     "ex4d/test_real_clips.py",
     "ex4d/test_sample_shot.py",

@@ -24,7 +24,7 @@ SHARED = {  # of the library; the extension brings them along
     "ex4d.containers.quicktime",
     "ex4d.containers.quicktime_samples",
     "ex4d.geometry.named_paths",
-    "ex4d.picture_names",
+    "ex4d.files.picture_names",
     "ex4d.version",
 }
 OPTIONAL = (

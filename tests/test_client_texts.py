@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.failures import text_of
 from backend.offers import engines_of, estimators_of
+from backend.worker.failures import text_of
 from ex4d.cli.main import _COMMANDS
 from ex4d.engines.base import EngineOptions
 from ex4d.errors import Ex4dError, MissingPartError
@@ -25,7 +25,7 @@ NOT_FOR_CLIENTS = {
     "backend/devices.py",
     "backend/settings.py",
     "backend/settings_text.py",
-    "backend/worker.py",
+    "backend/worker/worker.py",
     "ex4d/health.py",
 }
 NOR_FOLDERS = {"cli", "training"}

@@ -62,3 +62,47 @@ def test_there_is_no_circle_of_imports(package):
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" <- ".join(error.args[1]))
+
+
+# What docs/ARCHITECTURE.md draws: a folder uses those of the lines before its own.
+LAYERS = {
+    "ex4d": (
+        ("containers", "geometry"),
+        ("files", "runtime", "weights"),
+        ("mesh", "pictures", "raster"),
+        ("video",),
+        ("camera", "conditions"),
+        ("depth", "engines"),
+        ("training",),
+        ("cli",),
+    ),
+    "protocol": (("transfer",), ("serving",), ("testing",)),
+    "backend": (("journal", "worker"), ("executors", "store"), ("cli",)),
+}
+
+
+def folder_of(module: str) -> str:
+    return "".join(module.split(".")[1:2])
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_arrows_between_folders_go_one_way(package):
+    levels = {name: level for level, names in enumerate(LAYERS[package]) for name in names}
+    folders = {path.name for path in (ROOT / package).iterdir() if (path / "__init__.py").is_file()}
+    assert folders == levels.keys()
+    n_arrows = 0
+    for module, path in modules_of(package).items():
+        own = folder_of(module)
+        for name in imported_by(module, path, with_types=False):
+            used = folder_of(name) if name.startswith(f"{package}.") else ""
+            if own in levels and used in levels and used != own:
+                n_arrows += 1
+                assert levels[used] < levels[own], f"{module} imports {name}"
+    assert n_arrows > 3
+
+
+def test_the_page_of_the_architecture_draws_the_same_layers():
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
+    for package, layers in LAYERS.items():
+        line = "; ".join(", ".join(f"`{name}`" for name in names) for names in layers)
+        assert f"{package}: {line}" in " ".join(text.split()), package

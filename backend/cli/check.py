@@ -7,13 +7,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from backend.blob_health import BlobHealth
 from backend.errors import StartError
-from backend.journal import Journal
-from backend.journal_file import JOURNAL_NAME, open_read_only, problem_of
-from backend.journal_schema import VERSION
+from backend.journal.file import JOURNAL_NAME, open_read_only, problem_of
+from backend.journal.journal import Journal
+from backend.journal.schema import VERSION
+from backend.journal.write_ahead_log import lost_commits
 from backend.lock import FolderLock
-from backend.write_ahead_log import lost_commits
+from backend.store.health import BlobHealth
 from ex4d.errors import InputError
 from protocol.jobs import BlobId
 from protocol.transfer import blob_of

@@ -16,7 +16,7 @@ from backend.cli.link import as_command_errors
 from backend.devices import local_devices
 from backend.errors import FolderLost, StartError
 from backend.executors.local import LocalExecutor
-from backend.journal_file import JOURNAL_NAMES
+from backend.journal.file import JOURNAL_NAMES
 from backend.log import log_to
 from backend.offers import engines_of, estimators_of
 from backend.server import Server

@@ -21,8 +21,8 @@ from backend.cli.conditions import (
 from backend.cli.get import fetch
 from backend.cli.link import add_link_arguments, connected, describe, send_file
 from backend.cli.watch import follow
-from backend.clips import frames_of, read_clip_of
-from backend.sources import lens_of, read_files
+from backend.worker.clips import frames_of, read_clip_of
+from backend.worker.sources import lens_of, read_files
 from ex4d.camera.files import read_trajectory
 from ex4d.camera.presets import PRESETS, orbit_radius, preset_path
 from ex4d.camera.trajectory import Trajectory
@@ -41,9 +41,9 @@ from ex4d.cli.depth_flags import (
 from ex4d.depth.cleaning import FOR_ESTIMATES, FOR_FILES
 from ex4d.depth.estimators.catalogue import DEFAULT
 from ex4d.errors import OutputError, UsageError
-from ex4d.manifest import Run
-from ex4d.outputs import check_names
-from ex4d.picture_names import pattern_for
+from ex4d.files.manifest import Run
+from ex4d.files.outputs import check_names
+from ex4d.files.picture_names import pattern_for
 from ex4d.video.sequence import check_is_video, find_sequence
 from protocol.jobs import (
     BlobId,

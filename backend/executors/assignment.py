@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from backend.progress import Coalescer
     from backend.settings import ServerSettings
-    from backend.worker_messages import Run
+    from backend.worker.messages import Run
+    from backend.worker.progress import Coalescer
 
 __all__ = ["Assignment"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from backend.worker_messages import Report, Run
+    from backend.worker.messages import Report, Run
 
 __all__ = ["Executor", "WorkerState"]
 

@@ -11,11 +11,10 @@ from msgspec import DecodeError, ValidationError, msgpack
 from backend.executors.assignment import Assignment
 from backend.executors.base import WorkerState
 from backend.executors.process import WorkerProcess, how_it_ended
-from backend.failures import POISONED
 from backend.log import JobLog
-from backend.progress import Coalescer
 from backend.settings import ServerSettings
-from backend.worker_messages import (
+from backend.worker.failures import POISONED
+from backend.worker.messages import (
     Cancel,
     Cancelled,
     Failed,
@@ -28,6 +27,7 @@ from backend.worker_messages import (
     Show,
     Unfit,
 )
+from backend.worker.progress import Coalescer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ class LocalExecutor:
         device: str = "cpu",
         settings: ServerSettings = _USUAL,
         *,
-        runner: str = "backend.tasks:TaskRunner",
+        runner: str = "backend.worker.tasks:TaskRunner",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.device = device

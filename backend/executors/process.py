@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import backend
 from backend.settings_text import encoded
-from backend.worker_messages import Command, Frames, encode
+from backend.worker.messages import Command, Frames, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ class WorkerProcess:
             flags |= {"runner": runner, "settings": encoded(settings)}
             self._process = subprocess.Popen(  # noqa: S603  (our own program)
                 [
-                    *(sys.executable, "-P", "-m", "backend.worker"),
+                    *(sys.executable, "-P", "-m", "backend.worker.worker"),
                     *(f"--{name}={value}" for name, value in flags.items()),
                 ],
                 pass_fds=[theirs.fileno()],

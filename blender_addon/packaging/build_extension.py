@@ -39,7 +39,7 @@ SHARED = (
     "ex4d/containers/quicktime_samples.py",
     "ex4d/geometry/__init__.py",
     "ex4d/geometry/named_paths.py",
-    "ex4d/picture_names.py",
+    "ex4d/files/picture_names.py",
     "ex4d/version.py",
 )
 # of protocol/: the server's half and the test doubles

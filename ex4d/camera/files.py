@@ -21,8 +21,8 @@ from ex4d.camera.trajectory import (
     scale_intrinsics,
 )
 from ex4d.errors import CameraError
-from ex4d.names import names_in_words
-from ex4d.npz import array_names, read_npz, write_npz
+from ex4d.files.names import names_in_words
+from ex4d.files.npz import array_names, read_npz, write_npz
 from ex4d.video.alignment import entries_for
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ex4d.cli.console import progress_bar, say
 from ex4d.errors import InputError, MissingPartError, UsageError
-from ex4d.models_folder import default_folder
+from ex4d.weights.folder import default_folder
 
 if TYPE_CHECKING:
     import argparse

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ex4d.conditions.render import Progress
-    from ex4d.download import Part
+    from ex4d.weights.download import Part
 
 __all__ = ["only_facts", "progress_bar", "progress_bars", "say", "say_fetched", "tell"]
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from ex4d.cli import generate, recon
 from ex4d.cli.console import say
-from ex4d.contact_sheet import contact_sheet, write_png
 from ex4d.errors import InputError
-from ex4d.manifest import Run
-from ex4d.npz import read_npz
-from ex4d.outputs import check_names, staged_folder
+from ex4d.files.contact_sheet import contact_sheet, write_png
+from ex4d.files.manifest import Run
+from ex4d.files.npz import read_npz
+from ex4d.files.outputs import check_names, staged_folder
 from ex4d.video.writer import read_color, read_mask
 
 __all__ = ["add_arguments", "run", "shot_folder"]

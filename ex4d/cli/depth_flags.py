@@ -18,9 +18,9 @@ from ex4d.depth.reading import VALUE_KINDS, DepthReading
 from ex4d.depth.sequence import find_pictures
 from ex4d.depth.stored import open_depth
 from ex4d.errors import UsageError
-from ex4d.models_folder import default_folder
-from ex4d.names import names_in_words
-from ex4d.picture_names import is_picture
+from ex4d.files.names import names_in_words
+from ex4d.files.picture_names import is_picture
+from ex4d.weights.folder import default_folder
 
 if TYPE_CHECKING:
     import argparse

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from ex4d.cli.console import say
 from ex4d.depth.estimators.catalogue import ESTIMATORS
-from ex4d.download import fetch, where_files_go
 from ex4d.engines.wan.parts import PARTS as ENGINE_PARTS
 from ex4d.errors import UsageError
-from ex4d.models_folder import default_folder
+from ex4d.weights.download import fetch, where_files_go
+from ex4d.weights.folder import default_folder
 
 if TYPE_CHECKING:
     import argparse
 
-    from ex4d.download import Part
+    from ex4d.weights.download import Part
 
 __all__ = ["add_arguments", "run"]
 

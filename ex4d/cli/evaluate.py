@@ -11,13 +11,13 @@ from ex4d.engines.base import EngineOptions, GenerateSettings
 from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.engines.wan.folder import find_models
 from ex4d.errors import UsageError
-from ex4d.manifest import Run
-from ex4d.models_folder import default_folder
-from ex4d.outputs import staged_folder
+from ex4d.files.manifest import Run
+from ex4d.files.outputs import staged_folder
 from ex4d.training.dataset import read_settings
 from ex4d.training.evaluation.generating import Generation, held_out_subjects
 from ex4d.training.evaluation.report import REPORT_FILES, table_lines, write_report
 from ex4d.training.evaluation.scoring import NetworkFiles, Scorer, Subject
+from ex4d.weights.folder import default_folder
 
 if TYPE_CHECKING:
     import argparse

@@ -21,8 +21,8 @@ from ex4d.engines.base import (
 )
 from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.errors import UsageError
-from ex4d.manifest import Run
-from ex4d.outputs import staged_beside
+from ex4d.files.manifest import Run
+from ex4d.files.outputs import staged_beside
 from ex4d.video.clip import VideoReading
 from ex4d.video.frame_numbers import first_number_of, numbered_metadata
 from ex4d.video.picture_writer import PicturePattern

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ex4d.cli.arguments import expand_home, with_dashed_names, with_underscores
 from ex4d.cli.console import only_facts
 from ex4d.errors import Ex4dError, TooLargeError
-from ex4d.lack_of_memory import is_lack_of_memory, lack_in_words
+from ex4d.runtime.lack_of_memory import is_lack_of_memory, lack_in_words
 from ex4d.version import __version__
 
 if TYPE_CHECKING:

@@ -29,10 +29,10 @@ from ex4d.convention import CONVENTIONS, Convention, convention_named
 from ex4d.depth.exr import write_exr
 from ex4d.depth.files import Lens, write_depth
 from ex4d.errors import UsageError
-from ex4d.manifest import Run
+from ex4d.files.manifest import Run
+from ex4d.files.outputs import staged_folder
 from ex4d.mesh.ply import write_ply
 from ex4d.mesh.usd import check_usd, write_usd
-from ex4d.outputs import staged_folder
 from ex4d.raster.choose import RASTERIZERS, make_rasterizer
 from ex4d.video.encoder import check_rate
 from ex4d.video.reader import Clip, read_clip

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ex4d.conditions.clean_plate import clean_plate, stands_still
-from ex4d.jit import kernel
+from ex4d.runtime.jit import kernel
 
 if TYPE_CHECKING:
     from ex4d.camera.trajectory import Trajectory

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.conditions.backdrop import Backdrop
 from ex4d.conditions.render import Conditions
 from ex4d.errors import InputError
-from ex4d.npz import read_npz, write_npz
+from ex4d.files.budget import COMMAND_LINE, Budget
+from ex4d.files.npz import read_npz, write_npz
 from ex4d.video.clip import VideoReading
 from ex4d.video.frame_numbers import numbered_metadata
 from ex4d.video.picture_writer import PicturePattern

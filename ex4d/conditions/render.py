@@ -13,8 +13,8 @@ import numpy as np
 
 from ex4d.conditions.backdrop import Backdrop, BackdropRenderer
 from ex4d.convention import EXACT, Convention
-from ex4d.jit import kernel
-from ex4d.lack_of_memory import telling_what_fits
+from ex4d.runtime.jit import kernel
+from ex4d.runtime.lack_of_memory import telling_what_fits
 
 if TYPE_CHECKING:
     from ex4d.camera.trajectory import Trajectory

@@ -8,7 +8,7 @@ import numpy as np
 
 from ex4d.depth.edges import snap_flying_pixels
 from ex4d.errors import UsageError
-from ex4d.parallel import on_all_cores
+from ex4d.runtime.parallel import on_all_cores
 
 __all__ = ["FOR_ESTIMATES", "FOR_FILES", "DepthCleaning", "clean_edges", "limit_sky"]
 

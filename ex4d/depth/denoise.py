@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ex4d.parallel import on_all_cores
+from ex4d.runtime.parallel import on_all_cores
 
 if TYPE_CHECKING:
     from ex4d.video.flow import ClipFlow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ex4d.jit import kernel
+from ex4d.runtime.jit import kernel
 
 __all__ = ["snap_flying_pixels"]
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.depth.exr_layers import depth_channels
 from ex4d.depth.picture import DepthPicture
 from ex4d.errors import DepthError
+from ex4d.files.budget import COMMAND_LINE, Budget
 from ex4d.pictures.claims import PictureError
 from ex4d.pictures.exr import (
     in_display_window,

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ex4d.names import names_in_words
+from ex4d.files.names import names_in_words
 from ex4d.pictures.exr_channels import (
     ALPHA,
     COLOURS,

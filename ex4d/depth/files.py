@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.camera.meant_size import meant_size
 from ex4d.camera.trajectory import scale_intrinsics
 from ex4d.convention import EXACT, Convention
@@ -18,8 +17,9 @@ from ex4d.depth.fill import fill_unknown, resize_depth
 from ex4d.depth.reading import FAR, DepthReading, Ends
 from ex4d.depth.stored import StoredDepth, open_depth
 from ex4d.errors import DepthError
-from ex4d.names import names_in_words
-from ex4d.npz import write_npz
+from ex4d.files.budget import COMMAND_LINE, Budget
+from ex4d.files.names import names_in_words
+from ex4d.files.npz import write_npz
 from ex4d.video.alignment import entries_for
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.errors import DepthError
+from ex4d.files.budget import COMMAND_LINE, Budget
 from ex4d.pictures.claims import PictureError
 from ex4d.pictures.stored import read_stored
 

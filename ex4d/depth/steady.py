@@ -18,7 +18,7 @@ import numpy as np
 
 from ex4d.depth.camera_motion import disparity_changes
 from ex4d.depth.denoise import average_over_time
-from ex4d.parallel import on_all_cores
+from ex4d.runtime.parallel import on_all_cores
 from ex4d.video.cuts import find_shots
 from ex4d.video.flow import ClipFlow, Matches
 

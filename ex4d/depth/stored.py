@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.camera.trajectory import check_intrinsics, check_size
 from ex4d.depth.sequence import find_pictures, read_picture
 from ex4d.errors import CameraError, DepthError
-from ex4d.names import names_in_words
-from ex4d.npz import open_frames
+from ex4d.files.budget import COMMAND_LINE, Budget
+from ex4d.files.names import names_in_words
+from ex4d.files.npz import open_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from ex4d.engines.preview import PreviewEngine
 from ex4d.engines.wan.engine import WanEngine, load_from_files
 from ex4d.engines.wan.folder import INSTALL, find_models, missing_files
 from ex4d.errors import MissingPartError, UsageError
-from ex4d.models_folder import default_folder
+from ex4d.weights.folder import default_folder
 
 if TYPE_CHECKING:
     from ex4d.engines.base import Engine

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ex4d.jit import kernel
+from ex4d.runtime.jit import kernel
 
 __all__ = ["ClipFiller"]
 

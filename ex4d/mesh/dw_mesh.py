@@ -15,8 +15,8 @@ import numpy as np
 
 from ex4d.convention import EXACT, Convention
 from ex4d.errors import DepthError
-from ex4d.jit import inlined_kernel, kernel
 from ex4d.mesh.topology import Topology, grid_topology
+from ex4d.runtime.jit import inlined_kernel, kernel
 
 __all__ = ["DWMesh", "MeshSettings", "build_mesh", "unproject"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ex4d.outputs import atomic_path
+from ex4d.files.outputs import atomic_path
 
 if TYPE_CHECKING:
     from ex4d.mesh.dw_mesh import DWMesh

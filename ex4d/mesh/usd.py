@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ex4d.errors import MissingPartError, OutputError
+from ex4d.files.outputs import atomic_path
 from ex4d.mesh.dw_mesh import DWMesh
-from ex4d.outputs import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

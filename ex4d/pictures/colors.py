@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ex4d.outputs import atomic_path
+from ex4d.files.outputs import atomic_path
 from ex4d.pictures.claims import PictureError
 from ex4d.pictures.dpx import dpx_rate
 from ex4d.pictures.exr import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ex4d.budget import Budget
+    from ex4d.files.budget import Budget
 
 __all__ = ["WRITTEN", "ColourPicture", "read_colour", "write_colour"]
 

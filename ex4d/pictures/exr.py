@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import OpenEXR
 
-from ex4d.outputs import atomic_path
+from ex4d.files.outputs import atomic_path
 from ex4d.pictures.claims import PictureError
 from ex4d.pictures.exr_channels import LayerError, window_size
 from ex4d.pictures.exr_parts import read_parts, single_part
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ex4d.budget import Budget
+    from ex4d.files.budget import Budget
 
 __all__ = [
     "in_display_window",

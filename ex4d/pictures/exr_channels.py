@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ex4d.names import names_in_words
+from ex4d.files.names import names_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

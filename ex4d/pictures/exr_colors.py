@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ex4d.names import names_in_words
+from ex4d.files.names import names_in_words
 from ex4d.pictures.exr_channels import (
     ALPHA,
     COLOURS,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from ex4d.budget import Budget
+    from ex4d.files.budget import Budget
 
 __all__ = ["StoredPicture", "read_stored"]
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ex4d.jit import kernel
 from ex4d.raster.kernels import SUBPIXELS
+from ex4d.runtime.jit import kernel
 
 __all__ = ["antialias_edges"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ex4d.jit import inlined_kernel, kernel
 from ex4d.raster.kernels import GUARD_PX, SUBPIXELS
+from ex4d.runtime.jit import inlined_kernel, kernel
 
 __all__ = ["adopt_pieces", "clip_faces"]
 

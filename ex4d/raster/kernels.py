@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ex4d.jit import inlined_kernel, kernel
+from ex4d.runtime.jit import inlined_kernel, kernel
 
 __all__ = [
     "GUARD_PX",

@@ -13,9 +13,9 @@ from ex4d.depth.estimators.ready import ready_estimator
 from ex4d.depth.files import ClipDepth, Lens, read_depth
 from ex4d.depth.stored import StoredDepth, open_depth
 from ex4d.errors import DepthError
-from ex4d.models_folder import default_folder
-from ex4d.names import names_in_words
+from ex4d.files.names import names_in_words
 from ex4d.training.video_files import videos_of_stem
+from ex4d.weights.folder import default_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from ex4d.errors import UsageError
-from ex4d.manifest import Run
-from ex4d.outputs import atomic_path, staged_folder
+from ex4d.files.manifest import Run
+from ex4d.files.outputs import atomic_path, staged_folder
 from ex4d.training.dataset import (
     DatasetSettings,
     clip_folder,

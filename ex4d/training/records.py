@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from ex4d.errors import InputError
-from ex4d.names import shown_text
-from ex4d.outputs import atomic_path
+from ex4d.files.names import shown_text
+from ex4d.files.outputs import atomic_path
 
 if TYPE_CHECKING:
     from pathlib import Path

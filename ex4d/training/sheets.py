@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ex4d.contact_sheet import caption, contact_sheet, write_png
+from ex4d.files.contact_sheet import caption, contact_sheet, write_png
 from ex4d.training.dataset import clip_folder
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from ex4d.errors import InputError
-from ex4d.picture_names import CLIP_SUFFIXES, is_picture
+from ex4d.files.picture_names import CLIP_SUFFIXES, is_picture
 
 __all__ = ["find_videos", "videos_of_stem"]
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ex4d.errors import CameraError, DepthError, Ex4dError, InputError, WeightsError
-from ex4d.models_folder import default_folder
-from ex4d.outputs import atomic_folder
+from ex4d.files.outputs import atomic_folder
+from ex4d.files.text_files import read_text
 from ex4d.raster.cpu import CpuRasterizer
-from ex4d.text_files import read_text
 from ex4d.training.clip_masks import MaskTools, clip_masks
 from ex4d.training.cropping import covering_size, cropped_frames, cropped_scene
 from ex4d.training.dataset import VIDEO_FILE, ClipRecord, clip_folder, write_record
@@ -25,6 +24,7 @@ from ex4d.training.sheets import clip_row, write_preview
 from ex4d.training.tracking import make_tracker
 from ex4d.video.reader import read_clips
 from ex4d.video.writer import write_color, write_mask
+from ex4d.weights.folder import default_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

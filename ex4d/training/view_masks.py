@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ex4d.conditions.render import render_conditions, run_frames, stands_at_source
-from ex4d.jit import kernel
+from ex4d.runtime.jit import kernel
 
 if TYPE_CHECKING:
     from ex4d.camera.trajectory import Trajectory

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-    from ex4d.budget import Budget
+    from ex4d.files.budget import Budget
     from ex4d.video.timing import Rate
 
 __all__ = ["Decoder", "check_whole"]

@@ -14,7 +14,7 @@ import numpy as np
 from av.video.reformatter import ColorRange
 
 from ex4d.errors import OutputError, UsageError
-from ex4d.outputs import atomic_path
+from ex4d.files.outputs import atomic_path
 from ex4d.video.conversion import FromRgb
 
 if TYPE_CHECKING:

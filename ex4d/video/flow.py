@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ex4d.parallel import on_all_cores
+from ex4d.runtime.parallel import on_all_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

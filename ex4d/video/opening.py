@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 import av
 from av.stream import Disposition
 
-from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.containers.quicktime import read_header
 from ex4d.errors import VideoError
-from ex4d.lack_of_memory import has_room
+from ex4d.files.budget import COMMAND_LINE, Budget
+from ex4d.runtime.lack_of_memory import has_room
 from ex4d.video.formats import FORMATS, what_it_is
 
 if TYPE_CHECKING:

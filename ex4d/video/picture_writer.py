@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ex4d.errors import UsageError
-from ex4d.picture_names import CLIP_SUFFIXES, is_picture, pattern_of
+from ex4d.files.picture_names import CLIP_SUFFIXES, is_picture, pattern_of
 from ex4d.pictures.colors import WRITTEN, write_colour
 
 if TYPE_CHECKING:

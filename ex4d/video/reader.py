@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.errors import UsageError, VideoError
+from ex4d.files.budget import COMMAND_LINE, Budget
 from ex4d.video.clip import Clip, FrameRange, VideoReading
 from ex4d.video.decoder import Decoder, check_whole
 from ex4d.video.opening import open_video

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ex4d.errors import UsageError, VideoError
-from ex4d.picture_names import CLIP_SUFFIXES, PictureNamesError, find_numbered, is_picture
+from ex4d.files.picture_names import CLIP_SUFFIXES, PictureNamesError, find_numbered, is_picture
 from ex4d.pictures.claims import PictureError
 from ex4d.pictures.colors import ColourPicture, read_colour
 from ex4d.video.clip import Clip, FrameRange, VideoReading
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from ex4d.budget import Budget
+    from ex4d.files.budget import Budget
 
 __all__ = [
     "USUAL_RATE",
@@ -59,8 +59,8 @@ class PictureSequence:
 
 
 def find_sequence(path: Path) -> PictureSequence | None:
-    """The pictures that `path` names, by the rule of `ex4d.picture_names`; None when it is a video,
-    or nothing at all. Raises VideoError: names that make no sequence."""
+    """The pictures that `path` names, by the rule of `ex4d.files.picture_names`; None when it is a
+    video, or nothing at all. Raises VideoError: names that make no sequence."""
     try:
         if path.is_file() and not _is_still(path):
             return None

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
-from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.errors import VideoError
-from ex4d.lack_of_memory import has_room
+from ex4d.files.budget import COMMAND_LINE, Budget
+from ex4d.runtime.lack_of_memory import has_room
 from ex4d.video.clip import Steps
 from ex4d.video.opening import open_video
 

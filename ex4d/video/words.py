@@ -9,7 +9,7 @@ from ex4d.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ex4d.budget import Budget
+    from ex4d.files.budget import Budget
     from ex4d.video.clip import VideoReading
     from ex4d.video.coding import Coding
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.errors import VideoError
+from ex4d.files.budget import COMMAND_LINE, Budget
 from ex4d.video.clip import VideoReading
 from ex4d.video.encoder import METADATA_TAGS, Quality, encode
 from ex4d.video.opening import open_video

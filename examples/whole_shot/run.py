@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ex4d.contact_sheet import contact_sheet, write_png
+from ex4d.files.contact_sheet import contact_sheet, write_png
 from ex4d.video.writer import read_color, read_mask
 from protocol.keys import load_key_pair
 

@@ -30,7 +30,7 @@ from protocol.wire import Address
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from backend.blobs import BlobStore
+    from backend.store.blobs import BlobStore
 
 FAKE = "tests.backend.fake_engine:FakeRunner"
 OWNER = "alice"

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from backend.journal import Change, Journal
+from backend.journal.journal import Change, Journal
 from protocol.errors import UnknownJob
 from protocol.jobs import FINAL_STATES, BlobId, Generate, JobState
 

@@ -7,10 +7,10 @@ import os
 
 import pytest
 
-from backend.blobs import BlobStore
 from backend.cli import check
-from backend.journal import Change, Journal
-from backend.journal_file import JOURNAL_NAME
+from backend.journal.file import JOURNAL_NAME
+from backend.journal.journal import Change, Journal
+from backend.store.blobs import BlobStore
 from ex4d.errors import InputError
 from protocol.jobs import Generate, JobState
 

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from ex4d.cli.main import main
 from ex4d.errors import InputError
-from ex4d.npz import read_npz
+from ex4d.files.npz import read_npz
 from ex4d.video.clip import VideoReading
 from ex4d.video.reader import FrameRange, read_clip
 from protocol.jobs import Conditions, JobState, Reconstruct

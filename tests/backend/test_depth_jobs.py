@@ -14,7 +14,7 @@ from backend.settings import ServerSettings
 from ex4d.camera.trajectory import Trajectory
 from ex4d.depth.exr import write_exr
 from ex4d.errors import InputError
-from ex4d.npz import read_npz
+from ex4d.files.npz import read_npz
 from protocol.jobs import (
     Conditions,
     DepthCleaning,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.failures import FAILURES, code_of, text_of
 from backend.text import hide_folder, without_folders
+from backend.worker.failures import FAILURES, code_of, text_of
 from ex4d.errors import Ex4dError, OutputError
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from backend.errors import FolderLost
 from backend.guard import Guard
-from backend.journal_file import JOURNAL_NAME
+from backend.journal.file import JOURNAL_NAME
 from protocol.errors import Busy
 from protocol.jobs import JobState
 

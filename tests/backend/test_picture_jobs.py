@@ -15,7 +15,7 @@ from msgspec import structs
 
 from ex4d.cli.main import main
 from ex4d.errors import InputError
-from ex4d.npz import read_npz
+from ex4d.files.npz import read_npz
 from ex4d.video.frame_numbers import first_number_of
 from ex4d.video.reader import read_clip
 from ex4d.video.writer import read_mask

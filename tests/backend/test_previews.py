@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backend.cli.watch import follow
-from backend.previews import make_strip
+from backend.worker.previews import make_strip
 from ex4d.errors import OutputError
 from protocol.background import BackgroundClient
 from protocol.client import Client

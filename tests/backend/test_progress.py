@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import msgpack
 
-from backend.failures import code_of, text_of
-from backend.progress import Coalescer
-from backend.worker_messages import Cancelled, Failed, Frames, Progressed, Report, encode
+from backend.worker.failures import code_of, text_of
+from backend.worker.messages import Cancelled, Failed, Frames, Progressed, Report, encode
+from backend.worker.progress import Coalescer
 from ex4d.errors import OutputError, VideoError
 
 

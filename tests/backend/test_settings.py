@@ -16,11 +16,11 @@ from msgspec import structs
 from backend.cli import serve
 from backend.settings import ServerSettings
 from backend.settings_text import as_toml, decoded, descriptions, encoded, read_settings
-from ex4d.budget import Budget
 from ex4d.cli.main import main
 from ex4d.engines.base import EngineOptions
 from ex4d.engines.wan.memory import PROFILES_GIB
 from ex4d.errors import InputError
+from ex4d.files.budget import Budget
 from ex4d.raster.choose import RASTERIZERS
 
 GIB = 1 << 30

@@ -8,8 +8,8 @@ import uuid
 import numpy as np
 import pytest
 
-from backend.reconstruction import quantised_disparity
 from backend.settings import ServerSettings
+from backend.worker.reconstruction import quantised_disparity
 from ex4d.camera.files import write_trajectory
 from ex4d.camera.presets import preset_path
 from ex4d.camera.trajectory import Trajectory
@@ -20,7 +20,7 @@ from ex4d.conditions.scene import Scene
 from ex4d.depth.files import read_depth
 from ex4d.engines.preview import PreviewEngine
 from ex4d.errors import InputError
-from ex4d.npz import read_npz, write_npz
+from ex4d.files.npz import read_npz, write_npz
 from ex4d.video.reader import FrameRange, read_clip
 from ex4d.video.writer import read_mask, read_metadata, write_video
 from protocol.jobs import (
@@ -37,7 +37,7 @@ from tests.ex4d.cli.conftest import make_shot
 
 from .conftest import OWNER
 
-REAL = "backend.tasks:TaskRunner"
+REAL = "backend.worker.tasks:TaskRunner"
 SIZE = (64, 48)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ex4d.torchvision_operators import declare_torchvision_operators
+from ex4d.runtime.torchvision_operators import declare_torchvision_operators
 
 declare_torchvision_operators()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ex4d.manifest import MANIFEST, Run
-from ex4d.outputs import staged_folder
+from ex4d.files.manifest import MANIFEST, Run
+from ex4d.files.outputs import staged_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

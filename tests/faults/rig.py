@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from backend.failures import FAILURES
-from backend.journal_file import JOURNAL_NAME
+from backend.journal.file import JOURNAL_NAME
+from backend.worker.failures import FAILURES
 from protocol.background import BackgroundClient
 from protocol.client import Client, Timeouts
 from protocol.jobs import FINAL_STATES, Generate, JobInfo, JobState
@@ -43,7 +43,7 @@ QUICK = Timeouts(connect_s=3, reply_s=20, resend_s=1, stall_s=1, patience_s=20, 
 OK = ("result", "out.txt", "fine")
 FAULT_SERVER = ("-m", "tests.faults.fault_server")
 REAL_SERVER = ("-m", "ex4d", "serve")
-REAL_RUNNER = "backend.tasks:TaskRunner"
+REAL_RUNNER = "backend.worker.tasks:TaskRunner"
 
 
 class Rig:

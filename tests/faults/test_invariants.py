@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from backend.journal_file import JOURNAL_NAME
+from backend.journal.file import JOURNAL_NAME
 
 from .rig import OK, Rig
 from .server_process import ROOT

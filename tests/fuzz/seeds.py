@@ -15,8 +15,8 @@ import numpy as np
 import OpenEXR
 import tifffile
 
-from ex4d.manifest import MANIFEST, Run
-from ex4d.outputs import staged_folder
+from ex4d.files.manifest import MANIFEST, Run
+from ex4d.files.outputs import staged_folder
 from ex4d.training.dataset import DatasetSettings
 from ex4d.training.fit.settings import TrainSettings, write_config
 from ex4d.training.records import record_to_json

@@ -13,8 +13,8 @@ from ex4d.depth.exr import read_exr
 from ex4d.depth.integers import read_integers
 from ex4d.depth.stored import open_depth
 from ex4d.errors import DepthError, Ex4dError
-from ex4d.manifest import MANIFEST, read_manifest
-from ex4d.npz import read_npz
+from ex4d.files.manifest import MANIFEST, read_manifest
+from ex4d.files.npz import read_npz
 from ex4d.training.dataset import FORMAT, DatasetSettings
 from ex4d.training.fit.settings import read_config
 from ex4d.training.records import read_record_file

@@ -8,7 +8,7 @@ import torch
 
 from ex4d.depth.estimators.catalogue import ESTIMATORS
 from ex4d.depth.estimators.moge.network import MogeNetwork
-from ex4d.torchvision_operators import declare_torchvision_operators
+from ex4d.runtime.torchvision_operators import declare_torchvision_operators
 from tests.ex4d.depth.estimators import tiny
 
 if TYPE_CHECKING:

@@ -31,8 +31,8 @@ from backend.executors.local import LocalExecutor
 from backend.log import log_to
 from backend.server import Server
 from backend.service import JobService
-from backend.sources import read_scene
-from backend.tasks import TaskRunner
+from backend.worker.sources import read_scene
+from backend.worker.tasks import TaskRunner
 from ex4d.camera.presets import orbit_radius, preset_path
 from ex4d.camera.trajectory import Trajectory
 from ex4d.engines.wan.engine import WanEngine

@@ -7,7 +7,7 @@ import typing
 
 import msgspec
 
-from backend.failures import FAILURES
+from backend.worker.failures import FAILURES
 from protocol import jobs, limits, messages
 from protocol.errors import ERRORS
 from protocol.jobs import MOVES, JobState

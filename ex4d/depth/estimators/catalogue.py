@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ex4d.download import Part
 from ex4d.errors import UsageError
+from ex4d.weights.download import Part
 
 __all__ = ["DEFAULT", "ESTIMATORS", "EstimatorEntry", "estimator_named"]
 

@@ -17,7 +17,7 @@ from ex4d.depth.estimators.pictures import (
     to_frame_size,
 )
 from ex4d.errors import WeightsError
-from ex4d.torchvision_operators import declare_torchvision_operators
+from ex4d.runtime.torchvision_operators import declare_torchvision_operators
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from ex4d.depth.estimators.hub_model import load_hub_model, read_settings
 from ex4d.depth.estimators.lens import pinhole, steady_focal
 from ex4d.depth.estimators.pictures import Normalisation, memory_errors, to_frame_size
 from ex4d.errors import WeightsError
-from ex4d.torchvision_operators import declare_torchvision_operators
+from ex4d.runtime.torchvision_operators import declare_torchvision_operators
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ex4d.depth.estimators.catalogue import ESTIMATORS, EstimatorEntry, estimator_named
-from ex4d.download import fetch
 from ex4d.errors import MissingPartError, TooLargeError
+from ex4d.weights.download import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from ex4d.depth.estimators.base import Estimator
-    from ex4d.download import Part
+    from ex4d.weights.download import Part
 
 __all__ = [
     "INSTALL",

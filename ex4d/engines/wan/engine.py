@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ex4d.engines.wan.folder import find_models
 from ex4d.errors import InputError
-from ex4d.models_folder import default_folder
+from ex4d.weights.folder import default_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

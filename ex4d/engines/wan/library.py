@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ex4d.engines.wan.folder import INSTALL
 from ex4d.errors import MissingPartError
-from ex4d.torchvision_operators import declare_torchvision_operators
+from ex4d.runtime.torchvision_operators import declare_torchvision_operators
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

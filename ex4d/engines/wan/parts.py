@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ex4d.download import Part
 from ex4d.engines.wan.folder import EX4D_FILE, EX4D_FOLDER, WAN_FOLDER
+from ex4d.weights.download import Part
 
 __all__ = ["PARTS"]
 

@@ -14,7 +14,7 @@ from ex4d.engines.wan.streaming import BlockStream
 from ex4d.engines.wan.transformer import autocast
 from ex4d.engines.wan.weights import open_tensors
 from ex4d.errors import OutputError, WeightsError
-from ex4d.outputs import atomic_path
+from ex4d.files.outputs import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from safetensors.torch import save
 from ex4d.engines.wan.prompts import PromptCache
 from ex4d.engines.wan.weights import open_tensors
 from ex4d.errors import InputError
-from ex4d.outputs import atomic_path
+from ex4d.files.outputs import atomic_path
 from ex4d.training.records import (
     read_record_file,
     record_from_json,

@@ -16,8 +16,8 @@ from ex4d.engines.wan.folder import find_models, require_files
 from ex4d.engines.wan.load import prompt_encoder
 from ex4d.engines.wan.prompts import fingerprint
 from ex4d.errors import InputError, UsageError
-from ex4d.manifest import Run
-from ex4d.outputs import staged_folder
+from ex4d.files.manifest import Run
+from ex4d.files.outputs import staged_folder
 from ex4d.training.cache.encoding import ClipEncoder, read_pictures
 from ex4d.training.cache.files import (
     CacheSettings,

@@ -12,8 +12,8 @@ import numpy as np
 from ex4d.conditions.render import Conditions
 from ex4d.engines.base import Watcher, result_metadata
 from ex4d.errors import InputError, VideoError
-from ex4d.manifest import Run
-from ex4d.outputs import make_folder, staged_file
+from ex4d.files.manifest import Run
+from ex4d.files.outputs import make_folder, staged_file
 from ex4d.training.dataset import read_dataset
 from ex4d.training.evaluation.scoring import Subject
 from ex4d.training.held_out import split_clips

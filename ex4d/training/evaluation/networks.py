@@ -18,7 +18,7 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, max_pool2d
 
 from ex4d.engines.wan.weights import assign, check_names, open_tensors, with_names
 from ex4d.errors import WeightsError
-from ex4d.torchvision_operators import import_torchvision
+from ex4d.runtime.torchvision_operators import import_torchvision
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ex4d.contact_sheet import write_png
-from ex4d.outputs import atomic_path
+from ex4d.files.contact_sheet import write_png
+from ex4d.files.outputs import atomic_path
 from ex4d.training.evaluation.curves import draw_curves, mean_curves
 from ex4d.training.evaluation.metrics import METRICS, REGIONS, mean_of
 

@@ -23,7 +23,7 @@ from safetensors.torch import save
 
 from ex4d.engines.wan.folder import EX4D_FILE
 from ex4d.engines.wan.weights import check_names, open_tensors
-from ex4d.outputs import atomic_folder, atomic_path
+from ex4d.files.outputs import atomic_folder, atomic_path
 from ex4d.training.cache.files import CacheSettings  # noqa: TC001  (read at run time)
 from ex4d.training.records import read_record_file, write_record_file
 

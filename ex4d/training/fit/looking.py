@@ -12,7 +12,7 @@ from ex4d.engines.wan.load import load_vae
 from ex4d.engines.wan.sampling import Prompts, sample
 from ex4d.engines.wan.vae import VideoAutoencoder
 from ex4d.engines.wan.windows import Window
-from ex4d.outputs import make_folder
+from ex4d.files.outputs import make_folder
 from ex4d.training.fit.draws import held_out_draw
 from ex4d.training.fit.model import AdapterModel, Sample, read_sample
 from ex4d.video.writer import write_video

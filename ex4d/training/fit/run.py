@@ -18,8 +18,7 @@ import torch
 from ex4d.engines.wan.folder import EX4D_FILE, find_models, require_files
 from ex4d.engines.wan.weights import open_tensors, shapes_of
 from ex4d.errors import InputError, TooLargeError, UsageError
-from ex4d.models_folder import default_folder
-from ex4d.outputs import make_folder
+from ex4d.files.outputs import make_folder
 from ex4d.training.cache.files import Cache, read_cache
 from ex4d.training.fit.adapter import Adapter, make_adapter
 from ex4d.training.fit.base import load_base, place_base
@@ -37,6 +36,7 @@ from ex4d.training.fit.model import AdapterModel, read_sample
 from ex4d.training.fit.settings import CONFIG_FILE, write_config
 from ex4d.training.fit.steps import Stepper, make_accelerator
 from ex4d.training.held_out import split_clips
+from ex4d.weights.folder import default_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ex4d.errors import InputError, UsageError
-from ex4d.manifest import Run
-from ex4d.names import shown_text
-from ex4d.outputs import check_names, staged_file
-from ex4d.text_files import read_text
-from ex4d.toml_values import toml_value
+from ex4d.files.manifest import Run
+from ex4d.files.names import shown_text
+from ex4d.files.outputs import check_names, staged_file
+from ex4d.files.text_files import read_text
+from ex4d.files.toml_values import toml_value
 
 if TYPE_CHECKING:
     from pathlib import Path

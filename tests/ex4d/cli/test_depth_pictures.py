@@ -7,7 +7,7 @@ import OpenEXR
 import pytest
 
 from ex4d.errors import InputError
-from ex4d.npz import read_npz
+from ex4d.files.npz import read_npz
 
 KIND = {"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ex4d.depth.exr import write_exr
-from ex4d.manifest import MANIFEST
+from ex4d.files.manifest import MANIFEST
 from ex4d.video.writer import write_color, write_mask
 
 if TYPE_CHECKING:

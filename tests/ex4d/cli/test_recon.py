@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ex4d.errors import InputError
-from ex4d.npz import read_npz
+from ex4d.files.npz import read_npz
 from ex4d.video.reader import probe, read_clip
 from ex4d.video.writer import read_color, read_mask
 from tests.reference.ply import read_ply

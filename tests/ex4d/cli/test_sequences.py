@@ -12,7 +12,7 @@ import pytest
 
 from ex4d.depth.exr import read_exr, write_exr
 from ex4d.errors import InputError
-from ex4d.npz import read_npz
+from ex4d.files.npz import read_npz
 from ex4d.training.dataset import read_dataset
 from ex4d.video.reader import read_clip
 from ex4d.video.writer import read_color, read_mask, read_metadata

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ex4d.errors import InputError
-from ex4d.npz import read_npz
+from ex4d.files.npz import read_npz
 from ex4d.video.writer import read_mask
 
 if TYPE_CHECKING:

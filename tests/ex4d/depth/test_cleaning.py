@@ -17,7 +17,7 @@ from ex4d.depth.edges import snap_flying_pixels
 from ex4d.depth.files import read_depth
 from ex4d.depth.fill import fill_unknown
 from ex4d.errors import InputError, UsageError
-from ex4d.npz import read_npz
+from ex4d.files.npz import read_npz
 from ex4d.raster.cpu import CpuRasterizer
 from ex4d.video.reader import read_clip
 

@@ -13,7 +13,7 @@ from ex4d.depth.estimators.base import Prediction
 from ex4d.depth.files import read_depth
 from ex4d.depth.steady import steady_disparity
 from ex4d.errors import DepthError
-from ex4d.npz import read_npz
+from ex4d.files.npz import read_npz
 from ex4d.video.reader import FrameRange, read_clip
 
 SHOT = Path(__file__).parents[3] / "examples" / "shot"

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from ex4d.budget import COMMAND_LINE
 from ex4d.errors import UsageError, VideoError
+from ex4d.files.budget import COMMAND_LINE
 from ex4d.video import FrameRange, read_clip
 from ex4d.video.source import probe
 

@@ -11,8 +11,8 @@ import OpenEXR
 import pytest
 import tifffile
 
-from ex4d.budget import COMMAND_LINE, Budget
 from ex4d.errors import Ex4dError, UsageError, VideoError
+from ex4d.files.budget import COMMAND_LINE, Budget
 from ex4d.video.clip import FrameRange, VideoReading
 from ex4d.video.reader import read_clip, read_clips
 from ex4d.video.sequence import frames_from

@@ -11,7 +11,7 @@ from ex4d.depth.estimators.depthcrafter.estimator import DepthCrafter
 from ex4d.depth.estimators.hub_model import load_hub_model, loading_errors, read_settings
 from ex4d.depth.estimators.pictures import Normalisation
 from ex4d.errors import WeightsError
-from ex4d.torchvision_operators import declare_torchvision_operators
+from ex4d.runtime.torchvision_operators import declare_torchvision_operators
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ import pytest
 
 from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS, estimator_named
 from ex4d.depth.estimators.ready import missing_packages, missing_weights, ready_estimator
-from ex4d.download import DownloadError
 from ex4d.errors import UsageError
+from ex4d.weights.download import DownloadError
 
 NOBODY = "http://127.0.0.1:9"
 

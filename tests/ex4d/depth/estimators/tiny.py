@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ex4d.torchvision_operators import declare_torchvision_operators
+from ex4d.runtime.torchvision_operators import declare_torchvision_operators
 
 PICTURES = {
     "do_resize": True,

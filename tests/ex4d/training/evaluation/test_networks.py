@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ex4d.errors import WeightsError
-from ex4d.torchvision_operators import import_torchvision
+from ex4d.runtime.torchvision_operators import import_torchvision
 from ex4d.training.evaluation.networks import (
     InceptionFeatures,
     Lpips,

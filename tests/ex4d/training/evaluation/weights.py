@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ex4d.torchvision_operators import import_torchvision
+from ex4d.runtime.torchvision_operators import import_torchvision
 
 if TYPE_CHECKING:
     from pathlib import Path

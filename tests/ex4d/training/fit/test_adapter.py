@@ -12,7 +12,7 @@ from ex4d.engines.wan.model import Sizes, WanTransformer
 from ex4d.engines.wan.transformer import Transformer
 from ex4d.engines.wan.weights import StoredTensor, open_tensors
 from ex4d.errors import UsageError, WeightsError
-from ex4d.torchvision_operators import declare_torchvision_operators
+from ex4d.runtime.torchvision_operators import declare_torchvision_operators
 from ex4d.training.fit.adapter import make_adapter
 from ex4d.training.fit.blocks import TrainingBlocks
 from ex4d.training.fit.model import AdapterModel

@@ -1,0 +1,1 @@
+"""Files of jobs on disk: uploads, blobs, results, and the room that they take."""

@@ -1,0 +1,1 @@
+"""Weights of models: where they lie and how they come there."""
