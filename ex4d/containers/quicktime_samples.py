@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["count_samples"]
 
 _MOST_SAMPLES = 10_000_000  # two days; a damaged table may claim more
+_MOST_BYTES = 8 * _MOST_SAMPLES  # of a table
 _NOTHING = -1  # time of an edit that shows nothing
 
 
@@ -95,7 +96,7 @@ def _unit(file: BinaryIO) -> int:
 
 def _pairs(file: BinaryIO, form: str, size: int) -> list[tuple[int, int]]:
     count = struct.unpack(">II", file.read(8))[1]
-    content = file.read(min(8 * count, size - 8))
+    content = file.read(min(8 * count, size - 8, _MOST_BYTES))
     return list(struct.iter_unpack(form, content[: len(content) // 8 * 8]))
 
 
@@ -104,7 +105,7 @@ def _edits(file: BinaryIO, size: int) -> list[tuple[int, int]]:
     form = ">Qqi" if version else ">Iii"
     count = struct.unpack(">I", file.read(4))[0]
     length = struct.calcsize(form)
-    content = file.read(min(length * count, size - 8))
+    content = file.read(min(length * count, size - 8, _MOST_BYTES))
     entries = struct.iter_unpack(form, content[: len(content) // length * length])
     return [(duration, start) for duration, start, _rate in entries]
 
