@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -65,6 +67,30 @@ def test_7_pictures_come_while_a_take_runs_and_go_with_its_end(final_shot, tmp_p
     assert task.state.value == "done", task.text
     assert previews.follow([task], 1.6)
     assert draw(final_shot, "render").icons == []
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"no picture", lambda data: data[:40], None])
+def test_7_what_is_no_picture_costs_nothing_else(addon, tmp_path, damage):
+    """The timer goes on, and the next picture is shown."""
+    previews, tasks = addon.session.previews, addon.part("tasks")
+    name = tmp_path / "good.jpg"
+    image = addon.bpy.data.images.new("good", 32, 16)
+    image.file_format, image.filepath_raw = "JPEG", str(name)
+    image.save()
+    good, strip = name.read_bytes(), previewed(addon)
+    task = tasks.Task(SimpleNamespace(key="key"), tasks.TaskState.ACTIVE)
+    task.preview = strip("job", 32, 16, 2, damage(good) if damage else good)
+    assert previews.follow([task], 1.0)
+    assert len(previews.icons("key")) == (0 if damage else 2)
+    task.preview = strip("job", 32, 16, 2, good)
+    assert previews.follow([task], 2.0)
+    assert len(previews.icons("key")) == 2
+    assert previews.follow([], 3.0)
+
+
+def previewed(addon):
+    """The news of a picture, as the client tells them."""
+    return importlib.import_module(f"{addon.module}.protocol.news").Previewed
 
 
 def pixels_of(bpy, strip, path):
