@@ -19,8 +19,8 @@ from .errors import AddonError
 from .file_paths import change_texts
 from .paths import stored_path
 from .requests import render_request_from, stored
-from .sequencer import Take, insert_take
 from .sequencer_views import show_new_strip
+from .strip_insertion import Take, insert_take
 from .take_files import write_take
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import bpy
 
 from .compat import all_strips, strip_content_start, strip_range
 from .errors import AddonError
-from .sequencer import Take, insert_take
+from .strip_insertion import Take, insert_take
 from .words import fitting_name
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from backend.errors import StartError
 from backend.journal.file import JOURNAL_NAME, open_read_only, problem_of
 from backend.journal.journal import Journal
+from backend.journal.lost_commits import lost_commits
 from backend.journal.schema import VERSION
-from backend.journal.write_ahead_log import lost_commits
 from backend.lock import FolderLock
 from backend.store.health import BlobHealth
 from ex4d.errors import InputError

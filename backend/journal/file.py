@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from backend.errors import JournalShut, JournalTooNew
+from backend.journal.lost_commits import lost_commits
 from backend.journal.rescue import rescue
 from backend.journal.schema import VERSION, create, migrate
-from backend.journal.write_ahead_log import lost_commits
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import numpy as np
 
 from ex4d.conditions.render import Conditions, run_frames
 from ex4d.engines.base import GenerateSettings, Watcher
-from ex4d.engines.diffuse import ClipFiller
+from ex4d.engines.push_pull import ClipFiller
 from ex4d.errors import InputError
 from ex4d.raster.cpu import available_cores
 

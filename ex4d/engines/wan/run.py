@@ -11,8 +11,8 @@ import torch
 
 from ex4d.engines.wan.encoding import first_frame_conditioning, first_frame_video
 from ex4d.engines.wan.image import encode_image
+from ex4d.engines.wan.latent_preview import LatentColors
 from ex4d.engines.wan.memory import what_would_fit
-from ex4d.engines.wan.preview import LatentColors
 from ex4d.engines.wan.sampling import Prompts, make_noise, sample
 from ex4d.engines.wan.transformer import Conditioning, autocast, compute_dtype
 from ex4d.engines.wan.windows import FRAMES_PER_LATENT, Window, n_latents_of, plan_windows

@@ -16,7 +16,7 @@ import pytest
 from backend.errors import JournalShut
 from backend.journal.file import JOURNAL_NAME
 from backend.journal.journal import Change, Journal
-from backend.journal.write_ahead_log import lost_commits
+from backend.journal.lost_commits import lost_commits
 from protocol.errors import Busy, DiskFull, UnknownJob
 from protocol.jobs import BlobId, Generate, JobState
 

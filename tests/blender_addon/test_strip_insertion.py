@@ -17,7 +17,7 @@ from extension.blender_addon.compat import (  # noqa: E402
     strips_of,
 )
 from extension.blender_addon.errors import MovieError, SequencerError  # noqa: E402
-from extension.blender_addon.sequencer import Take, insert_take  # noqa: E402
+from extension.blender_addon.strip_insertion import Take, insert_take  # noqa: E402
 
 pytestmark = pytest.mark.blender
 

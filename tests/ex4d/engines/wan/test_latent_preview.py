@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ex4d.engines.wan.preview import LatentColors
+from ex4d.engines.wan.latent_preview import LatentColors
 
 
 def test_colours_that_depend_linearly_on_latents_are_found_again():
