@@ -57,6 +57,8 @@ class Scene:
         for modifier in found.mesh.modifiers:
             if modifier.type == "NODES":
                 yield f"node_groups[{modifier.node_group.name}]"
+                sockets = [node.inputs.get("Image") for node in modifier.node_group.nodes]
+                yield from (f"images[{s.default_value.name}]" for s in sockets if s is not None)
 
     def strips(self, name):
         """The paths of strips whose names begin so."""
@@ -144,13 +146,43 @@ def take_remove_and_in(on):
     return [f"{on.settings}.takes", f"{on.settings}.active_take", *on.strips(named)]
 
 
-def cancel_and_dismiss(on):
+def cancelled(on):
+    """A reconstruction that was begun and cancelled."""
     assert on.ops.reconstruct(set_scene=False) == {"FINISHED"}
     task = on.addon.tasks[-1]
     assert on.ops.cancel(key=task.request.key) == {"FINISHED"}
     on.addon.until(lambda: task.over, "the end of what was cancelled")
-    assert on.ops.dismiss(key=task.request.key) == {"FINISHED"}
+    return task
+
+
+def cancel_and_dismiss(on):
+    assert on.ops.dismiss(key=cancelled(on).request.key) == {"FINISHED"}
     return [f"{on.settings}.starts_at"]
+
+
+def retry(on):
+    made = list(on.made())
+    assert on.ops.retry(key=cancelled(on).request.key) == {"FINISHED"}
+    task = on.addon.tasks[-1]
+    on.addon.until(lambda: task.over, "the second try's end")
+    assert task.state.value == "done", task.text
+    return [*made, on.settings, f"{on.settings.removesuffix('.ex4d')}['ex4d_parts']"]
+
+
+def place_here(on):
+    """The take of a scene that is gone comes into this one."""
+    bpy = on.addon.bpy
+    window, scene = bpy.context.window, bpy.context.scene
+    bpy.ops.scene.new(type="LINK_COPY")
+    assert on.ops.render() == {"FINISHED"}
+    task, gone = on.addon.tasks[-1], window.scene
+    window.scene = scene
+    bpy.data.scenes.remove(gone)
+    on.addon.until(lambda: task.state.value == "held", "a result without a place")
+    assert on.ops.place_here(key=task.request.key) == {"FINISHED"}
+    on.addon.until(lambda: task.over, "its place")
+    assert task.state.value == "done", task.text
+    return [f"{on.settings}.takes", f"{on.settings}.active_take"]
 
 
 def clean_up(on):
@@ -161,7 +193,9 @@ def clean_up(on):
 OPERATIONS = (connect, copy_public_key, show_shot, look_through, open_clip, open_depth, use_depth)
 OPERATIONS += (import_camera, apply_preset, render, take_conditions, take_conditions, take_reuse)
 OPERATIONS += (take_remove_and_in, cancel_and_dismiss, reconstruct, clean_up, render)
+OPERATIONS += (retry, place_here)
 MAKERS = (import_camera, reconstruct, render, take_conditions, take_reuse, take_remove_and_in)
+MAKERS += (retry, place_here)
 
 
 def strange(before, after, allowed, *, creates):
