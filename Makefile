@@ -13,9 +13,7 @@ BLENDERS := 42 45 50
 EXTENSION := $(shell sed -n 's/^version = "\(.*\)"/dist\/ex4d-\1.zip/p' blender_manifest.toml)
 
 .PHONY: demo check test lint docs test-library extension test-blender perf fuzz fuzz-readers soak clean
-ifndef AT_ONCE
 .NOTPARALLEL:
-endif
 
 demo: $(VENV)/installed .venv-bpy50/checked extension
 	@$(BIN)/python examples/whole_shot/run.py --blender_python .venv-bpy50/bin/python --zip $(EXTENSION)
@@ -44,19 +42,15 @@ test-library: $(VENV)/installed-test
 extension: .venv-bpy50/installed
 	@.venv-bpy50/bin/python -m blender_addon.packaging.build_extension
 
-# All versions at once, for they wait a lot. Two processes for each Blender: the installed extension
-# must have one to itself. Their exit codes count: 4.5 hangs and 4.2 crashes at exit when something
-# stays registered.
-test-blender: $(VENV)/installed extension $(BLENDERS:%=.venv-bpy%/checked)
-	@$(MAKE) --no-print-directory --jobs $(SYNC) AT_ONCE=1 $(BLENDERS:%=test-blender-%)
-
-SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# Two processes for each Blender: the installed extension must have one to itself. Their exit codes
+# count: 4.5 hangs and 4.2 crashes at exit when something stays registered.
+test-blender: $(VENV)/installed extension $(BLENDERS:%=test-blender-%)
 
 test-blender-%: .venv-bpy%/checked
 	$(call in-blender,$*) tests/blender_addon
 	$(call in-blender,$*) tests/extension
 
-in-blender = EX4D_EXTENSION_ZIP=$(EXTENSION) EX4D_PYTHON=$(BIN)/python timeout -k 10 1800 \
+in-blender = EX4D_EXTENSION_ZIP=$(EXTENSION) EX4D_PYTHON=$(BIN)/python timeout -k 10 1200 \
 	.venv-bpy$(1)/bin/python -m pytest -m "blender and not perf and not trial"
 
 # The site of docs/, in docs/_build/html; a page or a link that leads nowhere is an error.
