@@ -227,8 +227,8 @@ def _tick() -> float | None:
     try:
         if _session.runner.busy and _session.connection.client is None:
             _reconnect(_session)
-        shown = _session.previews.follow(_session.runner.tasks, time.monotonic())
-        if _session.tick() | _session.unsaved.tick() | shown:
+        changed = _session.tick() | _session.unsaved.tick()
+        if _session.previews.follow(_session.runner.tasks, time.monotonic()) | changed:
             redraw()
         _session.show_strips()
     except Exception:

@@ -93,9 +93,11 @@ def _measures(size: tuple[int, int], n_frames: int | None) -> str:
     return f"{n_frames} frames of {size[0]}x{size[1]}"
 
 
-def generate_job(client: Client, arguments: argparse.Namespace) -> Generate:
-    """Send the files; the job that makes the finished clip of them."""
-    color, mask, *backdrop = (send_file(client, path) for path in files_of_conditions(arguments))
+def generate_job(
+    client: Client, arguments: argparse.Namespace, files: tuple[Path, ...]
+) -> Generate:
+    """Send the files of `files_of_conditions`; the job that makes the finished clip of them."""
+    color, mask, *backdrop = (send_file(client, path) for path in files)
     return Generate(
         color,
         mask,

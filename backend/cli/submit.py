@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
         reads = files_of_conditions(arguments)
         _check_outputs(arguments, "generate", reads)
         with connected(arguments) as client:
-            _hand_in(client, arguments, generate_job(client, arguments), reads)
+            _hand_in(client, arguments, generate_job(client, arguments, reads), reads)
         return 0
     if arguments.input_video is None:
         raise UsageError("--input_video says which clip; or give --color and --mask")

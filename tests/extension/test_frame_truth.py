@@ -65,9 +65,8 @@ def test_all_that_shows_a_frame_shows_the_same(
 ):
     bpy, shot, scene = saved.bpy, saved.shot, saved.bpy.context.scene
     (fps, base), first = of_scene
-    ticks = [round(90_000 / rate)] * N
-    clip = tmp_path / f"clip.{container}"
-    write_clip(clip, [CLOCKS[clock](step, k) for k, step in enumerate(ticks)], rate=rate)
+    clip, step = tmp_path / f"clip.{container}", round(90_000 / rate)
+    write_clip(clip, [CLOCKS[clock](step, k) for k in range(N)], rate=rate)
     if turned:
         turn_clip(clip)
     size = SIZE[::-1] if turned else SIZE
