@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from backend.inputs import check_held, check_size, inputs_of
 from protocol.errors import Busy
-from protocol.jobs import JobState
+from protocol.messages.jobs import JobState
 
 if TYPE_CHECKING:
     from backend.journal.journal import Journal
     from backend.retention import Retention
     from backend.settings import ServerSettings
     from backend.store.blobs import BlobStore
-    from protocol.jobs import Job
+    from protocol.messages.jobs import Job
 
 __all__ = ["Admission"]
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from backend.journal.holdings import owner_of
 from protocol.errors import Busy, DiskFull, UnknownJob
-from protocol.jobs import FINAL_STATES
 from protocol.messages import Attach, Event, Preview
+from protocol.messages.jobs import FINAL_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from backend.service import JobService
     from backend.worker.messages import Previewed
-    from protocol.jobs import JobInfo
-    from protocol.serving import Front, Session
+    from protocol.messages.jobs import JobInfo
+    from protocol.server import ServerSockets, Session
 
 __all__ = ["Attachments"]
 
@@ -57,18 +57,18 @@ class Attachments:
         (self._watchers.add if message.previews else self._watchers.discard)(key)
         self._news.add(message.job_id)
 
-    def tell(self, front: Front) -> None:
+    def tell(self, sockets: ServerSockets) -> None:
         """Send what connections have not been told yet."""
         now_s = time.monotonic()
         is_late_due = bool(self._late) and now_s >= self._late_at_s
         if not (self._news or self._previews or is_late_due or now_s >= self._tidy_at_s):
             return
-        sessions = {session.connection: session for session in front.sessions.all()}
+        sessions = {session.connection: session for session in sockets.sessions.all()}
         if now_s >= self._tidy_at_s:
             self._tidy_at_s = now_s + _TIDY_S
             self._watchers = {key for key in self._watchers if key[0] in sessions}
             self._told = {key: told for key, told in self._told.items() if key[0] in sessions}
-        self._tell_previews(front, sessions)
+        self._tell_previews(sockets, sessions)
         if is_late_due:
             self._news |= self._late
             self._late.clear()
@@ -81,7 +81,7 @@ class Attachments:
             if session.full_since_s is not None:  # nothing is read for it meanwhile
                 self._late.add(job_id)
             else:
-                self._send_events(front, session, job_id, told)
+                self._send_events(sockets, session, job_id, told)
 
     def _note(self, owner: str, info: JobInfo) -> None:
         self._news.add(info.job_id)
@@ -89,14 +89,16 @@ class Attachments:
     def _note_preview(self, preview: Previewed) -> None:
         self._previews[preview.job_id] = preview
 
-    def _tell_previews(self, front: Front, sessions: dict[str, Session]) -> None:
+    def _tell_previews(self, sockets: ServerSockets, sessions: dict[str, Session]) -> None:
         """Who has no room for a picture misses it."""
         previews, self._previews = self._previews, {}
         for connection, job_id in self._watchers if previews else ():
             if job_id in previews and connection in sessions:
-                front.push(sessions[connection], _picture(previews[job_id]))
+                sockets.push(sessions[connection], _picture(previews[job_id]))
 
-    def _send_events(self, front: Front, session: Session, job_id: str, told: int) -> None:
+    def _send_events(
+        self, sockets: ServerSockets, session: Session, job_id: str, told: int
+    ) -> None:
         key = session.connection, job_id
         try:
             events = self._service.events_since(owner_of(session.user), job_id, told)
@@ -107,7 +109,7 @@ class Attachments:
             self._late.add(job_id)
             return
         for info in events:
-            if not front.push(session, _event(info)):
+            if not sockets.push(session, _event(info)):
                 self._late.add(job_id)  # its queue is full
                 return
             self._told[key] = info.sequence

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from protocol.jobs import JobState
+from protocol.messages.jobs import JobState
 
 __all__ = ["BLOB_POINTS", "CHECKPOINTS", "JOURNAL_POINTS", "Checkpoint", "no_checkpoint"]
 

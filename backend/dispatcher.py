@@ -15,7 +15,7 @@ from backend.store.disk import as_disk_full
 from backend.store.results import adopt_results
 from backend.worker.messages import Cancelled, Failed, Finished, Progressed, Report, Run
 from protocol.errors import Busy, DiskFull, UnknownBlob
-from protocol.jobs import FINAL_STATES, JobState
+from protocol.messages.jobs import FINAL_STATES, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from backend.executors.base import Executor
     from backend.store.blobs import BlobStore
-    from protocol.jobs import BlobId
+    from protocol.messages.jobs import BlobId
 
 __all__ = ["Dispatcher", "Outcome"]
 

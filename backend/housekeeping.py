@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from backend.settings import ServerSettings
     from backend.store.blobs import BlobStore
     from backend.store.eviction import Hold
-    from protocol.jobs import BlobId
+    from protocol.messages.jobs import BlobId
 
 __all__ = ["Housekeeping"]
 

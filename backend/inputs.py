@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from protocol.errors import InvalidArgument, UnknownBlob
-from protocol.jobs import DepthFiles, Generate, Reconstruct, Shot
+from protocol.messages.jobs import DepthFiles, Generate, Reconstruct, Shot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from backend.journal.holdings import Holdings
     from backend.store.blobs import BlobStore
-    from protocol.jobs import BlobId, Job
+    from protocol.messages.jobs import BlobId, Job
 
 __all__ = ["check_held", "check_size", "inputs_of"]
 

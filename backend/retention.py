@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from backend.store.eviction import Hold
 from protocol.errors import Busy
-from protocol.jobs import FINAL_STATES
+from protocol.messages.jobs import FINAL_STATES
 
 if TYPE_CHECKING:
     from backend.journal.journal import Journal

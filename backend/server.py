@@ -32,8 +32,8 @@ from protocol.messages import (
     Submit,
     WorkerInfo,
 )
-from protocol.serving import Front
-from protocol.serving.descriptors import raise_limit
+from protocol.server import ServerSockets
+from protocol.server.descriptors import raise_limit
 from protocol.trajectory import check_job
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from backend.service import JobService
     from protocol.messages import ControlMessage, Message
-    from protocol.serving import FrontSettings, Session
+    from protocol.server import Session, SocketSettings
 
 __all__ = ["Server"]
 
@@ -49,9 +49,9 @@ _PAGE = 200  # jobs in one message
 
 
 class Server:
-    """Serves until it is told to stop. Raises what Front raises when it cannot listen."""
+    """Serves until it is told to stop. Raises what ServerSockets raises when it cannot listen."""
 
-    def __init__(self, service: JobService, settings: FrontSettings) -> None:
+    def __init__(self, service: JobService, settings: SocketSettings) -> None:
         self._service = service
         self._encrypted = settings.keys is not None
         self._began_s = time.monotonic()
@@ -64,13 +64,13 @@ class Server:
         self._context: zmq.Context[Any] = zmq.Context()
         try:
             store = UploadStore(service.blobs, service.journal.holdings, service.settings)
-            self._front = Front(
+            self._sockets = ServerSockets(
                 self._context, settings, store, self._answer, durability=service.journal.sync
             )
         except BaseException:
             self._close()
             raise
-        self.endpoint = self._front.routers.endpoint
+        self.endpoint = self._sockets.routers.endpoint
 
     def stop(self) -> None:
         """Ask the server to end. The first time running jobs are stopped and queued again for the
@@ -95,13 +95,13 @@ class Server:
         try:
             while not (self._obey() and self._service.has_stopped):
                 self._wait()
-                self._front.serve()
+                self._sockets.serve()
                 self._service.shown = self._attachments.shown
                 self._service.step()
                 with self._service.guard("telling the clients"):
-                    self._attachments.tell(self._front)
+                    self._attachments.tell(self._sockets)
         finally:
-            self._front.close()  # first: a file that is whole by now goes into the store
+            self._sockets.close()  # first: a file that is whole by now goes into the store
             self._service.close()
 
     @contextmanager
@@ -139,13 +139,13 @@ class Server:
 
     def _wait(self) -> None:
         poller = zmq.Poller()
-        for router in self._front.sockets():
+        for router in self._sockets.sockets():
             poller.register(router, zmq.POLLIN)
         for number in (
-            *(self._wake_out.fileno(), *self._front.filenos(), *self._service.filenos()),
+            *(self._wake_out.fileno(), *self._sockets.filenos(), *self._service.filenos()),
         ):
             poller.register(number, zmq.POLLIN)
-        parts = self._front, self._service, self._attachments
+        parts = self._sockets, self._service, self._attachments
         wait_s = min(part.timeout_s() for part in parts)
         poller.poll(math.ceil(wait_s * 1000))
         with suppress(BlockingIOError):
@@ -184,8 +184,8 @@ class Server:
             uptime_s=time.monotonic() - self._began_s,
             queued=status.queued,
             running=status.running,
-            transfers=len(self._front.desk.uploads),
-            connections=len(self._front.sessions),
+            transfers=len(self._sockets.transfers.uploads),
+            connections=len(self._sockets.sessions),
             stored_bytes=status.stored_bytes,
             free_bytes=status.free_bytes,
             encrypted=self._encrypted,

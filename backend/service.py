@@ -29,14 +29,14 @@ from backend.store.blobs import BlobStore
 from backend.text import hide_folder, without_folders
 from backend.worker.messages import Previewed
 from protocol.errors import Busy, UnexpectedMessage
-from protocol.jobs import FINAL_STATES, JobState
+from protocol.messages.jobs import FINAL_STATES, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from backend.executors.base import Executor
-    from protocol.jobs import Job, JobInfo
+    from protocol.messages.jobs import Job, JobInfo
 
 __all__ = ["JobService"]
 

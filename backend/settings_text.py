@@ -18,7 +18,7 @@ from backend.settings import ServerSettings
 from ex4d.errors import InputError, UsageError
 from ex4d.files.text_files import read_text
 from ex4d.files.toml_values import toml_value
-from protocol.refusal_words import requirement_of
+from protocol.messages.refusal_words import requirement_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,11 +7,11 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..protocol.background import BackgroundClient
-from ..protocol.news import Connected, Disconnected
+from ..protocol.client.news import Connected, Disconnected
 
 if TYPE_CHECKING:
+    from ..protocol.client.news import News
     from ..protocol.messages import EngineInfo, Welcome
-    from ..protocol.news import News
     from ..protocol.wire import Address
 
 __all__ = ["Connection", "LinkState"]

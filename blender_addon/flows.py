@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..protocol.jobs import (
+from ..protocol.messages.jobs import (
     Depth,
     DepthCleaning,
     DepthEstimate,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from ..protocol.background import BackgroundClient
-    from ..protocol.jobs import BlobId, JobInfo, TrajectoryArrays
+    from ..protocol.messages.jobs import BlobId, JobInfo, TrajectoryArrays
     from .cache_files import CacheFiles
     from .requests import ClipSource, FinalSettings, RenderRequest, Request
     from .results import ReceivedReconstruction, Summary

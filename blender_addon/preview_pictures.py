@@ -19,7 +19,7 @@ from .tasks import TaskState
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..protocol.news import Previewed
+    from ..protocol.client.news import Previewed
     from .tasks import Task
 
 __all__ = ["PreviewPictures"]

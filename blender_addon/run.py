@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..protocol.client.news import (
+    Connected,
+    Disconnected,
+    Done,
+    Failed,
+    JobChanged,
+    Previewed,
+    Progress,
+)
 from ..protocol.errors import (
     JobFailed,
     LinkError,
@@ -11,8 +20,7 @@ from ..protocol.errors import (
     UnknownJob,
     VersionMismatch,
 )
-from ..protocol.jobs import FINAL_STATES, JobInfo, JobState
-from ..protocol.news import Connected, Disconnected, Done, Failed, Happened, Previewed, Progress
+from ..protocol.messages.jobs import FINAL_STATES, JobInfo, JobState
 from .connection import LinkState
 from .flows import Ask, Unpack, Wait, flow_of
 from .tasks import Task, TaskState
@@ -22,8 +30,8 @@ from .work_thread import WorkThread
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..protocol.client.news import News
     from ..protocol.messages import Event
-    from ..protocol.news import News
     from .connection import Connection
     from .flows import FinishedMesh, FinishedTake, Flow
     from .requests import Request
@@ -119,7 +127,7 @@ class Run:
                 if self._is_watch and not self._token:  # the server may have forgotten the job
                     self._command(self.task.stage, lambda c: c.watch(self.task.job_id))
                 self._cancel_job()  # what was asked while there was no connection
-            case Happened():
+            case JobChanged():
                 if self._is_watch and news.event.job_id == self.task.job_id:
                     self._heard(news.event)
             case Previewed():

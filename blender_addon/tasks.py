@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..protocol.news import Previewed
+    from ..protocol.client.news import Previewed
     from .requests import Request
 
 __all__ = ["OVER", "Task", "TaskState", "fold_tasks", "folded_words"]

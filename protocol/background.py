@@ -11,15 +11,15 @@ import itertools
 from typing import TYPE_CHECKING, Any, Self
 
 from .client import Client, Timeouts
-from .network_thread import Command, NetworkThread
+from .client.network_thread import Command, NetworkThread
 
 if TYPE_CHECKING:
     import queue
     from collections.abc import Callable
     from pathlib import Path
 
-    from .jobs import BlobId, Job
-    from .news import News
+    from .client.news import News
+    from .messages.jobs import BlobId, Job
     from .wire import Address
 
 __all__ = ["BackgroundClient"]
@@ -99,7 +99,7 @@ class BackgroundClient:
         return self._put(lambda client: client.jobs())
 
     def watch(self, job_id: str, since: int = 0) -> int:
-        """Have the events of a job told as Happened and its pictures as Previewed, until it is
+        """Have the events of a job told as JobChanged and its pictures as Previewed, until it is
         over; Done has its JobInfo."""
         return self._put(lambda client: self._thread.watch(client, job_id, since))
 

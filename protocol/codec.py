@@ -20,13 +20,13 @@ from .errors import (
 )
 from .limits import CHUNK_BYTES_MOST, CONTROL_BYTES, DATA_HEADER_BYTES
 from .messages import Chunk, ControlMessage, DataMessage, Failure, JobList, Message
-from .refusal_words import field_of, words_for
+from .messages.refusal_words import field_of, words_for
 from .scanner import check_strict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .jobs import JobInfo
+    from .messages.jobs import JobInfo
 
 __all__ = [
     "Buffer",

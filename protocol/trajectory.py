@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import InvalidArgument
-from .jobs import DepthFiles, Generate, Job, Pictures, Reconstruct, Source, TrajectoryArrays
+from .messages.jobs import (
+    DepthFiles,
+    Generate,
+    Job,
+    Pictures,
+    Reconstruct,
+    Source,
+    TrajectoryArrays,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

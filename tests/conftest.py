@@ -28,8 +28,8 @@ SLOW = (
     "ex4d/video/test_matrix.py",
     "faults",
     "protocol/test_background.py",
-    "protocol/test_bulk.py",
-    "protocol/test_connection.py",
+    "protocol/client/test_bulk.py",
+    "protocol/client/test_connection.py",
     "trials",
 )
 

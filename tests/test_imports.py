@@ -76,7 +76,7 @@ LAYERS = {
         ("training",),
         ("cli",),
     ),
-    "protocol": (("transfer",), ("serving",), ("testing",)),
+    "protocol": (("messages",), ("transfer",), ("client", "server"), ("testing",)),
     "backend": (("journal", "worker"), ("executors", "store"), ("cli",)),
 }
 

@@ -15,7 +15,7 @@ from backend.journal.schema import VERSION
 from backend.lock import FolderLock
 from backend.store.health import BlobHealth
 from ex4d.errors import InputError
-from protocol.jobs import BlobId
+from protocol.messages.jobs import BlobId
 from protocol.transfer import blob_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from backend.cli.link import send_file
 from ex4d.conditions.files import backdrop_beside
 from ex4d.errors import UsageError
 from ex4d.video.reader import probe
-from protocol.jobs import EngineSettings, Generate
+from protocol.messages.jobs import EngineSettings, Generate
 
 if TYPE_CHECKING:
     import argparse

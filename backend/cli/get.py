@@ -14,7 +14,7 @@ from backend.cli.link import add_link_arguments, connected, failed
 from ex4d.cli.console import say
 from ex4d.files.manifest import Run
 from ex4d.files.outputs import staged_folder
-from protocol.jobs import JobInfo, JobState
+from protocol.messages.jobs import JobInfo, JobState
 
 if TYPE_CHECKING:
     import argparse

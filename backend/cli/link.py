@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from protocol.jobs import BlobId, JobInfo
+    from protocol.messages.jobs import BlobId, JobInfo
 
 __all__ = [
     "add_link_arguments",

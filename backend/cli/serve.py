@@ -30,7 +30,7 @@ from ex4d.raster.choose import check_rasterizer
 from ex4d.version import __version__
 from protocol.errors import ProtocolError
 from protocol.keys import load_key_pair
-from protocol.serving import AuthorisedClients, FrontSettings, check_bind
+from protocol.server import AuthorisedClients, SocketSettings, check_bind
 
 if TYPE_CHECKING:
     import argparse
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     keys, clients = _keys(settings.keys)
     hide_folder(settings.models_folder)
     handler = log_to(sys.stderr)
-    front = FrontSettings(
+    sockets = SocketSettings(
         bind=settings.bind,
         server_name="EX-4D backend",
         server_version=__version__,
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     try:
         with as_command_errors():
-            server = _make_server(settings, front)
+            server = _make_server(settings, sockets)
         signals = _signals()
         server.run(signals)
         for number in signals:  # it has ended well: another one changes nothing
@@ -149,7 +149,7 @@ def _check_data_dir(folder: Path) -> None:
         )
 
 
-def _make_server(settings: ServerSettings, front: FrontSettings) -> Server:
+def _make_server(settings: ServerSettings, sockets: SocketSettings) -> Server:
     try:
         devices = settings.devices or local_devices()
         executors = [LocalExecutor(device, settings) for device in devices]
@@ -157,7 +157,7 @@ def _make_server(settings: ServerSettings, front: FrontSettings) -> Server:
     except (StartError, OSError) as error:
         raise OutputError(f"{settings.data_dir} cannot be used: {error}") from None
     try:
-        return Server(service, front)
+        return Server(service, sockets)
     except zmq.ZMQError as error:
         service.close()
         raise UsageError(f"{settings.bind} cannot be bound: {error}") from None

@@ -45,7 +45,7 @@ from ex4d.files.manifest import Run
 from ex4d.files.outputs import check_names
 from ex4d.files.picture_names import pattern_for
 from ex4d.video.sequence import check_is_video, find_sequence
-from protocol.jobs import (
+from protocol.messages.jobs import (
     BlobId,
     Conditions,
     DepthCleaning,
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from ex4d.video.clip import FrameRange
     from ex4d.video.sequence import PictureSequence
     from protocol.client import Client
-    from protocol.jobs import Depth, Job
+    from protocol.messages.jobs import Depth, Job
 
 __all__ = ["add_arguments", "arrays_of", "run"]
 

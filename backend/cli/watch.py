@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from backend.cli.link import add_link_arguments, connected, describe, failed
 from ex4d.cli.console import progress_bar, tell
 from ex4d.errors import OutputError
-from protocol.jobs import JobInfo, JobState
+from protocol.messages.jobs import JobInfo, JobState
 
 if TYPE_CHECKING:
     import argparse

@@ -14,7 +14,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from protocol.serving import DiskThread
+from protocol.server import DiskThread
 from protocol.transfer import sync_folder
 
 if TYPE_CHECKING:

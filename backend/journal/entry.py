@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from protocol.jobs import BlobId, JobInfo, JobState
+from protocol.messages.jobs import BlobId, JobInfo, JobState
 
 if TYPE_CHECKING:
     import sqlite3

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from protocol.errors import Busy, DiskFull
-from protocol.jobs import BlobId
+from protocol.messages.jobs import BlobId
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

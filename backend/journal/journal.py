@@ -25,13 +25,13 @@ from backend.journal.reader import JournalReader
 from backend.lock import FolderLock
 from backend.text import trimmed
 from protocol.errors import IdempotencyConflict
-from protocol.jobs import FINAL_STATES, MOVES, JobState
+from protocol.messages.jobs import FINAL_STATES, MOVES, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from protocol.jobs import Job, JobInfo
+    from protocol.messages.jobs import Job, JobInfo
 
 __all__ = ["Change", "Entry", "Journal"]
 

@@ -8,13 +8,13 @@ import msgspec
 
 from backend.journal.entry import Entry, entry_of, event_of, info_of
 from protocol.errors import UnknownJob
-from protocol.jobs import Job, JobState
+from protocol.messages.jobs import Job, JobState
 
 if TYPE_CHECKING:
     import sqlite3
 
     from backend.journal.database import Database
-    from protocol.jobs import JobInfo
+    from protocol.messages.jobs import JobInfo
 
 __all__ = ["JournalReader"]
 

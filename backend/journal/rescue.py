@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from backend.journal.schema import VERSION, migrate
-from protocol.jobs import FINAL_STATES
+from protocol.messages.jobs import FINAL_STATES
 
 if TYPE_CHECKING:
     from pathlib import Path

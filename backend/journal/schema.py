@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from backend.inputs import inputs_of
-from protocol.jobs import FINAL_STATES, BlobId, Job
+from protocol.messages.jobs import FINAL_STATES, BlobId, Job
 
 if TYPE_CHECKING:
     import sqlite3

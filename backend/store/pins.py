@@ -9,7 +9,7 @@ from backend.store.eviction import Hold
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from protocol.jobs import BlobId
+    from protocol.messages.jobs import BlobId
 
 __all__ = ["Pins"]
 

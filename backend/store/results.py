@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from backend.store.blobs import BlobStore
-    from protocol.jobs import BlobId
+    from protocol.messages.jobs import BlobId
 
 __all__ = ["adopt_results"]
 

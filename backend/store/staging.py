@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from protocol.jobs import BlobId
+    from protocol.messages.jobs import BlobId
 
 __all__ = ["TEMPORARY", "Staging"]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from backend.journal.holdings import Holdings
     from backend.settings import ServerSettings
     from backend.store.blobs import BlobStore
-    from protocol.jobs import BlobId
+    from protocol.messages.jobs import BlobId
 
 __all__ = ["UploadStore"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ex4d.conditions.render import Progress
-    from protocol.jobs import Pictures, Source
+    from protocol.messages.jobs import Pictures, Source
 
 __all__ = ["frames_of", "link_clip", "read_clip_of", "shown_clip_names"]
 

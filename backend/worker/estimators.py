@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ex4d.depth.estimators.base import Estimator
-    from protocol.jobs import DepthEstimate
+    from protocol.messages.jobs import DepthEstimate
 
 __all__ = ["WarmEstimator", "empty_gpu_cache"]
 

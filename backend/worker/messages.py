@@ -7,8 +7,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, msgpack
 
-from protocol.jobs import BlobId, Job  # noqa: TC001  (msgspec needs them at run time)
 from protocol.limits import PREVIEW_BYTES
+from protocol.messages.jobs import BlobId, Job  # noqa: TC001  (msgspec needs them at run time)
 
 __all__ = [
     "Cancel",

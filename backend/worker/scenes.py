@@ -12,7 +12,7 @@ from ex4d.conditions.scene import Scene
 from ex4d.depth.cleaning import FOR_ESTIMATES
 from ex4d.depth.estimate import estimate_depth
 from ex4d.video.encoder import check_rate
-from protocol.jobs import DepthFiles
+from protocol.messages.jobs import DepthFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ex4d.depth.files import ClipDepth
     from ex4d.files.budget import Budget
     from ex4d.video.reader import Clip
-    from protocol.jobs import Conditions, Depth, Reconstruct, Shot, Source
+    from protocol.messages.jobs import Conditions, Depth, Reconstruct, Shot, Source
 
 __all__ = ["read_scene"]
 

@@ -19,7 +19,7 @@ from ex4d.files.budget import COMMAND_LINE, Budget
 from ex4d.files.picture_names import is_picture
 from ex4d.video.alignment import entries_for
 from protocol.errors import InvalidArgument
-from protocol.jobs import DepthReading
+from protocol.messages.jobs import DepthReading
 from protocol.trajectory import unpack_intrinsics, unpack_trajectory
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ex4d.depth.files import ClipDepth
     from ex4d.video.reader import Clip
-    from protocol.jobs import BlobId, DepthCleaning, DepthFiles, Source, TrajectoryArrays
+    from protocol.messages.jobs import BlobId, DepthCleaning, DepthFiles, Source, TrajectoryArrays
 
 __all__ = [
     "lens_of",

@@ -33,7 +33,7 @@ from ex4d.files.npz import write_npz
 from ex4d.raster.choose import make_rasterizer
 from ex4d.video.frame_numbers import first_number_of, numbered_metadata
 from ex4d.video.writer import write_video
-from protocol.jobs import Conditions, DepthEstimate, Generate, Reconstruct, Shot
+from protocol.messages.jobs import Conditions, DepthEstimate, Generate, Reconstruct, Shot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ex4d.conditions.render import Conditions as RenderedConditions
     from ex4d.engines.base import Draw, Engine
     from ex4d.video.reader import Clip
-    from protocol.jobs import EngineSettings, Job
+    from protocol.messages.jobs import EngineSettings, Job
 
 __all__ = ["TaskRunner"]
 

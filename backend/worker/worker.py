@@ -53,7 +53,7 @@ from protocol.transfer import blob_of
 if TYPE_CHECKING:
     from backend.settings import ServerSettings
     from backend.worker.previews import Strip
-    from protocol.jobs import BlobId
+    from protocol.messages.jobs import BlobId
 
 __all__ = ["JobCancelled", "JobContext", "Runner", "main"]
 

@@ -43,7 +43,7 @@ SHARED = (
     "ex4d/version.py",
 )
 # of protocol/: the server's half and the test doubles
-LEFT_OUT = ("__pycache__", ".*", "packaging", "serving", "testing", "*.md", "py.typed")
+LEFT_OUT = ("__pycache__", ".*", "packaging", "server", "testing", "*.md", "py.typed")
 _TIMEOUT_S = 120
 
 

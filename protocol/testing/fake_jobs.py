@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import IdempotencyConflict, UnknownJob
-from ..jobs import FINAL_STATES, MOVES, JobInfo, JobState
 from ..messages import Event
+from ..messages.jobs import FINAL_STATES, MOVES, JobInfo, JobState
 
 if TYPE_CHECKING:
-    from ..jobs import BlobId, Job
     from ..messages import Submit
+    from ..messages.jobs import BlobId, Job
 
 __all__ = ["FakeJobs"]
 

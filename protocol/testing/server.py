@@ -12,7 +12,6 @@ import zmq
 
 from .. import codec
 from ..errors import ProtocolError, UnexpectedMessage
-from ..jobs import JobState
 from ..messages import (
     Accepted,
     Attach,
@@ -29,7 +28,8 @@ from ..messages import (
     Status,
     Submit,
 )
-from ..serving import Front, FrontSettings
+from ..messages.jobs import JobState
+from ..server import ServerSockets, SocketSettings
 from ..trajectory import check_job
 from .fake_jobs import FakeJobs
 from .store import FolderStore
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
     from ..keys import KeyPair
     from ..messages import ControlMessage, Message
-    from ..serving import Session
-    from ..serving.answers import Which
-    from ..serving.routers import Received
+    from ..server import Session
+    from ..server.answers import Which
+    from ..server.routers import Received
 
 __all__ = ["FakeServer"]
 
@@ -74,7 +74,7 @@ class FakeServer:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="FakeServer", daemon=True)
         self._context: zmq.Context[Any] = zmq.Context()
-        settings = FrontSettings(
+        settings = SocketSettings(
             bind=f"tcp://127.0.0.1:{ports[0]}",
             server_name="FakeServer",
             server_version="0",
@@ -86,16 +86,16 @@ class FakeServer:
             limits=limits or Limits(),
             pong_s=0.5,
         )
-        self.front = _FaultyFront(self._context, settings, self.store, self._answer)
-        self.sessions = self.front.sessions
-        self.endpoint = self.front.routers.endpoint
-        self.ports = self.front.routers.port, self.front.routers.data_port
+        self.sockets = _FaultySockets(self._context, settings, self.store, self._answer)
+        self.sessions = self.sockets.sessions
+        self.endpoint = self.sockets.routers.endpoint
+        self.ports = self.sockets.routers.port, self.sockets.routers.data_port
         self._watching: dict[tuple[str, str], int] = {}  # connection, job -> sequence told
 
     @property
     def counts(self) -> Counter[str]:
         """How many messages of each type came in."""
-        return self.front.counts
+        return self.sockets.counts
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -114,13 +114,13 @@ class FakeServer:
         try:
             while not self._stop.is_set():
                 poller = zmq.Poller()
-                for socket in (*self.front.sockets(), *self.front.filenos()):
+                for socket in (*self.sockets.sockets(), *self.sockets.filenos()):
                     poller.register(socket, zmq.POLLIN)
-                poller.poll(min(_TICK_MS, math.ceil(self.front.timeout_s() * 1000)))
-                self.front.serve()
+                poller.poll(min(_TICK_MS, math.ceil(self.sockets.timeout_s() * 1000)))
+                self.sockets.serve()
                 self._push_events()
         finally:
-            self.front.close()
+            self.sockets.close()
             self._context.term()
 
     def _answer(self, session: Session, message: ControlMessage) -> Message:
@@ -153,7 +153,7 @@ class FakeServer:
             uptime_s=time.monotonic() - self._began_s,
             queued=self.jobs.count(JobState.QUEUED),
             running=self.jobs.count(JobState.RUNNING),
-            transfers=len(self.front.desk.uploads),
+            transfers=len(self.sockets.transfers.uploads),
             connections=len(self.sessions),
             stored_bytes=0,
             free_bytes=0,
@@ -167,18 +167,18 @@ class FakeServer:
                 del self._watching[connection, job_id]
                 continue
             for event in self.jobs.events(job_id, told):
-                if not self.front.push(sessions[connection], event):
+                if not self.sockets.push(sessions[connection], event):
                     break
                 self._watching[connection, job_id] = event.sequence
 
 
-class _FaultyFront(Front):
+class _FaultySockets(ServerSockets):
     """A server's face that counts what comes, and can fall silent or lose replies."""
 
     def __init__(
         self,
         context: zmq.Context[Any],
-        settings: FrontSettings,
+        settings: SocketSettings,
         store: FolderStore,
         answer: Callable[[Session, ControlMessage], Message],
     ) -> None:
@@ -197,7 +197,7 @@ class _FaultyFront(Front):
             message = decoded[0] if isinstance(decoded, tuple) else decoded
             self.counts[type(message).__name__] += 1
         except ProtocolError:
-            pass  # the front answers it
+            pass  # answered below the messages
         answer = super().answer(which, received)
         if which == "control" and self.lose_replies:
             self.lose_replies -= 1

@@ -11,7 +11,7 @@ from ..transfer import blob_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..jobs import BlobId
+    from ..messages.jobs import BlobId
 
 __all__ = ["FolderStore"]
 

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..errors import FileChanged
-from ..jobs import BlobId
+from ..messages.jobs import BlobId
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ..jobs import BlobId
     from ..messages import Chunk
+    from ..messages.jobs import BlobId
 
 __all__ = ["FULL", "Receiver", "reserve_space", "sync_folder", "verified_bytes"]
 

@@ -13,8 +13,8 @@ from ..messages import Chunk
 from .descriptor import OpenFile
 
 if TYPE_CHECKING:
-    from ..jobs import BlobId
     from ..messages import ChunkAck, ChunkAgain
+    from ..messages.jobs import BlobId
 
 __all__ = ["Sender", "read_chunk"]
 

@@ -23,8 +23,8 @@ from backend.server import Server
 from backend.service import JobService
 from backend.settings import ServerSettings
 from protocol.client import Client
-from protocol.jobs import BlobId, Generate, JobInfo
-from protocol.serving import FrontSettings
+from protocol.messages.jobs import BlobId, Generate, JobInfo
+from protocol.server import SocketSettings
 from protocol.wire import Address
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def address(tmp_path, no_leaks):
 
     def serve() -> None:
         service = JobService(tmp_path / "state", [LocalExecutor("cpu", QUICK, runner=FAKE)])
-        server = Server(service, FrontSettings("tcp://127.0.0.1:0", "test", "1", ["generate"]))
+        server = Server(service, SocketSettings("tcp://127.0.0.1:0", "test", "1", ["generate"]))
         ready.put(server)
         server.run()
 

@@ -10,7 +10,7 @@ import pytest
 
 from backend.journal.journal import Change, Journal
 from protocol.errors import UnknownJob
-from protocol.jobs import FINAL_STATES, BlobId, Generate, JobState
+from protocol.messages.jobs import FINAL_STATES, BlobId, Generate, JobState
 
 from .conftest import OWNER
 

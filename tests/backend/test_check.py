@@ -12,7 +12,7 @@ from backend.journal.file import JOURNAL_NAME
 from backend.journal.journal import Change, Journal
 from backend.store.blobs import BlobStore
 from ex4d.errors import InputError
-from protocol.jobs import Generate, JobState
+from protocol.messages.jobs import Generate, JobState
 
 from .conftest import put_blob
 

@@ -14,7 +14,7 @@ from ex4d.errors import InputError
 from ex4d.files.npz import read_npz
 from ex4d.video.clip import VideoReading
 from ex4d.video.reader import FrameRange, read_clip
-from protocol.jobs import Conditions, JobState, Reconstruct
+from protocol.messages.jobs import Conditions, JobState, Reconstruct
 
 from .conftest import OWNER
 from .test_tasks import arrays_of, path_of, real, result, shot, source_of

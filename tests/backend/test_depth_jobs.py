@@ -15,7 +15,7 @@ from ex4d.camera.trajectory import Trajectory
 from ex4d.depth.exr import write_exr
 from ex4d.errors import InputError
 from ex4d.files.npz import read_npz
-from protocol.jobs import (
+from protocol.messages.jobs import (
     Conditions,
     DepthCleaning,
     DepthEstimate,

@@ -13,7 +13,7 @@ from backend.errors import FolderLost
 from backend.guard import Guard
 from backend.journal.file import JOURNAL_NAME
 from protocol.errors import Busy
-from protocol.jobs import JobState
+from protocol.messages.jobs import JobState
 
 from .conftest import OWNER, FakeClock, quick_settings
 

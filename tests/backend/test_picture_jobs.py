@@ -20,8 +20,8 @@ from ex4d.video.frame_numbers import first_number_of
 from ex4d.video.reader import read_clip
 from ex4d.video.writer import read_mask
 from protocol.errors import InvalidArgument
-from protocol.jobs import Conditions, DepthFiles, JobState, Pictures, Reconstruct, Source
 from protocol.keys import save_key_pair
+from protocol.messages.jobs import Conditions, DepthFiles, JobState, Pictures, Reconstruct, Source
 from protocol.trajectory import check_job
 from tests.ex4d.video.pictures import KINDS, write_movie, write_sample, write_sequence
 

@@ -13,9 +13,9 @@ from backend.worker.previews import make_strip
 from ex4d.errors import OutputError
 from protocol.background import BackgroundClient
 from protocol.client import Client
-from protocol.jobs import JobState
+from protocol.client.news import JobChanged, Previewed
 from protocol.limits import PREVIEW_BYTES
-from protocol.news import Happened, Previewed
+from protocol.messages.jobs import JobState
 
 from .conftest import PATIENCE_S, count_lines
 
@@ -36,9 +36,9 @@ def test_a_watched_job_sends_at_most_two_pictures_a_second(address, submit, tmp_
         while len(pictures) < 4:
             news = background.news.get(timeout=deadline_s - time.monotonic())
             pictures += [news] if isinstance(news, Previewed) else []
-            steps = news.event.done if isinstance(news, Happened) else steps
+            steps = news.event.done if isinstance(news, JobChanged) else steps
         background.cancel(job_id)
-        while not (isinstance(news, Happened) and news.event.state is JobState.CANCELLED):
+        while not (isinstance(news, JobChanged) and news.event.state is JobState.CANCELLED):
             news = background.news.get(timeout=deadline_s - time.monotonic())
     times_s = [float(line) for line in drawn.read_text().splitlines()]
     assert np.diff(times_s).min() >= 0.48  # 0.5 between the decisions; drawing follows them

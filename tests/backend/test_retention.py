@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.errors import Busy, DiskFull, InvalidArgument, UnknownBlob, UnknownJob
-from protocol.jobs import (
+from protocol.messages.jobs import (
     DepthFiles,
     EngineSettings,
     Generate,

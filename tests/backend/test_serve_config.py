@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from protocol.errors import Busy
-from protocol.jobs import DepthFiles, Generate, JobState, Reconstruct, Source
+from protocol.messages.jobs import DepthFiles, Generate, JobState, Reconstruct, Source
 
 from .test_server import ROOT, client_of, keys, serve, shot
 

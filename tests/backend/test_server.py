@@ -18,8 +18,8 @@ from ex4d.camera.trajectory import Trajectory
 from ex4d.cli.main import main
 from ex4d.video import write_video
 from protocol.client import Client
-from protocol.jobs import DepthFiles, JobState, Reconstruct, Shot, Source
 from protocol.keys import authorise, make_key_pair, save_key_pair
+from protocol.messages.jobs import DepthFiles, JobState, Reconstruct, Shot, Source
 from protocol.wire import Address
 from tests.ex4d.cli.conftest import make_shot
 

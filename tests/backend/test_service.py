@@ -12,7 +12,7 @@ import pytest
 from backend.errors import FolderInUse
 from backend.executors.base import WorkerState
 from protocol.errors import Busy, IdempotencyConflict, UnexpectedMessage, UnknownBlob, UnknownJob
-from protocol.jobs import BlobId, DepthFiles, Generate, JobState, Reconstruct, Source
+from protocol.messages.jobs import BlobId, DepthFiles, Generate, JobState, Reconstruct, Source
 
 from .conftest import OWNER, FakeClock, count_lines, quick_settings
 

@@ -23,7 +23,7 @@ from ex4d.errors import InputError
 from ex4d.files.npz import read_npz, write_npz
 from ex4d.video.reader import FrameRange, read_clip
 from ex4d.video.writer import read_mask, read_metadata, write_video
-from protocol.jobs import (
+from protocol.messages.jobs import (
     Conditions,
     DepthFiles,
     Generate,

@@ -12,7 +12,7 @@ import pytest
 from backend.settings import ServerSettings
 from ex4d.video.reader import probe
 from ex4d.video.writer import read_metadata
-from protocol.jobs import EngineSettings, JobState, Shot
+from protocol.messages.jobs import EngineSettings, JobState, Shot
 from tests.ex4d.cli.conftest import make_shot
 from tests.ex4d.engines.wan import tiny
 

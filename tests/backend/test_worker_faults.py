@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from backend.executors.base import WorkerState
-from protocol.jobs import JobState
+from protocol.messages.jobs import JobState
 
 from .conftest import quick_settings
 

@@ -27,15 +27,15 @@ class Listener:
     """Hears what the add-on's own runner hears: the ends of jobs, and answers to commands."""
 
     def __init__(self, connection) -> None:
-        news = importlib.import_module(f"{MODULE}.protocol.news")
-        finals = importlib.import_module(f"{MODULE}.protocol.jobs").FINAL_STATES
+        news = importlib.import_module(f"{MODULE}.protocol.client.news")
+        finals = importlib.import_module(f"{MODULE}.protocol.messages.jobs").FINAL_STATES
         self.ended: set[str] = set()
         self.answered: set[int] = set()
         take = connection.next_news
 
         def next_news():
             heard = take()
-            if isinstance(heard, news.Happened) and heard.event.state in finals:
+            if isinstance(heard, news.JobChanged) and heard.event.state in finals:
                 self.ended.add(heard.event.job_id)
             if isinstance(heard, news.Done):
                 self.answered.add(heard.token)

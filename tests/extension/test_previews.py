@@ -90,7 +90,7 @@ def test_7_what_is_no_picture_costs_nothing_else(addon, tmp_path, damage):
 
 def previewed(addon):
     """The news of a picture, as the client tells them."""
-    return importlib.import_module(f"{addon.module}.protocol.news").Previewed
+    return importlib.import_module(f"{addon.module}.protocol.client.news").Previewed
 
 
 def pixels_of(bpy, strip, path):

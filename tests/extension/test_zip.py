@@ -44,7 +44,7 @@ def test_only_the_clients_half_is_inside(names):
     library = {name for name in names if name.startswith("ex4d/") and not name.endswith("/")}
     assert library == set(SHARED)
     parts = {part for name in names for part in Path(name).parts}
-    assert not parts & {"tests", "testing", "serving", "packaging", "__pycache__", "backend"}
+    assert not parts & {"tests", "testing", "server", "packaging", "__pycache__", "backend"}
 
 
 def test_each_part_has_its_licence(archive, names):

@@ -21,7 +21,7 @@ from backend.service import JobService
 from backend.settings import ServerSettings
 from protocol.keys import load_key_pair
 from protocol.messages import EngineInfo, Limits
-from protocol.serving import AuthorisedClients, FrontSettings
+from protocol.server import AuthorisedClients, SocketSettings
 
 RUNNER = "tests.faults.logged_runner:LoggedRunner"
 TIMES = {
@@ -75,7 +75,7 @@ def main() -> None:
     settings = ServerSettings(**(TIMES | {"store_gib": given.quota / (1 << 30)} | given.settings))
     executor = LocalExecutor("cpu", settings, runner=given.runner)
     service = JobService(given.data_dir, [executor], settings, checkpoint=checkpoint)
-    front = FrontSettings(
+    sockets = SocketSettings(
         bind=f"tcp://127.0.0.1:{control}",
         data_port=data,
         server_name="faults",
@@ -87,7 +87,7 @@ def main() -> None:
         limits=Limits(window_bytes=WINDOW_BYTES),
         pong_s=0.05,
     )
-    server = Server(service, front)
+    server = Server(service, sockets)
     server.run({signal.SIGINT, signal.SIGTERM})
 
 

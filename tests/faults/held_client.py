@@ -10,8 +10,8 @@ import sys
 import time
 
 from protocol.background import BackgroundClient
-from protocol.jobs import FINAL_STATES
-from protocol.news import Connected, Done, Happened
+from protocol.client.news import Connected, Done, JobChanged
+from protocol.messages.jobs import FINAL_STATES
 from protocol.wire import Address
 
 from .rig import QUICK
@@ -35,7 +35,7 @@ def main() -> None:
             news = client.news.get(timeout=max(0.01, deadline_s - time.monotonic()))
             if isinstance(news, Connected):
                 connected = True
-            elif isinstance(news, Happened) and news.event.state in FINAL_STATES:
+            elif isinstance(news, JobChanged) and news.event.state in FINAL_STATES:
                 left.discard(news.event.job_id)
         print("connected", flush=True)
         token = client.status()

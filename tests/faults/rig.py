@@ -25,8 +25,8 @@ from backend.journal.file import JOURNAL_NAME
 from backend.worker.failures import FAILURES
 from protocol.background import BackgroundClient
 from protocol.client import Client, Timeouts
-from protocol.jobs import FINAL_STATES, Generate, JobInfo, JobState
 from protocol.keys import authorise, make_key_pair, save_key_pair
+from protocol.messages.jobs import FINAL_STATES, Generate, JobInfo, JobState
 from protocol.transfer import blob_of
 from protocol.wire import Address
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protocol.jobs import DepthFiles, Reconstruct, Source
+from protocol.messages.jobs import DepthFiles, Reconstruct, Source
 
 if TYPE_CHECKING:
     from protocol.client import Client

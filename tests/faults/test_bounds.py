@@ -17,8 +17,8 @@ import zmq
 from protocol import codec
 from protocol import messages as m
 from protocol.errors import ProtocolError
-from protocol.jobs import BlobId, JobState
 from protocol.keys import authorise, make_key_pair
+from protocol.messages.jobs import BlobId, JobState
 
 from .hostile import (
     GREETING,

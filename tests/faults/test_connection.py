@@ -15,6 +15,7 @@ import zmq
 
 from protocol import codec
 from protocol import messages as m
+from protocol.client.news import Connected, Disconnected
 from protocol.errors import (
     EncryptionRequired,
     NotAuthorised,
@@ -23,9 +24,8 @@ from protocol.errors import (
     VersionMismatch,
     WrongServerKey,
 )
-from protocol.jobs import Generate
 from protocol.keys import authorise, make_key_pair, revoke
-from protocol.news import Connected, Disconnected
+from protocol.messages.jobs import Generate
 from protocol.testing import RawPeer, raw_tcp
 from tests.protocol.samples import BLOB
 
@@ -190,7 +190,7 @@ def test_c8_another_major_version_is_refused_and_nothing_else_is_heard(rig, clie
 
 
 def test_c8_a_client_of_another_version_names_both(rig, monkeypatch):
-    monkeypatch.setattr("protocol.conversation.MAJOR", 2)
+    monkeypatch.setattr("protocol.client.conversation.MAJOR", 2)
     text = refused(rig.client(), VersionMismatch, 5)
     assert "2.0" in text
     assert "1.0" in text

@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from backend.checkpoints import CHECKPOINTS
+from protocol.client.news import Done, Failed
 from protocol.errors import UnknownJob
-from protocol.jobs import Generate, JobState
-from protocol.news import Done, Failed
+from protocol.messages.jobs import Generate, JobState
 from tests.backend.test_server import shot_job
 from tests.ex4d.cli.conftest import make_shot
 

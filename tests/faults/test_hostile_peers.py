@@ -14,7 +14,7 @@ from functools import partial
 import pytest
 import zmq
 
-from protocol.jobs import JobState
+from protocol.messages.jobs import JobState
 
 from .hostile import (
     GREETING,

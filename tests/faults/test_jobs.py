@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from protocol.errors import IdempotencyConflict, UnknownBlob, UnknownJob
-from protocol.jobs import BlobId, JobState
+from protocol.messages.jobs import BlobId, JobState
 from protocol.testing import Proxy
 
 from .rig import OK, until

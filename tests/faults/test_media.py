@@ -13,7 +13,7 @@ from backend.settings import ServerSettings
 from ex4d.depth.exr import write_exr
 from ex4d.video.writer import write_video
 from protocol.errors import InvalidArgument
-from protocol.jobs import DepthFiles, JobState, Reconstruct, Source
+from protocol.messages.jobs import DepthFiles, JobState, Reconstruct, Source
 from tests.ex4d.cli.conftest import make_shot
 from tests.ex4d.video.bombs import npz_bomb, video_bomb
 from tests.ex4d.video.references import REFERENCES, reference_movie, watched

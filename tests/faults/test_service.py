@@ -19,7 +19,7 @@ import pytest
 from protocol import codec
 from protocol import messages as m
 from protocol.errors import Busy, UnknownBlob, UnknownJob
-from protocol.jobs import (
+from protocol.messages.jobs import (
     BlobId,
     DepthFiles,
     Generate,

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from protocol.errors import UnexpectedMessage, UnknownJob
-from protocol.jobs import FINAL_STATES
+from protocol.messages.jobs import FINAL_STATES
 
 from .rig import OK, Rig
 

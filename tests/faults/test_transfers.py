@@ -13,7 +13,7 @@ import pytest
 from protocol import codec
 from protocol import messages as m
 from protocol.errors import DiskFull, UnknownJob
-from protocol.jobs import JobState
+from protocol.messages.jobs import JobState
 from protocol.testing import Proxy, RawPeer
 from protocol.transfer import blob_of
 

@@ -10,7 +10,7 @@ import pytest
 
 from protocol import messages as m
 from protocol.errors import InvalidArgument, InvalidMessage
-from protocol.jobs import Generate
+from protocol.messages.jobs import Generate
 from tests.protocol.samples import BLOB, arrays, as_map, shot
 
 from .rig import OK, packed

@@ -38,9 +38,9 @@ from ex4d.camera.trajectory import Trajectory
 from ex4d.engines.wan.engine import WanEngine
 from protocol.background import BackgroundClient
 from protocol.client import Client
-from protocol.jobs import FINAL_STATES, DepthFiles, EngineSettings, JobState, Shot, Source
-from protocol.news import Disconnected, Done, Failed, Happened, Previewed
-from protocol.serving import FrontSettings
+from protocol.client.news import Disconnected, Done, Failed, JobChanged, Previewed
+from protocol.messages.jobs import FINAL_STATES, DepthFiles, EngineSettings, JobState, Shot, Source
+from protocol.server import SocketSettings
 from protocol.wire import Address
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +95,7 @@ def serve(folder):
     device = "cpu" if os.environ[TINY] == "1" else "cuda:0"
     executors = [LocalExecutor(device, runner="tests.perf.wan_shot:WanRunner")]
     service = JobService(folder, executors)
-    settings = FrontSettings("tcp://127.0.0.1:0", "wan_shot", "1", ["shot"])
+    settings = SocketSettings("tcp://127.0.0.1:0", "wan_shot", "1", ["shot"])
     Server(service, settings).run({signal.SIGINT, signal.SIGTERM})
     handler.close()
 
@@ -161,7 +161,7 @@ def do_job(background, job, *, cancel_at=None):
             background.watch(record.job_id)
         elif isinstance(news, Previewed):
             record.pictures.append((now_s, news))
-        elif isinstance(news, Happened):
+        elif isinstance(news, JobChanged):
             record.events.append(news.event)
             is_there = news.event.stage == "denoise" and news.event.done >= (cancel_at or 1e9)
             if is_there and not record.cancelled_s:

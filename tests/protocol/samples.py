@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from protocol import messages as m
-from protocol.jobs import (
+from protocol.messages.jobs import (
     BlobId,
     Conditions,
     DepthFiles,

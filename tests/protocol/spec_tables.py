@@ -8,9 +8,10 @@ import typing
 import msgspec
 
 from backend.worker.failures import FAILURES
-from protocol import jobs, limits, messages
+from protocol import limits, messages
 from protocol.errors import ERRORS
-from protocol.jobs import MOVES, JobState
+from protocol.messages import jobs
+from protocol.messages.jobs import MOVES, JobState
 
 PARTS = [
     *(messages.Limits, messages.EngineInfo, messages.EstimatorInfo),

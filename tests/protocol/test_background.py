@@ -8,10 +8,10 @@ import time
 import pytest
 
 from protocol.background import BackgroundClient
+from protocol.client.news import Connected, Disconnected, Done, Failed, JobChanged, Progress
 from protocol.errors import NotReachable, UnknownJob, WrongServerKey
-from protocol.jobs import Generate, JobState
 from protocol.keys import make_key_pair
-from protocol.news import Connected, Disconnected, Done, Failed, Happened, Progress
+from protocol.messages.jobs import Generate, JobState
 from protocol.testing import FakeServer, Proxy, free_port
 from protocol.wire import Address
 
@@ -99,11 +99,11 @@ def test_a_transfer_that_was_dropped_before_it_began_is_not_done(server, file, t
 def test_events_are_told_until_the_job_is_over(background, server):
     info = wait_for(background, Done, token=background.submit(JOB, key="a")).value
     background.watch(info.job_id)
-    assert wait_for(background, Happened).event.state is JobState.QUEUED
+    assert wait_for(background, JobChanged).event.state is JobState.QUEUED
     server.jobs.advance(info.job_id, JobState.RUNNING)
-    assert wait_for(background, Happened).event.state is JobState.RUNNING
+    assert wait_for(background, JobChanged).event.state is JobState.RUNNING
     server.jobs.advance(info.job_id, JobState.DONE)
-    assert wait_for(background, Happened).event.state is JobState.DONE
+    assert wait_for(background, JobChanged).event.state is JobState.DONE
 
 
 def test_c1_it_keeps_trying_until_the_server_is_there(tmp_path):
@@ -148,13 +148,13 @@ def test_watching_goes_on_after_the_server_was_restarted(tmp_path):
     ):
         info = wait_for(background, Done, token=background.submit(JOB, key="a")).value
         wait_for(background, Done, token=background.watch(info.job_id))
-        assert wait_for(background, Happened).event.sequence == 1
+        assert wait_for(background, JobChanged).event.sequence == 1
         server.stop()
         wait_for(background, Disconnected)
         server.jobs.advance(info.job_id, JobState.RUNNING)
         with FakeServer(tmp_path, ports=ports, jobs=server.jobs):
             wait_for(background, Connected)
-            assert wait_for(background, Happened).event.sequence == 2
+            assert wait_for(background, JobChanged).event.sequence == 2
 
 
 def test_a_command_given_while_disconnected_is_done_once_there_is_a_server(tmp_path):

@@ -23,8 +23,8 @@ from protocol.errors import (
     TooLarge,
     UnknownType,
 )
-from protocol.jobs import BlobId, JobInfo, JobState
 from protocol.limits import CHUNK_BYTES_MOST, CONTROL_BYTES, DATA_HEADER_BYTES
+from protocol.messages.jobs import BlobId, JobInfo, JobState
 
 from .samples import BLOB, CONTROL, DATA, HELLO, INFO, as_map, shot
 from .spec_tables import table_of

@@ -7,7 +7,7 @@ import pytest
 
 from protocol.codec import decode_control
 from protocol.errors import InvalidArgument, InvalidMessage
-from protocol.refusal_words import words_for
+from protocol.messages.refusal_words import words_for
 
 SHOT = {
     "kind": "shot",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from protocol.errors import InvalidArgument
-from protocol.jobs import BlobId, Generate
+from protocol.messages.jobs import BlobId, Generate
 from protocol.trajectory import check_job, pack_trajectory, unpack_trajectory
 
 from .samples import BLOB, RECONSTRUCT, arrays, shot, trajectory

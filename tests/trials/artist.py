@@ -16,8 +16,8 @@ import msgspec
 
 from protocol.client import Client
 from protocol.errors import ProtocolError, UnknownJob
-from protocol.jobs import FINAL_STATES, JobState
 from protocol.keys import KeyPair
+from protocol.messages.jobs import FINAL_STATES, JobState
 from protocol.wire import Address
 from tests.faults.rig import QUICK
 from tests.faults.small_jobs import reconstruction

@@ -15,8 +15,8 @@ import msgspec
 import zmq
 
 from protocol.client import Client
-from protocol.jobs import BlobId, JobState
 from protocol.keys import KeyPair
+from protocol.messages.jobs import BlobId, JobState
 from protocol.wire import Address
 from tests.faults.rig import QUICK
 from tests.faults.small_jobs import reconstruction

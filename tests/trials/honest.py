@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from protocol.client import Client
-from protocol.jobs import JobState
+from protocol.messages.jobs import JobState
 from tests.faults.rig import QUICK
 from tests.faults.small_jobs import reconstruction
 

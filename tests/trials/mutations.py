@@ -10,11 +10,11 @@ import msgspec
 
 from protocol import codec
 from protocol import messages as m
-from protocol.jobs import BlobId
+from protocol.messages.jobs import BlobId
 from tests.protocol import samples
 
 if TYPE_CHECKING:
-    from protocol.jobs import Job
+    from protocol.messages.jobs import Job
 
 __all__ = ["Known", "messages"]
 

@@ -19,7 +19,7 @@ import msgspec
 import psutil
 
 from protocol.errors import UnknownJob
-from protocol.jobs import FINAL_STATES, JobState
+from protocol.messages.jobs import FINAL_STATES, JobState
 from tests.faults.rig import REAL_SERVER, Rig
 from tests.faults.server_process import ROOT, ServerProcess
 

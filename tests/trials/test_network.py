@@ -14,9 +14,9 @@ import pytest
 
 from protocol.background import BackgroundClient
 from protocol.client import Client
-from protocol.jobs import JobState
+from protocol.client.news import Connected, Disconnected, Done
 from protocol.limits import WINDOW_BYTES_MOST
-from protocol.news import Connected, Disconnected, Done
+from protocol.messages.jobs import JobState
 from tests.faults.rig import Rig
 from tests.faults.small_jobs import reconstruction
 

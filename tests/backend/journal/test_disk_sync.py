@@ -13,7 +13,7 @@ from backend.errors import FolderLost
 from backend.journal.disk_sync import _Disk
 from backend.journal.journal import Journal
 from protocol.client import Client
-from protocol.jobs import BlobId, DepthFiles, JobState, Reconstruct, Source
+from protocol.messages.jobs import BlobId, DepthFiles, JobState, Reconstruct, Source
 from tests.backend.conftest import OWNER, PATIENCE_S
 
 OK = ("result", "out.txt", "fine")

@@ -14,7 +14,7 @@ from backend.errors import FolderInUse, JournalTooNew
 from backend.journal.file import JOURNAL_NAME
 from backend.journal.journal import Change, Journal
 from protocol.errors import DiskFull, IdempotencyConflict, UnknownJob
-from protocol.jobs import MOVES, BlobId, Generate, JobState
+from protocol.messages.jobs import MOVES, BlobId, Generate, JobState
 
 ROOT = Path(__file__).parents[3]
 BLOB = BlobId("a" * 64, 5)

@@ -18,7 +18,7 @@ from backend.journal.file import JOURNAL_NAME
 from backend.journal.journal import Change, Journal
 from backend.journal.lost_commits import lost_commits
 from protocol.errors import Busy, DiskFull, UnknownJob
-from protocol.jobs import BlobId, Generate, JobState
+from protocol.messages.jobs import BlobId, Generate, JobState
 
 ROOT = Path(__file__).parents[3]
 RESULT = BlobId("b" * 64, 7)
@@ -66,7 +66,7 @@ def job_of(number: int, size: int = 0) -> Generate:
 def big_job(number: int, size: int = 100_000):
     """One whose body has so many bytes."""
     blob = BlobId(f"{number:064x}", 5)
-    from protocol.jobs import DepthFiles, Shot, Source, TrajectoryArrays
+    from protocol.messages.jobs import DepthFiles, Shot, Source, TrajectoryArrays
 
     path = TrajectoryArrays(2, 16, 16, os.urandom(size), b"")
     return Shot(Source(blob, "a.mp4", DepthFiles([blob])), path, seed=number)

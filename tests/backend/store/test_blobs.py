@@ -10,7 +10,7 @@ import pytest
 
 from backend.store.blobs import BlobStore
 from protocol.errors import ChecksumMismatch, DiskFull, UnknownBlob
-from protocol.jobs import BlobId
+from protocol.messages.jobs import BlobId
 from tests.backend.conftest import put_blob
 
 

@@ -17,7 +17,7 @@ from backend.settings import ServerSettings
 from backend.store.blobs import BlobStore
 from backend.store.uploads import UploadStore
 from protocol.errors import Busy, DiskFull, UnknownBlob
-from protocol.jobs import BlobId
+from protocol.messages.jobs import BlobId
 
 SPARE = 64 << 20  # of the disk, which the store leaves alone
 

@@ -37,7 +37,7 @@ def test_the_wheels_join_the_manifest_and_nothing_else_changes():
 
 def test_the_clients_half_is_complete_without_the_rest(staged):
     """In a Python without bpy: the protocol's client, from the laid out files alone."""
-    assert not list(staged.rglob("testing")) + list(staged.rglob("serving"))
+    assert not list(staged.rglob("testing")) + list(staged.rglob("server"))
     code = "import protocol.background as b; print(b.__file__)"
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=staged, capture_output=True, text=True, timeout=60
@@ -46,7 +46,7 @@ def test_the_clients_half_is_complete_without_the_rest(staged):
 
 
 def test_every_source_but_the_left_out_ones_is_laid_out(staged):
-    left_out = {"packaging", "serving", "testing"}
+    left_out = {"packaging", "server", "testing"}
     sources = {
         path.relative_to(ROOT)
         for folder in FOLDERS

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.errors import ChecksumMismatch, Corrupt, DiskFull, FileChanged, InvalidMessage
-from protocol.jobs import BlobId
 from protocol.messages import Chunk, ChunkAck, ChunkAgain
+from protocol.messages.jobs import BlobId
 from protocol.transfer import FetchPlan, Receiver, Sender, blob_of, verified_bytes
 
 CHUNK = 1000
