@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .depth_pictures import measure_depth
+from .movie import measure_depth
 
 if TYPE_CHECKING:
     from ..protocol.messages import EstimatorInfo

@@ -35,7 +35,7 @@ from .errors import SettingsError
 from .presets import orbit_radius
 from .requests import ReconstructRequest
 from .results import read_reconstruction, read_summary
-from .source_camera import SolvedCamera
+from .solved_camera import SolvedCamera
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import bpy
 
 from ..ex4d.containers.frame_count import count_frames
-from .errors import MovieError
+from .depth_pictures import depth_files
+from .errors import MovieError, SettingsError
 from .movie_turn import shown_size
+from .npz_files import array_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Movie", "load_movie", "load_pictures", "movie_rate"]
+__all__ = ["Movie", "load_movie", "load_pictures", "measure_depth", "movie_rate"]
 
 
 @dataclass(frozen=True)
@@ -74,3 +76,15 @@ def load_movie(path: Path) -> Movie:
         raise MovieError(f"{path} is damaged or no movie: Blender sees no picture in it.")
     # Blender's number is the file's length at its rate
     return Movie(shown_size(path, size), count_frames(path) or n_frames)
+
+
+def measure_depth(path: Path) -> tuple[tuple[int, int], int]:
+    """Size (W, H) and frames of the depth that was chosen; zeros where they cannot be told."""
+    if path.suffix.lower() == ".npz":
+        shape = array_shape(path, "depth")
+        return ((shape[2], shape[1]), shape[0]) if len(shape) == 3 else ((0, 0), 0)
+    try:
+        files = depth_files(path)
+        return load_pictures(files).size, len(files)
+    except (MovieError, SettingsError, OSError):
+        return (0, 0), 0

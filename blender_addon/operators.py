@@ -24,14 +24,13 @@ from .movie import load_movie, load_pictures
 from .operator_base import Ex4dOperator, OnceOperator
 from .project import holds_work, mesh_name_of, new_folder
 from .readiness import (
-    ENGINES,
     final_settings,
     seed_of,
     why_no_reconstruction,
     why_no_render,
     why_no_server,
 )
-from .requests import ReconstructRequest, RenderRequest
+from .requests import ENGINES, ReconstructRequest, RenderRequest
 from .scene_parts import PARTS, part_texts
 from .session import session
 from .shot_start import first_frame_of_clip, first_solved_frame, mesh_start

@@ -21,7 +21,7 @@ from .requests import ReconstructRequest, RenderRequest
 from .scene_import import ShotSettings, import_shot
 from .scene_parts import set_scene_parts
 from .shot_start import inside_text
-from .source_camera import SolvedCamera
+from .solved_camera import SolvedCamera
 from .start_objects import hide_start_cube
 from .surroundings import show_surroundings
 from .take_placement import ArrivedTakes, place_take

@@ -17,14 +17,13 @@ from .endpoint import why_offline
 from .errors import SettingsError
 from .extension import preferences
 from .mesh_files import why_no_source
-from .requests import FinalSettings
+from .requests import ENGINES, FinalSettings
 from .words import panel_words
 
 if TYPE_CHECKING:
     from .connection import Connection
 
 __all__ = [
-    "ENGINES",
     "final_settings",
     "seed_of",
     "why_no_clip",
@@ -36,7 +35,6 @@ __all__ = [
 ]
 
 _FEWEST = 2  # frames of a clip
-ENGINES = {"DRAFT": "preview", "FINAL": "wan"}
 
 
 def why_no_server(endpoint: str, connection: Connection | None = None) -> str:

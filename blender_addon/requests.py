@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "ENGINES",
     "CleaningSettings",
     "ClipSource",
     "FinalSettings",
@@ -24,6 +25,8 @@ __all__ = [
     "request_from",
     "stored",
 ]
+
+ENGINES = {"DRAFT": "preview", "FINAL": "wan"}  # by the quality that the panel names
 
 
 def new_key() -> str:

@@ -27,7 +27,7 @@ from .shot_cameras import keep_still, make_shot_camera, make_source_camera
 from .shot_materials import movie_of, put_materials, replaceable_material
 from .shot_parts import TAG, ShotParts, new_part, parts_named, remember_parts, users_of
 from .shot_start import CACHE_MODIFIER
-from .source_camera import unkey_root
+from .source_camera import key_root, unkey_root
 from .source_frames import keep_points_sharp
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .cache_files import CacheFiles
     from .played_pictures import PlayedPictures
     from .reconstruction import Reconstruction
-    from .source_camera import SolvedCamera
+    from .solved_camera import SolvedCamera
 
 __all__ = ["ImportedShot", "ShotSettings", "import_shot"]
 
@@ -112,7 +112,7 @@ def _move_root(root: bpy.types.Object, settings: ShotSettings) -> tuple[str, ...
     """Let the mesh object move with the solved camera, or stand."""
     if settings.solved is None:
         unkey_root(root)
-    elif not settings.solved.move(root, settings.first_frame):
+    elif not key_root(root, settings.solved, settings.first_frame):
         return (_KEPT,)
     return ()
 

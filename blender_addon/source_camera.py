@@ -3,7 +3,6 @@ its path, taken from a camera that was solved."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -21,86 +20,49 @@ from .camera_state import (
     view_layer_of,
 )
 from .compat import fcurves_of, own_action
-from .errors import SettingsError
 from .made_state import curve_state, is_as_made, note_as_made
-from .npz_files import read_arrays
+from .solved_camera import SolvedCamera
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 __all__ = [
-    "SolvedCamera",
+    "key_root",
     "place_source_camera",
     "sample_solved_camera",
     "unkey_root",
 ]
 
-_LARGEST_BYTES = 1 << 28  # of a file; hours of film have less
 _KEYED = ("lens", "shift_x", "shift_y")
 _ROOT_PATHS = ("location", "rotation_quaternion")
 _ALL_ROOT_PATHS = (*_ROOT_PATHS, "rotation_euler", "rotation_axis_angle", "rotation_mode")
 
 
-@dataclass(frozen=True)
-class SolvedCamera:
-    """The source camera's own path in the scene, and its lens."""
+def key_root(root: bpy.types.Object, solved: SolvedCamera, first_frame: int) -> bool:
+    """Key the mesh object so that each frame's mesh lies where the camera saw it.
 
-    camera_to_world: np.ndarray  # float64 [N, 4, 4], rigid, Blender's axes
-    intrinsics: np.ndarray  # float64 [N, 3, 3], pixels of `size`, centres at +0.5
-    size: tuple[int, int]  # (W, H) of the clip
-
-    @classmethod
-    def read(cls, path: Path) -> SolvedCamera:
-        """Read what `write` wrote. Raises SettingsError for a file that is no such path."""
-        names = ("camera_to_world", "intrinsics", "size")
-        arrays = read_arrays(
-            path, names, what="solved camera", most_bytes=_LARGEST_BYTES, needed=names
-        )
-        poses, lenses, size = (arrays[name] for name in names)
-        n_frames = len(poses) if poses.ndim else 0
-        if (
-            poses.shape != (n_frames, 4, 4)
-            or lenses.shape != (n_frames, 3, 3)
-            or size.shape != (2,)
-        ):
-            raise SettingsError(f"{path} is no solved camera: its arrays do not fit together.")
-        return cls(poses, lenses, (int(size[0]), int(size[1])))
-
-    def write(self, path: Path) -> None:
-        """Keep it in a file."""
-        np.savez(
-            path,
-            camera_to_world=self.camera_to_world,
-            intrinsics=self.intrinsics,
-            size=np.array(self.size),
-        )
-
-    def move(self, root: bpy.types.Object, first_frame: int) -> bool:
-        """Key the mesh object so that each frame's mesh lies where the camera saw it.
-
-        Its scale and parent stay. What moves the parent or is keyed otherwise afterwards is the
-        artist's placing of the whole: keys come anew where the last ones were. False: these were
-        edited, and stay.
-        """
-        into_channels = _channels_of(root)
-        if into_channels is None:
-            return False
-        root.rotation_mode = "QUATERNION"
-        before = None
-        for offset, pose in enumerate(self.camera_to_world @ np.linalg.inv(SOURCE_CAMERA)):
-            turn, place = _quaternion_of(into_channels @ pose), into_channels @ pose[:, 3]
-            if before is not None and turn.dot(before) < 0:
-                turn.negate()  # the same turn, the short way from the last
-            root.location, root.rotation_quaternion, before = place[:3], turn, turn
-            for name in _ROOT_PATHS:
-                root.keyframe_insert(name, frame=first_frame + offset)
-        for curve in fcurves_of(root):
-            if curve.data_path in _ROOT_PATHS:
-                for point in curve.keyframe_points:
-                    point.interpolation = "LINEAR"
-        note_as_made(root, _motion_state(root))
-        return True
+    Its scale and parent stay. What moves the parent or is keyed otherwise afterwards is the
+    artist's placing of the whole: keys come anew where the last ones were. False: these were
+    edited, and stay.
+    """
+    into_channels = _channels_of(root)
+    if into_channels is None:
+        return False
+    root.rotation_mode = "QUATERNION"
+    before = None
+    for offset, pose in enumerate(solved.camera_to_world @ np.linalg.inv(SOURCE_CAMERA)):
+        turn, place = _quaternion_of(into_channels @ pose), into_channels @ pose[:, 3]
+        if before is not None and turn.dot(before) < 0:
+            turn.negate()  # the same turn, the short way from the last
+        root.location, root.rotation_quaternion, before = place[:3], turn, turn
+        for name in _ROOT_PATHS:
+            root.keyframe_insert(name, frame=first_frame + offset)
+    for curve in fcurves_of(root):
+        if curve.data_path in _ROOT_PATHS:
+            for point in curve.keyframe_points:
+                point.interpolation = "LINEAR"
+    note_as_made(root, _motion_state(root))
+    return True
 
 
 def _channels_of(root: bpy.types.Object) -> np.ndarray | None:

@@ -6,7 +6,7 @@ import os.path
 from typing import TYPE_CHECKING
 
 from ..ex4d.files.picture_names import is_picture
-from .readiness import ENGINES
+from .requests import ENGINES
 
 if TYPE_CHECKING:
     from .depth_properties import Ex4dDepth

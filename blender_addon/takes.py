@@ -15,8 +15,7 @@ from .clip_source import show_source
 from .errors import SettingsError
 from .file_paths import files_in_use
 from .paths import found_path
-from .readiness import ENGINES
-from .requests import render_request_from
+from .requests import ENGINES, render_request_from
 from .take_camera import camera_of_take, mesh_of_source
 from .take_files import TAKE_FILE
 from .take_strips import remove_strips

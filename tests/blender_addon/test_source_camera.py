@@ -11,8 +11,9 @@ from bpy_extras.object_utils import world_to_camera_view  # noqa: E402
 from extension.blender_addon.axes import BLENDER_FROM_OPENCV  # noqa: E402
 from extension.blender_addon.camera import sample_camera  # noqa: E402
 from extension.blender_addon.errors import CameraError  # noqa: E402
+from extension.blender_addon.solved_camera import SolvedCamera  # noqa: E402
 from extension.blender_addon.source_camera import (  # noqa: E402
-    SolvedCamera,
+    key_root,
     sample_solved_camera,
     unkey_root,
 )
@@ -69,7 +70,7 @@ def in_world(root, points):
 def test_the_mesh_lies_where_the_solved_camera_saw_it(shot):
     scene, solved, _, root = shot
     sampled = sample_solved_camera(scene, solved, FRAMES, SIZE)
-    sampled.move(root, first_frame=FRAMES[0])
+    key_root(root, sampled, FRAMES[0])
     random = np.random.default_rng(1)
     for offset, frame in enumerate(FRAMES):
         scene.frame_set(frame)
@@ -82,7 +83,7 @@ def test_what_is_sent_of_another_camera_is_what_blender_sees(shot):
     """The source camera's path and the new camera's share one world."""
     scene, solved, other, root = shot
     sampled = sample_solved_camera(scene, solved, FRAMES, SIZE)
-    sampled.move(root, first_frame=FRAMES[0])
+    key_root(root, sampled, FRAMES[0])
     path = sample_camera(scene, other, root, FRAMES)
     random = np.random.default_rng(2)
     np.testing.assert_allclose(path.source_extrinsics[0], np.eye(4), atol=1e-6)
@@ -106,7 +107,7 @@ def test_a_mesh_that_stands_still_has_no_source_path(shot):
 
 def test_a_mesh_stands_still_again_without_the_solved_camera(shot):
     scene, solved, _, root = shot
-    sample_solved_camera(scene, solved, FRAMES, SIZE).move(root, FRAMES[0])
+    key_root(root, sample_solved_camera(scene, solved, FRAMES, SIZE), FRAMES[0])
     unkey_root(root)
     assert root.animation_data is None or root.animation_data.action is None
     scene.frame_set(15)
@@ -127,7 +128,7 @@ def test_turns_go_the_short_way(shot):
     for frame in FRAMES:
         solved.rotation_euler = (1.5, 0, 0.6 * (frame - FRAMES[0]))
         solved.keyframe_insert("rotation_euler", frame=frame)
-    sample_solved_camera(scene, solved, FRAMES, SIZE).move(root, FRAMES[0])
+    key_root(root, sample_solved_camera(scene, solved, FRAMES, SIZE), FRAMES[0])
     for frame in FRAMES[:-1]:
         axes = []
         for subframe in (0.0, 0.5, 1.0):
