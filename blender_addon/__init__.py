@@ -8,7 +8,7 @@ def register() -> None:
     another add-on prevents that, say so in their place."""
     import bpy
 
-    from . import stand_in
+    from .ui import stand_in
 
     try:
         classes = _classes()
@@ -18,7 +18,9 @@ def register() -> None:
             raise
         stand_in.register(sentence)
         return
-    from . import menus, properties, session
+    from . import session
+    from .scene import properties
+    from .ui import menus
 
     for class_ in classes:
         bpy.utils.register_class(class_)
@@ -31,12 +33,14 @@ def unregister() -> None:
     """Stop all work at once and take everything out; jobs go on at the server."""
     import bpy
 
-    from . import stand_in
+    from .ui import stand_in
 
     if stand_in.is_registered():
         stand_in.unregister()
         return
-    from . import menus, properties, session
+    from . import session
+    from .scene import properties
+    from .ui import menus
 
     session.stop()
     menus.remove_menus()
@@ -47,7 +51,8 @@ def unregister() -> None:
 
 def _classes() -> tuple[type, ...]:
     """In the order in which they need each other."""
-    from . import (
+    from .scene import properties
+    from .ui import (
         camera_operators,
         clip_operators,
         file_operators,
@@ -56,7 +61,6 @@ def _classes() -> tuple[type, ...]:
         panels,
         path_operators,
         preferences,
-        properties,
         take_operators,
         view_operators,
     )

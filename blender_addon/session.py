@@ -10,25 +10,25 @@ import bpy
 
 from ..ex4d.version import __version__
 from .compat import show_in_sequencer
-from .connection import Connection, LinkState
-from .endpoint import address_of, why_offline
 from .errors import AddonError, SettingsError
 from .extension import preferences, user_folder
-from .ledger import Ledger
-from .moved_paths import MovedPaths
-from .placement import Placement
-from .preview_pictures import PreviewPictures
-from .runner import JobRunner
-from .startup_file import StartupFile
-from .status_bar import StatusBar
-from .strip_colors import StripColors
-from .tasks import TaskState
-from .unsaved_files import UnsavedFiles
+from .jobs.connection import Connection, LinkState
+from .jobs.endpoint import address_of, why_offline
+from .jobs.ledger import Ledger
+from .jobs.runner import JobRunner
+from .jobs.tasks import TaskState
+from .project.moved_paths import MovedPaths
+from .project.startup_file import StartupFile
+from .project.unsaved_files import UnsavedFiles
+from .scene.placement import Placement
+from .takes.strip_colors import StripColors
+from .ui.preview_pictures import PreviewPictures
+from .ui.status_bar import StatusBar
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .tasks import Task
+    from .jobs.tasks import Task
 
 __all__ = ["Session", "redraw", "session", "start", "stop"]
 

@@ -77,6 +77,14 @@ LAYERS = {
         ("cli",),
     ),
     "protocol": (("messages",), ("transfer",), ("client", "server"), ("testing",)),
+    "blender_addon": (
+        ("jobs", "packaging"),
+        ("mesh",),
+        ("camera", "project"),
+        ("takes",),
+        ("scene",),
+        ("ui",),
+    ),
     "backend": (("journal", "worker"), ("executors", "store"), ("cli",)),
 }
 
@@ -106,3 +114,21 @@ def test_the_page_of_the_architecture_draws_the_same_layers():
     for package, layers in LAYERS.items():
         line = "; ".join(", ".join(f"`{name}`" for name in names) for names in layers)
         assert f"{package}: {line}" in " ".join(text.split()), package
+
+
+BLENDERS = {"bpy", "bl_math", "bmesh", "gpu", "imbuf", "mathutils"}
+
+
+def test_the_jobs_of_the_add_on_never_reach_blender():
+    """Not even through what they import: they run in threads, and without Blender."""
+    modules = modules_of("blender_addon")
+    waiting = [name for name in modules if folder_of(name) == "jobs"]
+    reached: dict[str, str] = {name: name for name in waiting}
+    assert len(waiting) > 10
+    while waiting:
+        module = waiting.pop()
+        for name in imported_by(module, modules[module], with_types=False):
+            assert name.split(".")[0] not in BLENDERS, f"{reached[module]} imports {name}"
+            if name in modules and name not in reached:
+                reached[name] = f"{reached[module]} <- {name}"
+                waiting.append(name)

@@ -20,7 +20,7 @@ _PLACE = {"submodule_search_locations": [str(ROOT)]}
 _SPEC = importlib.util.spec_from_file_location("extension", ROOT / "__init__.py", **_PLACE)
 sys.modules["extension"] = importlib.util.module_from_spec(_SPEC)
 
-from extension.blender_addon.reconstruction import Reconstruction  # noqa: E402
+from extension.blender_addon.jobs.reconstruction import Reconstruction  # noqa: E402
 
 
 def hole_vertices(depth, intrinsics, border_depth):
@@ -141,8 +141,8 @@ def make_movie(tmp_path, scene):
 def small(scene, random_reconstruction, make_movie, tmp_path):
     """Import a 24x16 clip of 10 frames at scene frame 11; returns a function that imports it
     (again)."""
-    from extension.blender_addon.cache_files import write_cache
-    from extension.blender_addon.scene_import import ShotSettings, import_shot
+    from extension.blender_addon.jobs.cache_files import write_cache
+    from extension.blender_addon.scene.scene_import import ShotSettings, import_shot
 
     clip = random_reconstruction(n_frames=10)
     movie = make_movie()

@@ -7,8 +7,8 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
 
-from extension.blender_addon.holes import HOLES_MODIFIER  # noqa: E402
-from extension.blender_addon.shot_parts import parts_of  # noqa: E402
+from extension.blender_addon.mesh.holes import HOLES_MODIFIER  # noqa: E402
+from extension.blender_addon.mesh.shot_parts import parts_of  # noqa: E402
 
 from tests.blender_addon.dumps import changed, dump  # noqa: E402
 from tests.blender_addon.rigs import copied, keyed, values_of  # noqa: E402

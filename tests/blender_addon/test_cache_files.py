@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from extension.blender_addon.cache_files import check_cache, write_cache
 from extension.blender_addon.errors import CacheError
-from extension.blender_addon.reconstruction import STRIDES
+from extension.blender_addon.jobs.cache_files import check_cache, write_cache
+from extension.blender_addon.jobs.reconstruction import STRIDES
 
 
 @pytest.mark.parametrize("stride", STRIDES)

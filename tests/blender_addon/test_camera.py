@@ -9,11 +9,11 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
 
-from extension.blender_addon.camera import render_size, sample_camera  # noqa: E402
+from extension.blender_addon.camera.keyframes import apply_path  # noqa: E402
+from extension.blender_addon.camera.sampling import render_size, sample_camera  # noqa: E402
+from extension.blender_addon.camera.source_camera import place_source_camera  # noqa: E402
 from extension.blender_addon.errors import CameraError  # noqa: E402
-from extension.blender_addon.keyframes import apply_path  # noqa: E402
 from extension.blender_addon.presets import preset_path  # noqa: E402
-from extension.blender_addon.source_camera import place_source_camera  # noqa: E402
 
 from tests.blender_addon.rigs import add  # noqa: E402
 

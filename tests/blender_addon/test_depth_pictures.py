@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("OpenEXR", reason="compares with the library's reader of depth")
-from extension.blender_addon.depth_pictures import depth_files
 from extension.blender_addon.errors import SettingsError
+from extension.blender_addon.jobs.depth_pictures import depth_files
 
 from ex4d.depth.sequence import find_pictures
 

@@ -10,12 +10,12 @@ import pytest
 bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
 
 from extension.blender_addon.axes import BLENDER_FROM_OPENCV  # noqa: E402
-from extension.blender_addon.cache_files import cached_positions, write_cache  # noqa: E402
-from extension.blender_addon.camera import render_size, sample_camera  # noqa: E402
+from extension.blender_addon.camera.keyframes import apply_path  # noqa: E402
+from extension.blender_addon.camera.sampling import render_size, sample_camera  # noqa: E402
 from extension.blender_addon.compat import fcurves_of  # noqa: E402
-from extension.blender_addon.keyframes import apply_path  # noqa: E402
+from extension.blender_addon.jobs.cache_files import cached_positions, write_cache  # noqa: E402
 from extension.blender_addon.presets import EASINGS, orbit_radius, preset_path  # noqa: E402
-from extension.blender_addon.scene_import import ShotSettings, import_shot  # noqa: E402
+from extension.blender_addon.scene.scene_import import ShotSettings, import_shot  # noqa: E402
 
 from tests.blender_addon import rigs  # noqa: E402
 from tests.blender_addon.rigs import keyed, values_of  # noqa: E402

@@ -10,10 +10,10 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
 
-from extension.blender_addon.cache_files import write_cache  # noqa: E402
-from extension.blender_addon.camera import sample_camera  # noqa: E402
-from extension.blender_addon.reconstruction import Reconstruction  # noqa: E402
-from extension.blender_addon.scene_import import ShotSettings, import_shot  # noqa: E402
+from extension.blender_addon.camera.sampling import sample_camera  # noqa: E402
+from extension.blender_addon.jobs.cache_files import write_cache  # noqa: E402
+from extension.blender_addon.jobs.reconstruction import Reconstruction  # noqa: E402
+from extension.blender_addon.scene.scene_import import ShotSettings, import_shot  # noqa: E402
 
 pytestmark = pytest.mark.blender
 

@@ -7,8 +7,8 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
 
-from extension.blender_addon.camera import sample_camera  # noqa: E402
-from extension.blender_addon.keyframes import apply_path  # noqa: E402
+from extension.blender_addon.camera.keyframes import apply_path  # noqa: E402
+from extension.blender_addon.camera.sampling import sample_camera  # noqa: E402
 from extension.blender_addon.presets import preset_path  # noqa: E402
 
 from tests.blender_addon.dumps import changed, dump  # noqa: E402

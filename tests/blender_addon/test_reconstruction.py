@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from extension.blender_addon.errors import ReconstructionError
-from extension.blender_addon.reconstruction import STRIDES, Grid
+from extension.blender_addon.jobs.reconstruction import STRIDES, Grid
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
 
-from extension.blender_addon.camera import sample_camera  # noqa: E402
-from extension.blender_addon.camera_state import frames_restored  # noqa: E402
-from extension.blender_addon.marker_cameras import (  # noqa: E402
+from extension.blender_addon.camera.camera_state import frames_restored  # noqa: E402
+from extension.blender_addon.camera.marker_cameras import (  # noqa: E402
     bound_cameras,
     follows_markers,
     marker_camera,
     marker_note,
 )
+from extension.blender_addon.camera.sampling import sample_camera  # noqa: E402
 
 from tests.blender_addon.rigs import add  # noqa: E402
 

@@ -10,12 +10,12 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
 
-from extension.blender_addon.camera import sample_camera  # noqa: E402
+from extension.blender_addon.camera.keyframes import apply_path  # noqa: E402
+from extension.blender_addon.camera.sampling import sample_camera  # noqa: E402
 from extension.blender_addon.errors import CacheError, MovieError  # noqa: E402
-from extension.blender_addon.keyframes import apply_path  # noqa: E402
+from extension.blender_addon.jobs.reconstruction import STRIDES  # noqa: E402
 from extension.blender_addon.presets import preset_path  # noqa: E402
-from extension.blender_addon.reconstruction import STRIDES  # noqa: E402
-from extension.blender_addon.scene_import import ShotSettings, import_shot  # noqa: E402
+from extension.blender_addon.scene.scene_import import ShotSettings, import_shot  # noqa: E402
 
 pytestmark = pytest.mark.blender
 
@@ -100,7 +100,7 @@ def test_rate_and_range_change_only_when_asked(scene, small, asked):
 
 
 def test_ntsc_rates_are_exact(scene, shot):
-    from extension.blender_addon.scene_parts import set_scene_parts
+    from extension.blender_addon.scene.scene_parts import set_scene_parts
 
     set_scene_parts(scene, replace(shot, fps=Fraction(30000, 1001)), 1)
     assert scene.render.fps == 30

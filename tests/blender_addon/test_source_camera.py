@@ -9,14 +9,14 @@ bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
 
 from bpy_extras.object_utils import world_to_camera_view  # noqa: E402
 from extension.blender_addon.axes import BLENDER_FROM_OPENCV  # noqa: E402
-from extension.blender_addon.camera import sample_camera  # noqa: E402
-from extension.blender_addon.errors import CameraError  # noqa: E402
-from extension.blender_addon.solved_camera import SolvedCamera  # noqa: E402
-from extension.blender_addon.source_camera import (  # noqa: E402
+from extension.blender_addon.camera.sampling import sample_camera  # noqa: E402
+from extension.blender_addon.camera.source_camera import (  # noqa: E402
     key_root,
     sample_solved_camera,
     unkey_root,
 )
+from extension.blender_addon.errors import CameraError  # noqa: E402
+from extension.blender_addon.jobs.solved_camera import SolvedCamera  # noqa: E402
 from mathutils import Vector  # noqa: E402
 
 from tests.blender_addon.rigs import add  # noqa: E402

@@ -17,7 +17,7 @@ from extension.blender_addon.compat import (  # noqa: E402
     strips_of,
 )
 from extension.blender_addon.errors import MovieError, SequencerError  # noqa: E402
-from extension.blender_addon.strip_insertion import Take, insert_take  # noqa: E402
+from extension.blender_addon.takes.strip_insertion import Take, insert_take  # noqa: E402
 
 pytestmark = pytest.mark.blender
 
@@ -168,7 +168,7 @@ def test_a_broken_movie_changes_nothing(scene, make_movie, tmp_path, damage):
         path.unlink()
     elif damage == "picture":
         import numpy as np
-        from extension.blender_addon.cache_files import write_png
+        from extension.blender_addon.jobs.cache_files import write_png
 
         path = tmp_path / "picture.png"
         write_png(path, np.ones((48, 64), np.bool_))

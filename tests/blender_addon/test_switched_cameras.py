@@ -8,7 +8,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs pip's bpy")
 
-from extension.blender_addon.camera import render_size, sample_camera  # noqa: E402
+from extension.blender_addon.camera.sampling import render_size, sample_camera  # noqa: E402
 
 from tests.blender_addon.rigs import add, on_a_bone, on_a_moving_object, on_a_vertex  # noqa: E402
 from tests.blender_addon.test_camera import points_before, project, randomize  # noqa: E402

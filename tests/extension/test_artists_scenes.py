@@ -212,7 +212,7 @@ def folder_of(addon):
 
 def test_6_a_take_is_what_blender_renders_where_markers_switch_cameras(saved):
     saved.reconstruct(SOME)
-    scene, path = saved.bpy.context.scene, saved.part("camera_file").read_camera_file
+    scene, path = saved.bpy.context.scene, saved.part("jobs.camera_file").read_camera_file
     one, other = new_camera(saved, "A"), new_camera(saved, "B")
     other.location = (-1, -2, 0.5)
     for frame, camera in ((1, one), (5, other)):

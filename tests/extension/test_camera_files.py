@@ -105,7 +105,7 @@ def test_36_a_source_camera_is_the_solved_one(shot, tmp_path, seed, own_format):
     assert settings.camera == before
     assert settings.solved_camera.name == "kitchen source camera"
     assert settings.solved_start == 1001
-    solve = shot.part("source_camera").sample_solved_camera
+    solve = shot.part("camera.source_camera").sample_solved_camera
     got = solve(scene, settings.solved_camera, range(1001, 1001 + SOME), SIZE)
     back = shot.part("axes").world_to_camera_from_blender(got.camera_to_world)
     assert difference_px(poses, lens, back, got.intrinsics) <= 0.01
@@ -133,7 +133,7 @@ def test_36_a_hand_held_clip_goes_through_with_its_source_camera(shot, tmp_path)
     np.testing.assert_allclose(sent["source_extrinsics"], used @ np.linalg.inv(used[0]), atol=1e-5)
     take_in(shot, path)
     assert settings.camera != camera
-    first = shot.part("shot_start").mesh_start(settings.mesh)
+    first = shot.part("mesh.shot_start").mesh_start(settings.mesh)
     got = sampled(shot, settings.camera, settings.mesh, first)
     error = difference_px(sent["extrinsics"], sent["intrinsics"], got.extrinsics, got.intrinsics)
     assert error <= 0.01
@@ -145,8 +145,8 @@ def test_36_a_file_of_the_used_frames_and_a_step_of_them(shot, tmp_path):
     settings = shot.shot
     settings.start_frame, settings.stride = 4, 3
     take_in(shot, tmp_path / "used.npz", "SOLVED")
-    first = shot.part("shot_start").first_solved_frame(settings)
-    solve = shot.part("source_camera").sample_solved_camera
+    first = shot.part("mesh.shot_start").first_solved_frame(settings)
+    solve = shot.part("camera.source_camera").sample_solved_camera
     frames = range(first, first + 3 * SOME, 3)
     got = solve(shot.bpy.context.scene, settings.solved_camera, frames, SIZE)
     back = shot.part("axes").world_to_camera_from_blender(got.camera_to_world)

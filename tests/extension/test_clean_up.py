@@ -35,7 +35,9 @@ def clean_up(addon):
 
 def old_meshes(addon):
     current = addon.session
-    return addon.part("old_meshes").find_old_meshes(current.unsaved.root, current.runner.reads)
+    return addon.part("project.old_meshes").find_old_meshes(
+        current.unsaved.root, current.runner.reads
+    )
 
 
 def test_34_clean_up_names_and_deletes_what_nothing_uses(addon, project):
@@ -46,7 +48,7 @@ def test_34_clean_up_names_and_deletes_what_nothing_uses(addon, project):
     assert found.kept == ()
     clean_up(addon)
     assert full(project) == ["mesh_003"]
-    assert addon.part("mesh_files").missing_shown(addon.shot.mesh) == ""
+    assert addon.part("project.mesh_files").missing_shown(addon.shot.mesh) == ""
     addon.reconstruct(3)  # no other mesh takes the old places
     assert full(project) == ["mesh_003", "mesh_004"]
 

@@ -84,7 +84,7 @@ def test_what_the_depth_still_needs_is_said(addon, change, words):
     addon.choose_clip(SOME)
     for name, value in change.items():
         setattr(addon.shot.depth, name, value)
-    assert words in addon.part("readiness").why_no_clip(addon.shot)
+    assert words in addon.part("ui.readiness").why_no_clip(addon.shot)
     assert not addon.bpy.ops.ex4d.reconstruct.poll()
 
 
@@ -136,14 +136,14 @@ def test_depth_is_estimated_and_takes_are_rendered_with_it(addon, estimating_ser
     addon.choose_clip(SOME)
     depth.kind, depth.choice = "ESTIMATE", "depth-anything-indoor"
     assert depth.estimator == "depth-anything-indoor"
-    chosen_estimator = addon.part("depth_properties").chosen_estimator
+    chosen_estimator = addon.part("scene.depth_properties").chosen_estimator
     assert chosen_estimator(depth).name == "depth-anything-indoor"
     depth.choice = "SERVER"
     assert (depth.estimator, depth.choice) == ("", "SERVER")
     assert chosen_estimator(depth).name == "moge"
     depth.choice = "depth-anything-indoor"
     assert bpy.ops.ex4d.reconstruct(wait=True) == {"FINISHED"}
-    source = addon.part("clip_source").mesh_source(addon.shot.mesh)
+    source = addon.part("project.clip_source").mesh_source(addon.shot.mesh)
     with np.load(source.depth) as arrays:
         assert arrays["depth"].shape == (SOME, 272, 480)
         assert 0 < arrays["depth"].min() <= arrays["depth"].max() < 20.1
@@ -158,7 +158,7 @@ def test_every_estimator_shows_its_licence(addon, estimating_server):
     addon.use(estimating_server)
     addon.bpy.ops.ex4d.connect()
     addon.until(lambda: addon.session.connection.welcome, "a connection")
-    properties = addon.part("depth_properties")
+    properties = addon.part("scene.depth_properties")
     items = properties._items(addon.shot.depth, None)
     assert all(item[0] for item in items)  # without an identifier it is a heading in the menu
     for info, item in zip(properties.estimators(), items[1:], strict=True):
@@ -172,8 +172,8 @@ def test_what_is_not_for_paid_work_is_refused_when_the_preferences_say_so(addon,
     addon.until(lambda: addon.session.connection.welcome, "a connection")
     addon.choose_clip(SOME)
     addon.shot.depth.kind = "ESTIMATE"
-    readiness = addon.part("readiness")
-    infos = addon.part("depth_properties").estimators()
+    readiness = addon.part("ui.readiness")
+    infos = addon.part("scene.depth_properties").estimators()
     for info in infos:
         addon.shot.depth.estimator = info.name
         addon.preferences.only_commercial = False

@@ -28,7 +28,7 @@ part = lambda name: importlib.import_module("bl_ext.user_default.ex4d.blender_ad
 bpy.context.preferences.addons["bl_ext.user_default.ex4d"].preferences.endpoint = {endpoint!r}
 session = part("session").session()
 session.connect()
-requests = part("requests")
+requests = part("jobs.requests")
 source = requests.ClipSource({clip!r}, {clip!r})
 task = session.runner.start(requests.ReconstructRequest("big", source, {folder!r}, "scene"))
 end = time.monotonic() + 30
@@ -183,7 +183,7 @@ def test_b4_a_frozen_blender_catches_up(running, server):
     """Nothing is pumped until the server has finished, as another client sees it."""
     addon, task = running
     client = importlib.import_module(f"{addon.module}.protocol.client").Client
-    address_of, keys = addon.part("endpoint").address_of, addon.session.keys_folder
+    address_of, keys = addon.part("jobs.endpoint").address_of, addon.session.keys_folder
     with client(address_of(server.endpoint, server.server_key, keys)) as other:
         *_, last = other.attach(task.job_id, timeout_s=60)
     assert last.state.value == "done"
@@ -203,7 +203,7 @@ def test_b6_offline_opens_no_connection(addon):
     bpy = addon.bpy
     with listener("127.0.0.1") as (port, found):
         addon.choose_clip(SOME)
-        key = addon.part("endpoint").own_keys(addon.session.keys_folder).public
+        key = addon.part("jobs.endpoint").own_keys(addon.session.keys_folder).public
         addon.preferences.endpoint = f"tcp://0.0.0.0:{port}"
         addon.preferences.server_key = key
         assert not bpy.app.online_access
@@ -229,7 +229,7 @@ def test_b6_offline_opens_no_connection(addon):
 def test_b7_a_tick_with_a_thousand_pieces_of_news_is_short(running):
     """Of the thread's own time: others use the machine too."""
     addon, task = running
-    news = addon.part("run").Progress
+    news = addon.part("jobs.run").Progress
     for number in range(1000):
         addon.session.connection.client.news.put(news(-1, number, 1000))
     addon.tick()

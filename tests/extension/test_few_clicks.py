@@ -99,7 +99,7 @@ def test_37_a_movie_dropped_on_a_3d_view_is_the_clip(addon, tmp_path):
 
 def test_37_a_double_click_begins_one_thing_and_a_later_click_another(addon):
     """Blender asks operators in a window alone, so the buttons' own base is pressed here."""
-    base, operators = addon.part("operator_base"), addon.part("operators")
+    base, operators = addon.part("ui.operator_base"), addon.part("ui.operators")
     for button in (operators.EX4D_OT_reconstruct, operators.EX4D_OT_render):
         assert issubclass(button, base.OnceOperator)
         assert button.invoke is base.OnceOperator.invoke
@@ -150,7 +150,7 @@ def test_37_the_status_bar_says_what_came_in_and_is_given_back(addon, server):
 
 def test_37_f3_finds_every_step_in_a_menu(addon):
     drawn = Drawn()
-    menus = addon.part("menus")
+    menus = addon.part("ui.menus")
     menus.EX4D_MT_steps.draw(type("Menu", (), {"layout": drawn})(), addon.bpy.context)
     steps = ("open_clip", "reconstruct", "apply_preset", "render", "take_in", "connect")
     assert {f"ex4d.{step}" for step in steps} <= set(drawn.operators)
@@ -163,7 +163,7 @@ def test_37_takes_begin_with_what_tells_them_apart(addon, server):
     addon.reconstruct(num_frames=2)
     assert addon.bpy.ops.ex4d.render(wait=True) == {"FINISHED"}
     (take,) = addon.shot.takes
-    words = addon.part("take_words")
+    words = addon.part("ui.take_words")
     assert words.take_words(take).startswith("001 · Draft · ")
     assert words.take_words(take).endswith(" %")
     assert "Draft, seed 0" in draw(addon, "takes").text
@@ -171,7 +171,7 @@ def test_37_takes_begin_with_what_tells_them_apart(addon, server):
 
 
 def test_37_amounts_have_their_unit(addon):
-    shot, words = addon.shot, addon.part("take_words").amount_words
+    shot, words = addon.shot, addon.part("ui.take_words").amount_words
     said = []
     for shot.preset in ("30", "90", "180", "zoom_in"):
         said.append(words(shot))
@@ -187,7 +187,7 @@ def test_37_a_check_mark_is_for_what_the_server_can_run(addon, available, commer
 
     messages = import_module(f"{addon.module}.protocol.messages")
     info = messages.EstimatorInfo("x", "X", "depth", "MIT", commercial, available)
-    assert addon.part("depth_properties").estimator_icon(info) == icon
+    assert addon.part("scene.depth_properties").estimator_icon(info) == icon
 
 
 def test_37_the_panel_tells_the_clips_size_rate_and_frames(addon, tmp_path):
@@ -222,7 +222,7 @@ def test_37_the_panel_tells_the_depth_files_name_size_and_frames(addon, tmp_path
 
 
 def test_37_a_reason_takes_no_more_room_than_none(addon):
-    parts = addon.part("panel_parts")
+    parts = addon.part("ui.panel_parts")
     drawn = {}
     for reason in ("", "Choose a clip.", "A long reason " * 20):
         parts.draw_button(layout := Drawn(), "ex4d.reconstruct", "MESH_GRID", reason)
@@ -233,7 +233,7 @@ def test_37_a_reason_takes_no_more_room_than_none(addon):
 def test_37_a_scene_with_work_is_asked_for_each_part_with_its_numbers(addon, server):
     addon.use(server)
     bpy = addon.bpy
-    scene, parts = bpy.context.scene, addon.part("scene_parts")
+    scene, parts = bpy.context.scene, addon.part("scene.scene_parts")
     scene.collection.objects.link(bpy.data.objects.new("work", None))
     scene.render.fps, scene.frame_end, scene.render.resolution_x = 30, 99, 640
     scene.view_settings.view_transform = "AgX"

@@ -81,7 +81,7 @@ def test_every_module_of_the_zip_can_be_imported(blender, extension, profile):
     package = importlib.import_module(extension)
     names = [info.name for info in pkgutil.walk_packages(package.__path__, f"{extension}.")]
     assert f"{extension}.protocol.background" in names
-    assert f"{extension}.blender_addon.camera" in names
+    assert f"{extension}.blender_addon.camera.sampling" in names
     for name in names:
         assert lives_in(importlib.import_module(name), profile), name
 

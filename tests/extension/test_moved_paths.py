@@ -56,7 +56,7 @@ def test_33_saving_elsewhere_keeps_clip_depth_and_takes(project, tmp_path):
     bpy.ops.wm.read_homefile(use_empty=True)
     bpy.ops.wm.open_mainfile(filepath=str(target))
     assert found(project) == expected(tmp_path)
-    assert project.part("readiness").why_no_clip(project.shot) == ""
+    assert project.part("ui.readiness").why_no_clip(project.shot) == ""
 
 
 def test_33_a_copy_has_its_own_and_the_open_file_keeps_its_paths(project, tmp_path):

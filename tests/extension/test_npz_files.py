@@ -16,10 +16,10 @@ def reader_of(addon, name):
     """A reader of the add-on and the error that it raises."""
     errors = addon.part("errors")
     if name == "path":
-        return addon.part("flows").read_path, errors.SettingsError
+        return addon.part("jobs.flows").read_path, errors.SettingsError
     if name == "solved":
-        return addon.part("source_camera").SolvedCamera.read, errors.SettingsError
-    return addon.part("results").read_reconstruction, errors.ReconstructionError
+        return addon.part("camera.source_camera").SolvedCamera.read, errors.SettingsError
+    return addon.part("jobs.results").read_reconstruction, errors.ReconstructionError
 
 
 def cut(path):

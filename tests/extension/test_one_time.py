@@ -105,7 +105,7 @@ def test_1_a_take_has_the_camera_at_each_frames_own_time(shot):
 
 
 def test_1_stretching_is_said_to_have_no_part_in_takes(shot):
-    scene, note = shot.bpy.context.scene, shot.part("ignored_settings").ignored_note
+    scene, note = shot.bpy.context.scene, shot.part("scene.ignored_settings").ignored_note
     assert note(scene) == ""
     scene.render.frame_map_new = 200
     assert note(scene).startswith("The time stretching is ignored")

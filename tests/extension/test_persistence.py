@@ -10,7 +10,7 @@ SOME = 8  # frames
 
 
 def test_two_blenders_share_no_requests_and_the_dead_leave_theirs(addon, tmp_path):
-    ledger, requests = addon.part("ledger").Ledger, addon.part("requests")
+    ledger, requests = addon.part("jobs.ledger").Ledger, addon.part("jobs.requests")
     source = requests.ClipSource("a.mp4", "a.npz")
     first, second = ledger(tmp_path), ledger(tmp_path)
     request = requests.ReconstructRequest("a", source, "folder", "scene")

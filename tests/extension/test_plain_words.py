@@ -41,12 +41,12 @@ def test_15_a_picture_larger_than_the_server_makes_is_refused_before_it_is_sent(
 def test_15_what_a_servers_schema_refuses_reaches_the_panel_in_plain_words(addon, server):
     addon.use(server)
     addon.reconstruct(num_frames=2)
-    requests = addon.part("requests")
-    source = addon.part("clip_source").mesh_source(addon.shot.mesh)
+    requests = addon.part("jobs.requests")
+    source = addon.part("project.clip_source").mesh_source(addon.shot.mesh)
     wrong = SimpleNamespace(**{**source.__dict__, "fov_deg": 0.2, "solved_camera": ""})
     request = requests.ReconstructRequest("wrong", source, addon.shot.folder, "1")
     object.__setattr__(request, "source", wrong)
-    run = addon.part("run").Run(request, addon.session.connection, lambda: 0.0)
+    run = addon.part("jobs.run").Run(request, addon.session.connection, lambda: 0.0)
     addon.session.runner._runs[request.key] = run
     addon.until(lambda: run.task.over, "a refusal")
     assert run.task.text == "The job cannot be accepted: source fov deg must be at least 1."
@@ -81,7 +81,7 @@ def test_15_the_systems_errors_are_sentences(addon):
 
 
 def test_15_a_single_picture_and_what_is_no_clip_are_named(addon, tmp_path):
-    readiness, shot = addon.part("readiness"), addon.shot
+    readiness, shot = addon.part("ui.readiness"), addon.shot
     picture = addon.bpy.data.images.new("x", 64, 48)
     picture.filepath_raw, picture.file_format = str(tmp_path / "plate_0001.png"), "PNG"
     picture.save()

@@ -72,7 +72,7 @@ def test_7_pictures_come_while_a_take_runs_and_go_with_its_end(final_shot, tmp_p
 @pytest.mark.parametrize("damage", [lambda data: b"no picture", lambda data: data[:40], None])
 def test_7_what_is_no_picture_costs_nothing_else(addon, tmp_path, damage):
     """The timer goes on, and the next picture is shown."""
-    previews, tasks = addon.session.previews, addon.part("tasks")
+    previews, tasks = addon.session.previews, addon.part("jobs.tasks")
     name = tmp_path / "good.jpg"
     image = addon.bpy.data.images.new("good", 32, 16)
     image.file_format, image.filepath_raw = "JPEG", str(name)

@@ -42,7 +42,7 @@ def choose(addon, clip, depth):
 
 
 def source_of(addon, mesh=None):
-    return addon.part("clip_source").mesh_source(mesh or addon.shot.mesh)
+    return addon.part("project.clip_source").mesh_source(mesh or addon.shot.mesh)
 
 
 def moved_footage(addon, project, tmp_path):
@@ -162,7 +162,7 @@ def test_a_note_that_somebody_overwrote_stops_neither_a_save_nor_a_look_at_paths
     addon, project, note
 ):
     addon.shot.mesh["ex4d_made_of"] = note
-    found = {one.path for one in addon.part("file_paths").file_paths()}
+    found = {one.path for one in addon.part("project.file_paths").file_paths()}
     assert str(project / "plate.mp4") in found
     assert addon.bpy.ops.wm.save_as_mainfile(filepath=str(project / "other.blend")) == {"FINISHED"}
     with pytest.raises(RuntimeError, match="does not say which clip it was made of"):

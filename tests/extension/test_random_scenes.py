@@ -41,7 +41,7 @@ class Scene:
 
     def made(self):
         """What Reconstruct has made in this scene and will set anew."""
-        parts = self.addon.part("shot_parts").parts_of(self.addon.bpy.context.scene)
+        parts = self.addon.part("mesh.shot_parts").parts_of(self.addon.bpy.context.scene)
         found = next((part for part in parts if part.mesh == self.shot.mesh), None)
         if found is None:  # another scene shows it, too: this one gets its own
             return

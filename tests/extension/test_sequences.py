@@ -77,13 +77,13 @@ def test_the_panel_measures_a_sequence(addon, plates, kind):
     shot = addon.shot
     assert (shot.is_sequence, shot.clip_frames, shot.clip_first) == (True, SOME, 1001)
     assert (shot.start_frame, shot.num_frames) == (1001, SOME)
-    assert addon.part("readiness").why_no_clip(shot) == ""
+    assert addon.part("ui.readiness").why_no_clip(shot) == ""
     shot.start_frame = 1002
     assert "The clip ends at frame 1006; these frames end at 1007" in addon.part(
         "readiness"
     ).why_no_clip(shot)
     shot.start_frame = 1000
-    assert "The clip begins at frame 1001" in addon.part("readiness").why_no_clip(shot)
+    assert "The clip begins at frame 1001" in addon.part("ui.readiness").why_no_clip(shot)
     shot.clip = str(SHOT / "input.mp4")
     assert (shot.is_sequence, shot.start_frame, shot.clip_first) == (False, 0, 0)
 
@@ -184,7 +184,7 @@ def test_a_gap_is_named_and_other_places_of_the_number_are_played(addon, server,
     assert min(errors) == errors[4]
     (folder / "shot_1004_v02.png").unlink()
     addon.shot.clip = str(folder / "shot_1002_v02.png")
-    words = addon.part("readiness").why_no_clip(addon.shot)
+    words = addon.part("ui.readiness").why_no_clip(addon.shot)
     assert "frame 1004 is missing before" in words
     assert not addon.bpy.ops.ex4d.reconstruct.poll()
 

@@ -38,7 +38,7 @@ def begun(addon, server, tmp_path):
 
 
 def panel(addon):
-    paths = addon.part("moved_paths").panel_paths()
+    paths = addon.part("project.moved_paths").panel_paths()
     return [getattr(group, name) for group, name in paths]
 
 
@@ -49,9 +49,9 @@ def test_a_new_file_finds_clip_depth_mesh_and_takes(begun):
     for path in panel(begun):
         assert Path(path).is_absolute()
         assert Path(path).exists()
-    assert begun.part("mesh_files").missing_shown(begun.shot.mesh) == ""
-    assert begun.part("mesh_files").why_no_source(begun.shot.mesh) == ""
-    assert (begun.part("takes").folder_of_take(begun.shot.takes[0]) / "result.mp4").is_file()
+    assert begun.part("project.mesh_files").missing_shown(begun.shot.mesh) == ""
+    assert begun.part("project.mesh_files").why_no_source(begun.shot.mesh) == ""
+    assert (begun.part("takes.takes").folder_of_take(begun.shot.takes[0]) / "result.mp4").is_file()
     assert bpy.ops.ex4d.render(wait=True) == {"FINISHED"}
 
 
@@ -78,4 +78,4 @@ def test_nothing_is_copied_where_the_start_file_is_saved_from_a_file_without_a_p
     addon.bpy.ops.wm.save_homefile()
     (Path(addon.bpy.utils.user_resource("CONFIG")) / "startup.blend").unlink()
     assert [path.name for path in tmp_path.iterdir()] == ["work"]
-    assert addon.part("mesh_files").missing_shown(addon.shot.mesh) == ""
+    assert addon.part("project.mesh_files").missing_shown(addon.shot.mesh) == ""

@@ -41,7 +41,7 @@ def kept_by_extension(addon):
 
 def led_to_extension(addon):
     """What of the open file leads into the extension's folder."""
-    paths = addon.part("file_paths")
+    paths = addon.part("project.file_paths")
     root = addon.session.unsaved.root
     return [found for found in paths.file_paths() if paths.place_in(found.path, root)]
 
@@ -57,12 +57,12 @@ def reopen(addon, target):
 
 def is_whole(addon):
     """The mesh plays, and a take can be rendered."""
-    assert addon.part("mesh_files").missing_shown(addon.shot.mesh) == ""
-    assert addon.part("mesh_files").why_no_source(addon.shot.mesh) == ""
+    assert addon.part("project.mesh_files").missing_shown(addon.shot.mesh) == ""
+    assert addon.part("project.mesh_files").why_no_source(addon.shot.mesh) == ""
     take = addon.shot.takes[0]
-    folder = addon.part("takes").folder_of_take(take)
+    folder = addon.part("takes.takes").folder_of_take(take)
     assert (folder / "result.mp4").is_file()
-    assert addon.part("take_files").read_take(folder)[0].folder == str(folder)
+    assert addon.part("jobs.take_files").read_take(folder)[0].folder == str(folder)
     first = positions(addon)
     addon.bpy.context.scene.frame_set(3)
     assert np.abs(positions(addon) - first).max() > 0  # it plays
@@ -222,7 +222,7 @@ def other_disk(made):
 def test_34_what_is_large_is_copied_to_another_disk_after_the_save(made, other_disk, monkeypatch):
     """Nothing leads to what is not whole; the file on disk is right in between, too."""
     bpy, unsaved = made.bpy, made.session.unsaved
-    monkeypatch.setattr(made.part("unsaved_files"), "AT_ONCE_BYTES", 0)
+    monkeypatch.setattr(made.part("project.unsaved_files"), "AT_ONCE_BYTES", 0)
     save(made, other_disk / "shot.blend")
     assert "being copied" in draw(made, "reconstruct").text
     assert len(led_to_extension(made)) > 0
@@ -244,7 +244,7 @@ def test_34_what_is_large_is_copied_to_another_disk_after_the_save(made, other_d
 
 
 def test_34_a_copy_that_is_stopped_leaves_nothing_behind(made, other_disk, monkeypatch):
-    monkeypatch.setattr(made.part("unsaved_files"), "AT_ONCE_BYTES", 0)
+    monkeypatch.setattr(made.part("project.unsaved_files"), "AT_ONCE_BYTES", 0)
     save(made, other_disk / "shot.blend")
     made.session.unsaved.late.close()
     whole = {"mesh_001", "take_001"}  # a small one may have been
@@ -263,6 +263,6 @@ def test_34_a_take_under_way_comes_in_and_moves_with_the_next_save(made, project
     assert led_to_extension(made) == []
     reopen(made, project / "shot.blend")
     assert led_to_extension(made) == []
-    take = made.part("takes").folder_of_take(made.shot.takes[1])
+    take = made.part("takes.takes").folder_of_take(made.shot.takes[1])
     assert take == project / "ex4d" / "input" / "take_002"
     assert (take / "result.mp4").is_file()

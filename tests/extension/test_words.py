@@ -110,7 +110,7 @@ def test_31_a_server_that_is_killed_is_said_to_be_away(addon, start_server):
 
 def test_what_steps_need_is_said(addon, server):
     bpy, shot = addon.bpy, addon.shot
-    readiness = addon.part("readiness")
+    readiness = addon.part("ui.readiness")
     assert readiness.why_no_clip(shot) == "Choose a clip."
     shot.clip = str(Path(__file__))
     assert readiness.why_no_clip(shot) == "test_words.py is no video that Blender can read."
@@ -146,12 +146,12 @@ def test_a_camera_that_cannot_be_is_refused_in_words(addon, server):
 
 
 def test_a_finals_settings_are_kept_and_sent(addon):
-    requests = addon.part("requests")
+    requests = addon.part("jobs.requests")
     final = requests.FinalSettings(10, 3.5, "fog", True)
     source = requests.ClipSource("a.mp4", "b.npz")
     request = requests.RenderRequest("take", source, "folder", "1", "1", 1, "Camera", "wan", final)
     assert requests.request_from(json.loads(json.dumps(requests.stored(request)))) == request
-    sent = addon.part("flows")._engine_settings(request.final)
+    sent = addon.part("jobs.flows")._engine_settings(request.final)
     given = (sent.num_inference_steps, sent.guidance_scale, sent.prompt, sent.keep_source)
     assert given == (10, 3.5, "fog", True)
-    assert addon.part("flows")._engine_settings(requests.FinalSettings()).prompt is None
+    assert addon.part("jobs.flows")._engine_settings(requests.FinalSettings()).prompt is None

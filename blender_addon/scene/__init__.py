@@ -1,0 +1,1 @@
+"""What a scene remembers of its shot, and what comes into it."""

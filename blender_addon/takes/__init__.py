@@ -1,0 +1,1 @@
+"""Finished results in the sequencer, and the cameras that made them."""
