@@ -16,7 +16,7 @@ import bpy
 
 from ..errors import SettingsError
 from .file_paths import file_paths, place_in
-from .project import folder_of
+from .folders import folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,8 +25,8 @@ from ..jobs.late_copies import AT_ONCE_BYTES, LateCopies, bytes_to_copy
 from ..jobs.take_files import TAKE_FILE
 from ..words import sentence_of
 from .file_paths import change_texts, file_paths, place_in
+from .folders import next_folder
 from .paths import stored_path
-from .project import next_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ from ..mesh.shot_start import inside_text
 from ..mesh.surroundings import show_surroundings
 from ..mesh.viewport import show_shot
 from ..project.clip_source import remember_source
+from ..project.folders import mesh_name_of
 from ..project.played_pictures import play_pictures
-from ..project.project import mesh_name_of
 from ..project.start_objects import hide_start_cube
 from ..takes.take_placement import ArrivedTakes, place_take
 from .scene_import import ShotSettings, import_shot

@@ -9,7 +9,7 @@ from ..camera.camera_import import import_new_camera, import_solved_camera
 from ..camera.sampling import render_size
 from ..errors import SettingsError
 from ..jobs.camera_file import read_camera_file
-from ..project.project import folder_of
+from ..project.folders import folder_of
 from .operator_base import Ex4dOperator
 
 __all__ = ["CLASSES"]

@@ -23,8 +23,8 @@ from ..jobs.endpoint import own_keys
 from ..jobs.requests import ENGINES, ReconstructRequest, RenderRequest
 from ..mesh.shot_start import first_frame_of_clip, first_solved_frame, mesh_start
 from ..project.clip_source import clip_source, mesh_source
+from ..project.folders import holds_work, mesh_name_of, new_folder
 from ..project.movie import load_movie, load_pictures
-from ..project.project import holds_work, mesh_name_of, new_folder
 from ..scene.scene_parts import PARTS, part_texts
 from ..session import session
 from ..words import fitting_name

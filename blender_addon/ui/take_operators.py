@@ -9,11 +9,11 @@ import bpy
 from ..errors import SettingsError
 from ..jobs.connection import LinkState
 from ..jobs.take_files import read_take
-from ..project.project import folder_of
+from ..project.folders import folder_of
 from ..session import session
+from ..takes.take import folder_of_take, remove_take, request_of, reuse_settings
 from ..takes.take_placement import place_take
 from ..takes.take_strips import conditions_shown, hide_conditions, show_conditions
-from ..takes.takes import folder_of_take, remove_take, request_of, reuse_settings
 from .operator_base import Ex4dOperator
 
 __all__ = ["CLASSES"]

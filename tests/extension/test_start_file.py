@@ -44,7 +44,7 @@ def test_the_first_result_in_the_start_file_shows_the_clip(begun, tmp_path):
 @pytest.mark.parametrize("change", ["moved", "modelled", "keyed", "lamp", "child"])
 def test_start_objects_that_were_worked_with_are_work(begun, change):
     bpy, scene = begun.bpy, begun.bpy.context.scene
-    project = begun.part("project.project")
+    project = begun.part("project.folders")
     assert not project.holds_work(scene)
     cube = scene.objects["Cube"]
     if change == "moved":

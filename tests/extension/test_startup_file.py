@@ -51,7 +51,7 @@ def test_a_new_file_finds_clip_depth_mesh_and_takes(begun):
         assert Path(path).exists()
     assert begun.part("project.mesh_files").missing_shown(begun.shot.mesh) == ""
     assert begun.part("project.mesh_files").why_no_source(begun.shot.mesh) == ""
-    assert (begun.part("takes.takes").folder_of_take(begun.shot.takes[0]) / "result.mp4").is_file()
+    assert (begun.part("takes.take").folder_of_take(begun.shot.takes[0]) / "result.mp4").is_file()
     assert bpy.ops.ex4d.render(wait=True) == {"FINISHED"}
 
 

@@ -60,7 +60,7 @@ def is_whole(addon):
     assert addon.part("project.mesh_files").missing_shown(addon.shot.mesh) == ""
     assert addon.part("project.mesh_files").why_no_source(addon.shot.mesh) == ""
     take = addon.shot.takes[0]
-    folder = addon.part("takes.takes").folder_of_take(take)
+    folder = addon.part("takes.take").folder_of_take(take)
     assert (folder / "result.mp4").is_file()
     assert addon.part("jobs.take_files").read_take(folder)[0].folder == str(folder)
     first = positions(addon)
@@ -263,6 +263,6 @@ def test_34_a_take_under_way_comes_in_and_moves_with_the_next_save(made, project
     assert led_to_extension(made) == []
     reopen(made, project / "shot.blend")
     assert led_to_extension(made) == []
-    take = made.part("takes.takes").folder_of_take(made.shot.takes[1])
+    take = made.part("takes.take").folder_of_take(made.shot.takes[1])
     assert take == project / "ex4d" / "input" / "take_002"
     assert (take / "result.mp4").is_file()
