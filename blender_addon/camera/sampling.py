@@ -6,13 +6,13 @@ the mesh object moves from frame to frame, so did the clip's camera. Pixel centr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..axes import SOURCE_CAMERA, world_to_camera_from_blender
 from ..errors import CameraError
+from ..jobs.camera_file import CameraPath
 from ..mesh.resting_mesh import mesh_at_rest
 from .camera_state import (
     SHEAR_TOLERANCE,
@@ -31,23 +31,9 @@ if TYPE_CHECKING:
 
     import bpy
 
-__all__ = [
-    "CameraPath",
-    "render_size",
-    "sample_camera",
-]
+__all__ = ["render_size", "sample_camera"]
 
 _STILL = 1e-6  # of the mesh object's matrix
-
-
-@dataclass(frozen=True)
-class CameraPath:
-    """One pose and lens for every frame."""
-
-    extrinsics: np.ndarray  # float64 [T, 4, 4], world_to_camera, OpenCV axes
-    intrinsics: np.ndarray  # float64 [T, 3, 3], pixels of `size`, centres at +0.5
-    size: tuple[int, int]  # (W, H)
-    source_extrinsics: np.ndarray | None = None  # float64 [T, 4, 4]; None: the mesh stands still
 
 
 def render_size(scene: bpy.types.Scene) -> tuple[int, int]:

@@ -4,7 +4,7 @@ of a clip, as the command line has it or as it is kept beside a mesh."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from .npz_files import read_arrays
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CameraFile", "read_camera_file"]
+__all__ = ["CameraFile", "CameraPath", "read_camera_file"]
 
 _NAMES = (
     *("extrinsics", "camera_to_world", "intrinsics", "size", "source_frames"),
@@ -30,15 +30,32 @@ _PUBLIC_CODE = np.diag([1.0, -1.0, -1.0, 1.0])  # what its paths begin with; our
 
 
 @dataclass(frozen=True)
-class CameraFile:
-    """What a file says."""
+class CameraPath:
+    """One pose and lens for every frame."""
 
     extrinsics: np.ndarray  # float64 [T, 4, 4], world_to_camera, OpenCV's axes
     intrinsics: np.ndarray  # float64 [T, 3, 3], pixels of `size`, centres at +0.5
     size: tuple[int, int]  # (W, H)
-    source_extrinsics: np.ndarray | None  # float64 [N, 4, 4]: the clip's own camera, where it moved
-    shows_other_frames: bool  # of the source than the 0th, 1st, 2nd, ...
-    is_of_source: bool  # the clip's own camera, for certain
+    source_extrinsics: np.ndarray | None = None  # float64 [N, 4, 4]; None: the clip's stood still
+
+    def write(self, path: Path) -> None:
+        """Keep it in a file, as the command line reads it, too."""
+        arrays: dict[str, Any] = {  # savez has a flag among its keywords
+            "extrinsics": self.extrinsics,
+            "intrinsics": self.intrinsics,
+            "size": np.array(self.size),
+        }
+        if self.source_extrinsics is not None:
+            arrays["source_extrinsics"] = self.source_extrinsics
+        np.savez(path, **arrays)
+
+
+@dataclass(frozen=True)
+class CameraFile(CameraPath):
+    """What a file says."""
+
+    shows_other_frames: bool = False  # of the source than the 0th, 1st, 2nd, ...
+    is_of_source: bool = False  # the clip's own camera, for certain
 
 
 def read_camera_file(path: Path, likely_size: tuple[int, int]) -> CameraFile:

@@ -7,10 +7,8 @@ For scripts `wait=True` blocks until it is done, and raises RuntimeError when it
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import bpy
-import numpy as np
 
 from ...protocol.limits import LARGEST_SIDE_PX, LEAST_SIDE_PX
 from ..camera.marker_cameras import follows_markers
@@ -163,14 +161,7 @@ class EX4D_OT_render(OnceOperator, bpy.types.Operator):
             seed,
             float(mesh["ex4d_min_face_angle"]),
         )
-        arrays: dict[str, Any] = {  # savez has a flag among its keywords
-            "extrinsics": path.extrinsics,
-            "intrinsics": path.intrinsics,
-            "size": np.array(path.size),
-        }
-        if path.source_extrinsics is not None:
-            arrays["source_extrinsics"] = path.source_extrinsics
-        np.savez(request.camera_file, **arrays)
+        path.write(request.camera_file)
         _start(request, self.wait)
         self.report({"INFO"}, f"{request.label} is under way.")
 
