@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from backend.log import JobLog
 from backend.text import without_folders
 from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS
-from ex4d.depth.estimators.ready import INSTALL, missing_packages, missing_weights
+from ex4d.depth.estimators.loading import INSTALL, missing_packages, missing_weights
 from ex4d.engines.choose import ENGINES, choose_engine
 from ex4d.errors import Ex4dError
 from protocol.messages import EngineInfo, EstimatorInfo

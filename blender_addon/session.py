@@ -15,7 +15,7 @@ from .extension import preferences, user_folder
 from .jobs.connection import Connection, LinkState
 from .jobs.endpoint import address_of, why_offline
 from .jobs.ledger import Ledger
-from .jobs.runner import JobRunner
+from .jobs.request_runner import RequestRunner
 from .jobs.tasks import TaskState
 from .project.moved_paths import MovedPaths
 from .project.startup_file import StartupFile
@@ -46,7 +46,7 @@ class Session:
         self.moved_paths = MovedPaths()
         self.startup_file = StartupFile()
         ledger = Ledger(folder / "jobs")
-        self.runner = JobRunner(self.connection, ledger, self.placement.place)
+        self.runner = RequestRunner(self.connection, ledger, self.placement.place)
         self.unsaved = UnsavedFiles(folder / "unsaved", self.placement.arrived, self.runner.reads)
         self.problem = ""  # of the settings, in words
         self.status_bar = StatusBar()

@@ -209,7 +209,7 @@ def _models(folder: Path) -> Iterator[Finding]:
 
 def _estimators(folder: Path) -> Iterator[Finding]:
     from ex4d.depth.estimators.catalogue import ESTIMATORS
-    from ex4d.depth.estimators.ready import INSTALL, missing_packages, missing_weights
+    from ex4d.depth.estimators.loading import INSTALL, missing_packages, missing_weights
     from ex4d.weights.folder import default_folder
 
     for entry in ESTIMATORS.values():

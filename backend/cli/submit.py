@@ -22,7 +22,7 @@ from backend.cli.get import fetch
 from backend.cli.link import add_link_arguments, connected, describe, send_file
 from backend.cli.watch import follow
 from backend.worker.clips import frames_of, read_clip_of
-from backend.worker.sources import lens_of, read_files
+from backend.worker.library_inputs import lens_of, read_files
 from ex4d.camera.files import read_trajectory
 from ex4d.camera.presets import PRESETS, orbit_radius, preset_path
 from ex4d.camera.trajectory import Trajectory

@@ -53,7 +53,7 @@ class LocalExecutor:
         device: str = "cpu",
         settings: ServerSettings = _USUAL,
         *,
-        runner: str = "backend.worker.tasks:TaskRunner",
+        runner: str = "backend.worker.job_runner:JobRunner",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.device = device

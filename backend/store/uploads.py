@@ -53,7 +53,7 @@ class UploadStore:
         return self._blobs.partial_path(blob, tag_of(owner_of(user)))
 
     def reserve(self, blob: BlobId, user: str) -> None:
-        """Promise room for its part until it is `stored` or `left`, within the user's share.
+        """Promise room for its part within the user's share, until that is stored or abandoned.
 
         Raises DiskFull with need and have, and Busy for one part too many; nothing was removed
         for it then.
@@ -69,7 +69,7 @@ class UploadStore:
         for part in crowded:
             self._blobs.staged.remove(part)
 
-    def left(self, blob: BlobId, user: str) -> None:
+    def note_abandoned(self, blob: BlobId, user: str) -> None:
         """Take the promise back; what is there of the part stays, and counts until it is old."""
         self._blobs.release(self.part(blob, user).name)
 
@@ -77,12 +77,12 @@ class UploadStore:
         """What its part is renamed to when it is whole and checked."""
         return self.part(blob, user).with_suffix(".whole")
 
-    def stored(self, blob: BlobId, user: str) -> None:
+    def note_stored(self, blob: BlobId, user: str) -> None:
         """Move it into the store, and give the user the right to it. Raises DiskFull."""
         # The right first: without it the file would be nobody's after a crash here.
         self._holdings.grant(owner_of(user), blob)
         self._blobs.adopt(self.final(blob, user), blob)
-        self.left(blob, user)
+        self.note_abandoned(blob, user)
 
     def open_for_reading(self, blob: BlobId, user: str) -> int:
         """A descriptor of the complete file. Raises UnknownBlob, OSError, and nothing else: a

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from backend.worker.sources import link_blob, safe_suffix
+from backend.worker.library_inputs import link_blob, safe_suffix
 from ex4d.files.budget import COMMAND_LINE, Budget
 from ex4d.files.picture_names import pattern_of
 from ex4d.video.reader import Clip, FrameRange, VideoReading, read_clip

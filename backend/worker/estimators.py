@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ex4d.depth.estimators.catalogue import DEFAULT, estimator_named
-from ex4d.depth.estimators.ready import ready_estimator
+from ex4d.depth.estimators.loading import ready_estimator
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from backend.worker.clips import link_clip, read_clip_of, shown_clip_names
-from backend.worker.sources import lens_of, library_cleaning, link_blob, read_files, safe_suffix
+from backend.worker.library_inputs import (
+    lens_of,
+    library_cleaning,
+    link_blob,
+    read_files,
+    safe_suffix,
+)
 from ex4d.conditions.scene import Scene
 from ex4d.depth.cleaning import FOR_ESTIMATES
 from ex4d.depth.estimate import estimate_depth

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Make the cache, or what is missing of it."""
     if importlib.util.find_spec("diffsynth") is None:
         raise MissingPartError('ex4d cache needs diffsynth: pip install "ex4d[wan]"')
-    from ex4d.training.cache.making import CacheJob, make_cache
+    from ex4d.training.cache.creation import CacheJob, make_cache
 
     models = arguments.models or default_folder()
     job = CacheJob(

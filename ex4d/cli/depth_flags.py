@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from ex4d.cli.console import progress_bars, say, say_fetched
 from ex4d.depth.cleaning import FOR_ESTIMATES, FOR_FILES, DepthCleaning
+from ex4d.depth.depth_files import open_depth
 from ex4d.depth.estimate import estimate_depth
 from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS, estimator_named
-from ex4d.depth.estimators.ready import ready_estimator
+from ex4d.depth.estimators.loading import ready_estimator
 from ex4d.depth.files import ClipDepth, Lens, read_depth
 from ex4d.depth.reading import VALUE_KINDS, DepthReading
 from ex4d.depth.sequence import find_pictures
-from ex4d.depth.stored import open_depth
 from ex4d.errors import UsageError
 from ex4d.files.names import names_in_words
 from ex4d.files.picture_names import is_picture
@@ -25,7 +25,7 @@ from ex4d.weights.folder import default_folder
 if TYPE_CHECKING:
     import argparse
 
-    from ex4d.depth.stored import StoredDepth
+    from ex4d.depth.depth_files import StoredDepth
     from ex4d.video.reader import Clip
 
 __all__ = [

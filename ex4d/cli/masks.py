@@ -12,11 +12,11 @@ from tqdm import tqdm
 from ex4d.cli.console import say, say_fetched
 from ex4d.cli.reading_flags import add_reading_flags
 from ex4d.depth.estimators.catalogue import ESTIMATORS
-from ex4d.depth.estimators.ready import prepare_estimator
+from ex4d.depth.estimators.loading import prepare_estimator
 from ex4d.errors import InputError, UsageError
 from ex4d.raster.cpu import available_cores
 from ex4d.training.dataset import DatasetSettings, MaskKind
-from ex4d.training.making import REJECTED_FILE, make_dataset
+from ex4d.training.dataset_creation import REJECTED_FILE, make_dataset
 from ex4d.training.tracking import COMMERCIAL_TRACKERS, TRACKERS, make_tracker
 from ex4d.training.videos import MasksJob
 from ex4d.weights.folder import default_folder
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from ex4d.training.making import Report
+    from ex4d.training.dataset_creation import Report
 
 __all__ = ["add_arguments", "run"]
 

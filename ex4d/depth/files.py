@@ -13,9 +13,9 @@ from ex4d.camera.meant_size import meant_size
 from ex4d.camera.trajectory import scale_intrinsics
 from ex4d.convention import EXACT, Convention
 from ex4d.depth.cleaning import FOR_FILES, DepthCleaning, clean_edges, limit_sky
+from ex4d.depth.depth_files import StoredDepth, open_depth
 from ex4d.depth.fill import fill_unknown, resize_depth
 from ex4d.depth.reading import FAR, DepthReading, Ends
-from ex4d.depth.stored import StoredDepth, open_depth
 from ex4d.errors import DepthError
 from ex4d.files.budget import COMMAND_LINE, Budget
 from ex4d.files.names import names_in_words

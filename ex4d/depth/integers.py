@@ -9,7 +9,7 @@ import numpy as np
 from ex4d.errors import DepthError
 from ex4d.files.budget import COMMAND_LINE, Budget
 from ex4d.pictures.claims import PictureError
-from ex4d.pictures.stored import read_stored
+from ex4d.pictures.stored_values import read_stored
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -28,7 +28,7 @@ from ex4d.pictures.exr import (
 )
 from ex4d.pictures.exr_colors import colour_channels
 from ex4d.pictures.exr_parts import read_parts
-from ex4d.pictures.stored import read_stored
+from ex4d.pictures.stored_values import read_stored
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ex4d.depth.depth_files import StoredDepth, open_depth
 from ex4d.depth.estimate import estimate_depth
-from ex4d.depth.estimators.ready import ready_estimator
+from ex4d.depth.estimators.loading import ready_estimator
 from ex4d.depth.files import ClipDepth, Lens, read_depth
-from ex4d.depth.stored import StoredDepth, open_depth
 from ex4d.errors import DepthError
 from ex4d.files.names import names_in_words
 from ex4d.training.video_files import videos_of_stem

@@ -28,16 +28,16 @@ class BlobStore(Protocol):
         ...
 
     def reserve(self, blob: BlobId, user: str) -> None:
-        """Promise room for its part until it is `stored` or `left`. Raises DiskFull, Busy."""
+        """Promise room for its part until that is stored or abandoned. Raises DiskFull, Busy."""
 
-    def left(self, blob: BlobId, user: str) -> None:
+    def note_abandoned(self, blob: BlobId, user: str) -> None:
         """Take note that its part is not written any more, and not whole."""
 
     def final(self, blob: BlobId, user: str) -> Path:
         """What its part is renamed to, in the same file system."""
         ...
 
-    def stored(self, blob: BlobId, user: str) -> None:
+    def note_stored(self, blob: BlobId, user: str) -> None:
         """Take note that it was."""
         ...
 

@@ -171,7 +171,7 @@ class Uploads:
             try:
                 if isinstance(result, Exception):
                     raise result
-                self._store.stored(blob, user)
+                self._store.note_stored(blob, user)
             except Exception as error:  # told to the client by `reply`, as every other
                 upload.is_finishing = False
                 self._fail(upload, number, error)
@@ -234,7 +234,7 @@ class Uploads:
             return
         upload.is_dropped = True
         del self._open[upload.session.user, upload.blob.sha256]
-        self._store.left(upload.blob, upload.session.user)
+        self._store.note_abandoned(upload.blob, upload.session.user)
         if (receiver := upload.receiver) is not None:
             # One without a byte is not worth keeping: anybody could leave any number (H6).
             self._disk.put_close(receiver.close if receiver.n_verified else receiver.discard)

@@ -45,14 +45,14 @@ class FolderStore:
     def reserve(self, blob: BlobId, user: str = "") -> None:
         """Nothing to promise: there is no quota."""
 
-    def left(self, blob: BlobId, user: str = "") -> None:
+    def note_abandoned(self, blob: BlobId, user: str = "") -> None:
         """Nothing to note."""
 
     def final(self, blob: BlobId, user: str = "") -> Path:
         """Where it lies when it is complete."""
         return self.blobs / blob.sha256
 
-    def stored(self, blob: BlobId, user: str = "") -> None:
+    def note_stored(self, blob: BlobId, user: str = "") -> None:
         """Nothing to note: the folder is the list."""
 
     def open_for_reading(self, blob: BlobId, user: str) -> int:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backend.worker.job_runner import _JobWatcher
 from backend.worker.messages import Failed, Finished
-from backend.worker.tasks import _JobWatcher
 from ex4d.errors import VideoError
 
 if TYPE_CHECKING:

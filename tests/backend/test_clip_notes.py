@@ -17,7 +17,7 @@ from ex4d.video.reader import FrameRange, read_clip
 from protocol.messages.jobs import Conditions, JobState, Reconstruct
 
 from .conftest import OWNER
-from .test_tasks import arrays_of, path_of, real, result, shot, source_of
+from .test_job_runner import arrays_of, path_of, real, result, shot, source_of
 
 __all__ = ["real", "shot"]  # fixtures
 

@@ -30,7 +30,7 @@ from tests.ex4d.cli.conftest import make_shot
 from tests.ex4d.depth.estimators import tiny
 
 from .conftest import OWNER
-from .test_tasks import REAL, SIZE, arrays_of, path_of, result, source_of
+from .test_job_runner import REAL, SIZE, arrays_of, path_of, result, source_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,8 +26,8 @@ from protocol.trajectory import check_job
 from tests.ex4d.video.pictures import KINDS, write_movie, write_sample, write_sequence
 
 from .conftest import OWNER
+from .test_job_runner import arrays_of, path_of, real, recon, result, shot
 from .test_server import keys, serve
-from .test_tasks import arrays_of, path_of, real, recon, result, shot
 
 __all__ = ["keys", "real", "serve", "shot"]  # fixtures
 

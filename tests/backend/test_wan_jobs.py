@@ -17,7 +17,7 @@ from tests.ex4d.cli.conftest import make_shot
 from tests.ex4d.engines.wan import tiny
 
 from .conftest import OWNER
-from .test_tasks import REAL, SIZE, arrays_of, path_of, source_of
+from .test_job_runner import REAL, SIZE, arrays_of, path_of, source_of
 
 
 @pytest.fixture(scope="module")

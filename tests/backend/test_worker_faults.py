@@ -144,7 +144,7 @@ def test_j12_a_part_that_the_settings_ask_for_and_is_not_here_is_said_without_ad
     make_service, capfd
 ):
     settings = quick_settings(rasterizer="nvdiffrast")
-    harness = make_service(runner="backend.worker.tasks:TaskRunner", settings=settings)
+    harness = make_service(runner="backend.worker.job_runner:JobRunner", settings=settings)
     harness.until(lambda: harness.executors[0].state is WorkerState.UNHEALTHY, "unhealthy")
     problem = harness.service.status().workers[0].problem
     assert "does not start: the rasterizer nvdiffrast cannot run, nvdiffrast is not" in problem

@@ -229,7 +229,7 @@ def test_b6_offline_opens_no_connection(addon):
 def test_b7_a_tick_with_a_thousand_pieces_of_news_is_short(running):
     """Of the thread's own time: others use the machine too."""
     addon, task = running
-    news = addon.part("jobs.run").Progress
+    news = addon.part("jobs.active_request").Progress
     for number in range(1000):
         addon.session.connection.client.news.put(news(-1, number, 1000))
     addon.tick()

@@ -46,10 +46,12 @@ def test_15_what_a_servers_schema_refuses_reaches_the_panel_in_plain_words(addon
     wrong = SimpleNamespace(**{**source.__dict__, "fov_deg": 0.2, "solved_camera": ""})
     request = requests.ReconstructRequest("wrong", source, addon.shot.folder, "1")
     object.__setattr__(request, "source", wrong)
-    run = addon.part("jobs.run").Run(request, addon.session.connection, lambda: 0.0)
-    addon.session.runner._runs[request.key] = run
-    addon.until(lambda: run.task.over, "a refusal")
-    assert run.task.text == "The job cannot be accepted: source fov deg must be at least 1."
+    active = addon.part("jobs.active_request").ActiveRequest(
+        request, addon.session.connection, lambda: 0.0
+    )
+    addon.session.runner._active[request.key] = active
+    addon.until(lambda: active.task.over, "a refusal")
+    assert active.task.text == "The job cannot be accepted: source fov deg must be at least 1."
 
 
 def test_15_a_lens_that_cannot_be_is_refused_with_its_numbers(addon, server, said_by):

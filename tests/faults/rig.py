@@ -43,7 +43,7 @@ QUICK = Timeouts(connect_s=3, reply_s=20, resend_s=1, stall_s=1, patience_s=20, 
 OK = ("result", "out.txt", "fine")
 FAULT_SERVER = ("-m", "tests.faults.fault_server")
 REAL_SERVER = ("-m", "ex4d", "serve")
-REAL_RUNNER = "backend.worker.tasks:TaskRunner"
+REAL_RUNNER = "backend.worker.job_runner:JobRunner"
 
 
 class Rig:

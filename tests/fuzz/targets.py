@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.settings import ServerSettings
+from ex4d.depth.depth_files import open_depth
 from ex4d.depth.exr import read_exr
 from ex4d.depth.integers import read_integers
-from ex4d.depth.stored import open_depth
 from ex4d.errors import DepthError, Ex4dError
 from ex4d.files.manifest import MANIFEST, read_manifest
 from ex4d.files.npz import read_npz

@@ -25,7 +25,7 @@ import torch
 
 from ex4d.depth.estimate import estimate_depth
 from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS
-from ex4d.depth.estimators.ready import load_estimator
+from ex4d.depth.estimators.loading import load_estimator
 from ex4d.depth.files import Lens
 from tests.ex4d.depth.estimators import tiny
 from tests.perf.depth_checkpoints import write_full_size

@@ -31,8 +31,8 @@ from backend.executors.local import LocalExecutor
 from backend.log import log_to
 from backend.server import Server
 from backend.service import JobService
-from backend.worker.sources import read_scene
-from backend.worker.tasks import TaskRunner
+from backend.worker.job_runner import JobRunner
+from backend.worker.library_inputs import read_scene
 from ex4d.camera.presets import orbit_radius, preset_path
 from ex4d.camera.trajectory import Trajectory
 from ex4d.engines.wan.engine import WanEngine
@@ -49,7 +49,7 @@ LONGEST_S = 500
 STEPS_LOG, PROFILE, TINY = "EX4D_PERF_LOG", "EX4D_PERF_PROFILE", "EX4D_PERF_TINY"
 
 
-class WanRunner(TaskRunner):
+class WanRunner(JobRunner):
     """Does jobs with random weights for those that cannot be had; notes when each part was done."""
 
     def __init__(self, device, settings):

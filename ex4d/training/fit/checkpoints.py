@@ -8,7 +8,7 @@
     RUN/samples/, RUN/tensorboard/
 
 A checkpoint's folder appears whole or not at all, also when the process is killed. There is no
-other state: what a step draws follows from the seed and its number, see `draws`.
+other state: what a step draws follows from the seed and its number, see `sample_choices`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ex4d.training.cache.files import Cache, Encoded
     from ex4d.training.fit.adapter import Adapter
-    from ex4d.training.fit.draws import Draw
+    from ex4d.training.fit.sample_choices import SampleChoice
 
 __all__ = ["AdapterModel", "Sample", "read_sample"]
 
@@ -33,11 +33,11 @@ class Sample:
     noise: Tensor  # float32, as the video
 
 
-def read_sample(cache: Cache, draw: Draw) -> Sample:
+def read_sample(cache: Cache, choice: SampleChoice) -> Sample:
     """Read what was drawn, and make its noise. Raises InputError."""
-    encoded = cache.encoded(draw.entry, draw.mask, flipped=draw.flipped)
-    noise = make_noise(tuple(encoded.video.shape), draw.noise_seed)
-    return Sample(encoded, cache.text(draw.prompt), draw.level, noise)
+    encoded = cache.encoded(choice.entry, choice.mask, flipped=choice.flipped)
+    noise = make_noise(tuple(encoded.video.shape), choice.noise_seed)
+    return Sample(encoded, cache.text(choice.prompt), choice.level, noise)
 
 
 class AdapterModel(nn.Module):

@@ -22,7 +22,6 @@ from ex4d.files.outputs import make_folder
 from ex4d.training.cache.files import Cache, read_cache
 from ex4d.training.fit.adapter import Adapter, make_adapter
 from ex4d.training.fit.base import load_base, place_base
-from ex4d.training.fit.board import Board
 from ex4d.training.fit.checkpoints import (
     RunState,
     load_optimizer,
@@ -30,11 +29,12 @@ from ex4d.training.fit.checkpoints import (
     read_state,
     save_checkpoint,
 )
-from ex4d.training.fit.draws import Draws
-from ex4d.training.fit.looking import Looks
 from ex4d.training.fit.model import AdapterModel, read_sample
+from ex4d.training.fit.sample_choices import SampleChoices
 from ex4d.training.fit.settings import CONFIG_FILE, write_config
 from ex4d.training.fit.steps import Stepper, make_accelerator
+from ex4d.training.fit.tensorboard import TensorBoardCurves
+from ex4d.training.fit.validation import Validation
 from ex4d.training.held_out import split_clips
 from ex4d.weights.folder import default_folder
 
@@ -191,9 +191,9 @@ class _Run:
     def go(self, first: int) -> None:
         """Make the steps from `first` on."""
         total, stepper = self.settings.steps, self.stepper
-        draws = Draws(self.data.cache, self.data.training, self.settings)
+        choices = SampleChoices(self.data.cache, self.data.training, self.settings)
         numbers = (number for step in range(first, total) for number in stepper.numbers(step))
-        samples = _read_ahead(self.data.cache, draws, numbers)
+        samples = _read_ahead(self.data.cache, choices, numbers)
         with contextlib.closing(samples), self._board(first) as board:
             for step in range(first, total):
                 started = time.monotonic()
@@ -207,9 +207,9 @@ class _Run:
                 if done % self.settings.sample_every == 0 or done == total:
                     self._look(done, board)
 
-    def _board(self, first: int) -> contextlib.AbstractContextManager[Board | None]:
+    def _board(self, first: int) -> contextlib.AbstractContextManager[TensorBoardCurves | None]:
         if self.accelerator.is_main_process:
-            return Board(self.folder / "tensorboard", first + 1)
+            return TensorBoardCurves(self.folder / "tensorboard", first + 1)
         return contextlib.nullcontext()
 
     def _save(self, step: int) -> None:
@@ -221,18 +221,19 @@ class _Run:
             self.listener.said("wrote", str(path))
         self.accelerator.wait_for_everyone()
 
-    def _look(self, step: int, board: Board | None) -> None:
+    def _look(self, step: int, board: TensorBoardCurves | None) -> None:
         held_out = self.data.held_out
         if not held_out:
             return
-        looks = Looks(self.accelerator, self.model, self.data.cache, held_out, self.settings)
-        loss = looks.loss()
+        cache, settings = self.data.cache, self.settings
+        validation = Validation(self.accelerator, self.model, cache, held_out, settings)
+        loss = validation.loss()
         if board is not None:
             board.add(step, {"loss/held_out": loss})
         self.listener.said("held out", f"loss {loss:.4f} after step {step}")
         if self.settings.samples:
             folder = self.folder / "samples" / f"step-{step:08}"
-            looks.write_videos(folder, self.data.files.vae)
+            validation.write_videos(folder, self.data.files.vae)
             self.listener.said("look at", str(folder))
         self.accelerator.wait_for_everyone()
 
@@ -246,12 +247,12 @@ def _curves(figures: StepFigures, seconds: float) -> dict[str, float]:
     }
 
 
-def _read_ahead(cache: Cache, draws: Draws, numbers: Iterable[int]) -> Generator[Sample]:
+def _read_ahead(cache: Cache, choices: SampleChoices, numbers: Iterable[int]) -> Generator[Sample]:
     """Read samples, the next one while the one before is worked on."""
     with ThreadPoolExecutor(1) as pool:
         waiting: deque[Future[Sample]] = deque()
         for number in numbers:
-            waiting.append(pool.submit(read_sample, cache, draws[number]))
+            waiting.append(pool.submit(read_sample, cache, choices[number]))
             if len(waiting) > 1:
                 yield waiting.popleft().result()
         for read in waiting:

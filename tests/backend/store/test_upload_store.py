@@ -48,7 +48,7 @@ def send(uploads, data: bytes, user: str) -> BlobId:
     uploads.reserve(blob, user)
     uploads.part(blob, user).write_bytes(data)
     uploads.part(blob, user).rename(uploads.final(blob, user))
-    uploads.stored(blob, user)
+    uploads.note_stored(blob, user)
     return blob
 
 
@@ -93,7 +93,7 @@ def test_h6_the_uploads_of_one_client_leave_half_of_the_room_to_others(make_uplo
         uploads.reserve(second, "mallory")
     assert refusal.value.facts["have_bytes"] == "40"
     uploads.reserve(second, "anna")
-    uploads.left(first, "mallory")
+    uploads.note_abandoned(first, "mallory")
     uploads.reserve(second, "mallory")
 
 
@@ -200,7 +200,7 @@ def begin(uploads, number: int, user: str, *, age_s: float = 0.0) -> BlobId:
     part.write_bytes(b"part")
     written_s = time.time() - age_s
     os.utime(part, (written_s, written_s))
-    uploads.left(blob, user)
+    uploads.note_abandoned(blob, user)
     return blob
 
 

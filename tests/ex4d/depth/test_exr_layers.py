@@ -6,9 +6,9 @@ import numpy as np
 import OpenEXR
 import pytest
 
+from ex4d.depth.depth_files import open_depth
 from ex4d.depth.exr import read_exr
 from ex4d.depth.files import read_depth
-from ex4d.depth.stored import open_depth
 from ex4d.errors import DepthError
 
 DEPTH = np.random.default_rng(0).uniform(1, 30, (12, 20)).astype(np.float32)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ex4d.depth.depth_files import open_depth
 from ex4d.depth.files import ClipDepth, Lens, read_depth, write_depth
-from ex4d.depth.stored import open_depth
 from ex4d.errors import DepthError
 
 DEPTH = np.full((4, 72, 128), 3, np.float32)

@@ -15,9 +15,9 @@ import pytest
 
 from backend.settings import ServerSettings
 from ex4d.conditions.files import read_conditions
+from ex4d.depth.depth_files import open_depth
 from ex4d.depth.exr import read_exr
 from ex4d.depth.integers import read_integers
-from ex4d.depth.stored import open_depth
 from ex4d.errors import DepthError, InputError, UsageError, VideoError
 from ex4d.files.budget import COMMAND_LINE, Budget
 from ex4d.files.npz import open_frames, read_npz, write_npz

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ex4d.cli.main import main
-from ex4d.training.cache.making import CacheJob, make_cache
-from ex4d.training.making import make_dataset
+from ex4d.training.cache.creation import CacheJob, make_cache
+from ex4d.training.dataset_creation import make_dataset
 from ex4d.training.videos import MasksJob
 from tests.ex4d.engines.wan import tiny
 from tests.ex4d.torch_threads import one_thread  # noqa: F401  (a fixture)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ex4d.training.dataset import DatasetSettings
-from ex4d.training.making import MasksSummary, make_dataset
+from ex4d.training.dataset_creation import MasksSummary, make_dataset
 
 if TYPE_CHECKING:
     from ex4d.training.videos import MasksJob

@@ -11,8 +11,8 @@ import torch
 from ex4d.conditions.files import write_conditions
 from ex4d.conditions.render import Conditions
 from ex4d.training.cache.files import read_cache
-from ex4d.training.fit.draws import Draws
 from ex4d.training.fit.model import read_sample
+from ex4d.training.fit.sample_choices import SampleChoices
 from ex4d.training.fit.settings import TrainSettings
 from ex4d.video.writer import read_color
 
@@ -39,7 +39,7 @@ def losses_of(cache, checkpoint=None):
     model = make_model(base=make_base(), hidden=1024)
     if checkpoint is not None:
         model.adapter.load(checkpoint, shapes_of(make_base()))
-    draws = Draws(cache, cache.entries, TrainSettings())
+    draws = SampleChoices(cache, cache.entries, TrainSettings())
     batch = [read_sample(cache, draws[number]) for number in range(2)]
     with torch.no_grad():
         return sum(model(sample).item() for sample in batch)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS, estimator_named
-from ex4d.depth.estimators.ready import missing_packages, missing_weights, ready_estimator
+from ex4d.depth.estimators.loading import missing_packages, missing_weights, ready_estimator
 from ex4d.errors import UsageError
 from ex4d.weights.download import DownloadError
 

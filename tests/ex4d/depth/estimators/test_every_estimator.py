@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ex4d.depth.estimators.catalogue import ESTIMATORS
-from ex4d.depth.estimators.ready import load_estimator
+from ex4d.depth.estimators.loading import load_estimator
 from ex4d.errors import TooLargeError, WeightsError
 
 from .conftest import frames

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ex4d.training.cache.files import Cache, CacheSettings, ClipEntry
-from ex4d.training.fit.draws import Draws, held_out_draw
+from ex4d.training.fit.sample_choices import SampleChoices, held_out_choice
 from ex4d.training.fit.settings import TrainSettings
 
 ENTRIES = tuple(
@@ -20,7 +20,7 @@ ENTRIES = tuple(
 
 def draws_of(*, flipped=True, **settings):
     shared = CacheSettings(64, 64, 9, (2, 8), flipped, "", "", "")
-    return Draws(Cache(Path(), shared, ENTRIES), ENTRIES, TrainSettings(**settings))
+    return SampleChoices(Cache(Path(), shared, ENTRIES), ENTRIES, TrainSettings(**settings))
 
 
 def test_every_epoch_shows_each_clip_once_in_an_order_of_its_own():
@@ -60,7 +60,7 @@ def test_nothing_is_flipped_where_the_cache_has_no_flipped_clips():
 
 
 def test_a_held_out_clip_is_looked_at_in_the_same_way_every_time():
-    first = [held_out_draw(0, entry) for entry in ENTRIES]
-    assert first == [held_out_draw(0, entry) for entry in ENTRIES]
+    first = [held_out_choice(0, entry) for entry in ENTRIES]
+    assert first == [held_out_choice(0, entry) for entry in ENTRIES]
     assert len({draw.level for draw in first}) > 1
     assert all(draw.prompt == draw.entry.prompt and not draw.flipped for draw in first)

@@ -37,7 +37,7 @@ from tests.ex4d.cli.conftest import make_shot
 
 from .conftest import OWNER
 
-REAL = "backend.worker.tasks:TaskRunner"
+REAL = "backend.worker.job_runner:JobRunner"
 SIZE = (64, 48)
 
 

@@ -170,7 +170,7 @@ def test_a_sheet_has_a_row_for_every_clip(job):
 
 
 def test_after_each_hundred_clips_there_is_a_sheet(job, monkeypatch):
-    monkeypatch.setattr("ex4d.training.making.CLIPS_ON_A_SHEET", 2)
+    monkeypatch.setattr("ex4d.training.dataset_creation.CLIPS_ON_A_SHEET", 2)
     for name in "abc":
         write_clip(job.input_dir, name, n_frames=10 if name == "b" else 5)
     assert CLIPS_ON_A_SHEET == 100

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from .flows import FinishedMesh, FinishedTake, Flow
     from .requests import Request
 
-__all__ = ["Run"]
+__all__ = ["ActiveRequest"]
 
 _ENDINGS = FINAL_STATES | {JobState.INTERRUPTED}  # the artist decides about an interrupted one
 
 
-class Run:
+class ActiveRequest:
     """A request under way: its flow, what that waits for, and in the end what is `finished`."""
 
     def __init__(

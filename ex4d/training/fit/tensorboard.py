@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Board"]
+__all__ = ["TensorBoardCurves"]
 
 
-class Board:
+class TensorBoardCurves:
     """Curves in a folder; those of steps from `step` on that an earlier run left are dropped.
     Use it with `with`. Raises MissingPartError."""
 
@@ -32,7 +32,7 @@ class Board:
             str(folder), purge_step=step, flush_secs=10, filename_suffix=f".{step}"
         )
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> TensorBoardCurves:
         return self
 
     def __exit__(self, *problem: object) -> None:

@@ -1,4 +1,4 @@
-"""Looks at clips that are held out: their loss, and videos that the adapter makes of them."""
+"""Validation by clips that are held out: their loss, and videos that the adapter makes of them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ex4d.engines.wan.sampling import Prompts, sample
 from ex4d.engines.wan.vae import VideoAutoencoder
 from ex4d.engines.wan.windows import Window
 from ex4d.files.outputs import make_folder
-from ex4d.training.fit.draws import held_out_draw
 from ex4d.training.fit.model import AdapterModel, Sample, read_sample
+from ex4d.training.fit.sample_choices import held_out_choice
 from ex4d.video.writer import write_video
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from ex4d.training.cache.files import Cache, ClipEntry
     from ex4d.training.fit.settings import TrainSettings
 
-__all__ = ["Looks"]
+__all__ = ["Validation"]
 
 
-class Looks:
+class Validation:
     """What is looked at: the same clips, masks and noise every time, shared by all processes."""
 
     def __init__(
@@ -43,28 +43,28 @@ class Looks:
         self._accelerator = accelerator
         self._model = model
         self._cache = cache
-        self._draws = [held_out_draw(settings.seed, entry) for entry in held_out]
+        self._choices = [held_out_choice(settings.seed, entry) for entry in held_out]
         self._settings = settings
 
     @torch.no_grad()
     def loss(self) -> float:
         """The mean loss of the clips that are held out, each at a noise level of its own."""
         total = torch.zeros((), device=self._accelerator.device)
-        for number, counts in self._shared(len(self._draws)):
-            loss = self._model(read_sample(self._cache, self._draws[number]))
+        for number, counts in self._shared(len(self._choices)):
+            loss = self._model(read_sample(self._cache, self._choices[number]))
             total += loss if counts else 0
-        return float(self._accelerator.reduce(total, "sum")) / len(self._draws)
+        return float(self._accelerator.reduce(total, "sum")) / len(self._choices)
 
     @torch.no_grad()
     def write_videos(self, folder: Path, vae_file: Path) -> None:
         """Make videos of the first clips, with the prompt of `ex4d generate`; side by side the
         conditions, what was made of them, and the truth. Raises WeightsError, OutputError."""
-        n_videos = min(self._settings.samples, len(self._draws))
+        n_videos = min(self._settings.samples, len(self._choices))
         device = self._accelerator.device
         vae = VideoAutoencoder(load_vae(vae_file, device), device)
         for number, counts in self._shared(n_videos):
-            draw = self._draws[number]
-            given = read_sample(self._cache, draw)
+            choice = self._choices[number]
+            given = read_sample(self._cache, choice)
             latents = self.generate(given)
             if not counts:
                 continue
@@ -73,8 +73,8 @@ class Looks:
             panels = [vae.decode(part.to(device), lambda done, total: None) for part in shown]
             vae.to(torch.device("cpu"))
             make_folder(folder)
-            path = folder / f"{draw.entry.name}.mp4"
-            write_video(path, np.concatenate(panels, axis=2), draw.entry.fps)
+            path = folder / f"{choice.entry.name}.mp4"
+            write_video(path, np.concatenate(panels, axis=2), choice.entry.fps)
 
     @torch.no_grad()
     def generate(self, given: Sample) -> Tensor:  # float32 [1, C, T', h, w]

@@ -15,11 +15,11 @@ from ex4d.engines.wan.sampling import make_noise
 from ex4d.engines.wan.vae import VideoAutoencoder
 from ex4d.training.cache.files import read_cache
 from ex4d.training.dataset import read_dataset
-from ex4d.training.fit.draws import held_out_draw
-from ex4d.training.fit.looking import Looks
 from ex4d.training.fit.model import Sample
+from ex4d.training.fit.sample_choices import held_out_choice
 from ex4d.training.fit.settings import TrainSettings
 from ex4d.training.fit.steps import make_accelerator
+from ex4d.training.fit.validation import Validation
 from ex4d.video.writer import read_color, read_mask
 from tests.ex4d.engines.wan import tiny
 
@@ -41,7 +41,7 @@ def model(models):
 def looks(model, cache):
     ours = read_cache(cache)
     settings = TrainSettings(sample_steps=STEPS, samples=1)
-    return Looks(make_accelerator(), model, ours, ours.entries[:1], settings)
+    return Validation(make_accelerator(), model, ours, ours.entries[:1], settings)
 
 
 def test_a_sample_is_what_the_engine_generates_from_the_same_mask_and_noise(
@@ -71,7 +71,7 @@ def test_a_sample_is_what_the_engine_generates_from_the_same_mask_and_noise(
 def test_the_loss_of_held_out_clips_is_the_same_at_every_look(looks, model, cache):
     assert looks.loss() == looks.loss()
     entry = read_cache(cache).entries[0]
-    draw = held_out_draw(0, entry)
+    draw = held_out_choice(0, entry)
     sample = Sample(
         read_cache(cache).encoded(entry, draw.mask), read_cache(cache).text(entry.prompt),
         draw.level, make_noise((1, 16, 3, 8, 8), draw.noise_seed),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import NoPlace
 from ..words import sentence_of
+from .active_request import ActiveRequest
 from .requests import RenderRequest, new_key
-from .run import Run
 from .tasks import TaskState
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     Place = Callable[[Request, FinishedMesh | FinishedTake], str]
 
-__all__ = ["JobRunner"]
+__all__ = ["RequestRunner"]
 
 _BUDGET_S = 0.003  # of a tick; Blender's main thread has other things to do
 
 
-class JobRunner:
+class RequestRunner:
     """`place` brings a finished result into Blender and returns what the artist should know; it
     raises NoPlace while there is no place for it."""
 
@@ -49,12 +49,12 @@ class JobRunner:
         self._ledger = ledger
         self._place = place
         self._clock = clock
-        self._runs = {request.key: self._new(request) for request in ledger.requests()}
+        self._active = {request.key: self._new(request) for request in ledger.requests()}
 
     @property
     def tasks(self) -> list[Task]:
         """All requests, oldest first; those that are over stay until `dismiss`."""
-        return [run.task for run in self._runs.values()]
+        return [active.task for active in self._active.values()]
 
     @property
     def busy(self) -> bool:
@@ -69,52 +69,52 @@ class JobRunner:
     def start(self, request: Request) -> Task:
         """Begin a request; it is in the ledger when this returns. Raises OSError."""
         self._ledger.add(request)
-        self._runs[request.key] = run = self._new(request)
-        return run.task
+        self._active[request.key] = active = self._new(request)
+        return active.task
 
     def cancel(self, key: str) -> None:
         """Stop a request, if it is not over."""
-        run = self._runs.get(key)
-        if run is not None and not run.task.over:
-            run.cancel()
+        active = self._active.get(key)
+        if active is not None and not active.task.over:
+            active.cancel()
 
     def retry(self, key: str) -> None:
         """Begin a request that failed or was cancelled again, as a job of its own. Raises
         OSError."""
-        run = self._runs.get(key)
-        if run is None or run.task.state not in (TaskState.FAILED, TaskState.CANCELLED):
+        active = self._active.get(key)
+        if active is None or active.task.state not in (TaskState.FAILED, TaskState.CANCELLED):
             return
-        self.start(replace(run.task.request, key=new_key()))
-        del self._runs[key]
+        self.start(replace(active.task.request, key=new_key()))
+        del self._active[key]
 
     def dismiss(self, key: str) -> None:
         """Take a request that is over, or held, from the list."""
-        run = self._runs.get(key)
-        if run is not None and (run.task.over or run.task.state is TaskState.HELD):
+        active = self._active.get(key)
+        if active is not None and (active.task.over or active.task.state is TaskState.HELD):
             self._ledger.remove(key)
-            del self._runs[key]
+            del self._active[key]
 
     def place_at(self, key: str, scene_id: str) -> None:
         """Place what is held in another scene than it was made for."""
-        run = self._runs.get(key)
-        if run is None or run.task.state is not TaskState.HELD:
+        active = self._active.get(key)
+        if active is None or active.task.state is not TaskState.HELD:
             return
-        request = replace(run.task.request, scene_id=scene_id)
+        request = replace(active.task.request, scene_id=scene_id)
         if isinstance(request, RenderRequest):
             request = replace(request, sequencer_id=scene_id)
         else:
             request = replace(request, set_scene=False, set_parts="")  # asked of another scene
         self._ledger.add(request)
-        run.task.request = request
+        active.task.request = request
 
     def begin_anew(self) -> None:
         """Begin all flows again: the client that had their commands is gone."""
-        for run in self._runs.values():
-            run.rest()
+        for active in self._active.values():
+            active.rest()
 
     def close(self) -> None:
         """Stop all that runs here. The jobs go on at the server, and the ledger knows them."""
-        works = [run.work for run in self._runs.values() if run.work]
+        works = [active.work for active in self._active.values() if active.work]
         self.begin_anew()
         self.connection.close()
         self._ledger.close()
@@ -125,11 +125,11 @@ class JobRunner:
         """Take in news for a few milliseconds, let flows go on, and place at most one result;
         whether anything changed."""
         changed = self._take_news()
-        for run in self._runs.values():
-            changed |= run.step()
-            if run.task.over:
-                self._ledger.remove(run.task.request.key)
-        placed = any(self._put_in_place(run) for run in self._runs.values())
+        for active in self._active.values():
+            changed |= active.step()
+            if active.task.over:
+                self._ledger.remove(active.task.request.key)
+        placed = any(self._put_in_place(active) for active in self._active.values())
         return placed or changed
 
     def _take_news(self) -> bool:
@@ -140,26 +140,26 @@ class JobRunner:
             if news is None:
                 break
             changed = True
-            for run in self._runs.values():
-                run.take(news)
+            for active in self._active.values():
+                active.take(news)
         return changed
 
-    def _put_in_place(self, run: Run) -> bool:
+    def _put_in_place(self, active: ActiveRequest) -> bool:
         """Place a finished result; what finds no place is tried again with every tick."""
-        if run.finished is None:
+        if active.finished is None:
             return False
         try:
-            notes = self._place(run.task.request, run.finished)
+            notes = self._place(active.task.request, active.finished)
         except NoPlace as error:
-            changed = run.task.state is not TaskState.HELD
-            run.task.state, run.task.text = TaskState.HELD, str(error)
+            changed = active.task.state is not TaskState.HELD
+            active.task.state, active.task.text = TaskState.HELD, str(error)
             return changed
         except Exception as failure:  # costs this request at most, never the timer
-            run.end(TaskState.FAILED, sentence_of(failure))
+            active.end(TaskState.FAILED, sentence_of(failure))
         else:
-            run.end(TaskState.DONE, notes)
-        self._ledger.remove(run.task.request.key)
+            active.end(TaskState.DONE, notes)
+        self._ledger.remove(active.task.request.key)
         return True
 
-    def _new(self, request: Request) -> Run:
-        return Run(request, self.connection, self._clock)
+    def _new(self, request: Request) -> ActiveRequest:
+        return ActiveRequest(request, self.connection, self._clock)

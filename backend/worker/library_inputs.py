@@ -11,9 +11,9 @@ from msgspec import structs
 from ex4d.camera.trajectory import Trajectory, check_intrinsics
 from ex4d.depth.cleaning import FOR_FILES
 from ex4d.depth.cleaning import DepthCleaning as LibraryCleaning
+from ex4d.depth.depth_files import StoredDepth, open_pictures
 from ex4d.depth.files import Lens, read_depth
 from ex4d.depth.reading import DepthReading as LibraryReading
-from ex4d.depth.stored import StoredDepth, open_pictures
 from ex4d.errors import CameraError
 from ex4d.files.budget import COMMAND_LINE, Budget
 from ex4d.files.picture_names import is_picture

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from ex4d.training.cache.files import Cache, ClipEntry
     from ex4d.training.fit.settings import TrainSettings
 
-__all__ = ["Draw", "Draws", "held_out_draw"]
+__all__ = ["SampleChoice", "SampleChoices", "held_out_choice"]
 
 _ORDER, _SAMPLE, _HELD_OUT = 1, 2, 3  # what a random stream is for
 
 
 @dataclass(frozen=True)
-class Draw:
-    """What was drawn for a sample."""
+class SampleChoice:
+    """What a sample is made of."""
 
     entry: ClipEntry
     mask: int
@@ -37,7 +37,7 @@ class Draw:
     noise_seed: int
 
 
-class Draws:
+class SampleChoices:
     """The samples of a run; every epoch shows each clip once, in an order of its own."""
 
     def __init__(self, cache: Cache, entries: Sequence[ClipEntry], settings: TrainSettings) -> None:
@@ -48,8 +48,8 @@ class Draws:
         self._epoch = -1
         self._order = np.arange(0)
 
-    def __getitem__(self, number: int) -> Draw:
-        """Draw the sample of that number, from 0 on without an end."""
+    def __getitem__(self, number: int) -> SampleChoice:
+        """The choices for the sample of that number, from 0 on without an end."""
         epoch, position = divmod(number, len(self._entries))
         if epoch != self._epoch:
             random = np.random.default_rng([self._seed, _ORDER, epoch])
@@ -59,19 +59,21 @@ class Draws:
         flipped = bool(random.integers(2)) and self._has_flipped
         is_dropped = random.random() < self._dropout
         prompt = "" if is_dropped else entry.prompt
-        return _draw(random, entry, flipped=flipped, prompt=prompt)
+        return _choice(random, entry, flipped=flipped, prompt=prompt)
 
 
-def held_out_draw(seed: int, entry: ClipEntry) -> Draw:
+def held_out_choice(seed: int, entry: ClipEntry) -> SampleChoice:
     """What a clip that is held out is looked at with: the same every time."""
     digest = hashlib.sha256(entry.name.encode("utf-8", "surrogateescape")).digest()
     number = int.from_bytes(digest[:8], "big")
     random = np.random.default_rng([seed, _HELD_OUT, number])
-    return _draw(random, entry, flipped=False, prompt=entry.prompt)
+    return _choice(random, entry, flipped=False, prompt=entry.prompt)
 
 
-def _draw(random: np.random.Generator, entry: ClipEntry, *, flipped: bool, prompt: str) -> Draw:
-    return Draw(
+def _choice(
+    random: np.random.Generator, entry: ClipEntry, *, flipped: bool, prompt: str
+) -> SampleChoice:
+    return SampleChoice(
         entry=entry,
         mask=int(random.integers(len(entry.masks))),
         flipped=flipped,

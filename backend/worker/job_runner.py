@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from backend.devices import check_device
 from backend.worker.clips import shown_clip_names
 from backend.worker.estimators import WarmEstimator
+from backend.worker.library_inputs import link_blob, trajectory_of
 from backend.worker.memory import allowed_bytes
 from backend.worker.previews import make_strip
 from backend.worker.reconstruction import reconstruct
 from backend.worker.scenes import read_scene
-from backend.worker.sources import link_blob, trajectory_of
 from backend.worker.summary import write_summary
 from ex4d.camera.files import write_trajectory
 from ex4d.conditions.files import read_conditions, write_conditions
@@ -49,14 +49,14 @@ if TYPE_CHECKING:
     from ex4d.video.reader import Clip
     from protocol.messages.jobs import EngineSettings, Job
 
-__all__ = ["TaskRunner"]
+__all__ = ["JobRunner"]
 
 _SUMMARY = "summary.json"
 _PREVIEW_S = 0.5  # between two pictures
 _NAME = "shot"  # of the camera path, inside the file names that the library makes
 
 
-class TaskRunner:
+class JobRunner:
     """Does jobs on one device; engines and the rasteriser are made once.
 
     A job's files may make of themselves what `settings` say, and what the memory of this process
