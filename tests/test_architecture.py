@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -198,3 +199,16 @@ def test_what_is_public_says_what_it_does(module):
     methods = [n for top in tops if isinstance(top, ast.ClassDef) for n in top.body if is_public(n)]
     for node in [*tops, *methods]:
         assert ast.get_docstring(node) or is_stub(node), node.name
+
+
+def test_every_file_that_the_page_of_the_architecture_names_is_there():
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
+    named = {name for name in re.findall(r"`([\w/]+\.py)`", text) if "/" in name}
+    folder = ""
+    for line in text.partition("## The way of one pose")[2].partition("## One job")[0].splitlines():
+        if line.startswith("    "):
+            first, *rest = line.split()
+            folder, names = (first, rest) if first in FOLDERS else (folder, [first, *rest])
+            named |= {f"{folder}/{name}.py" for name in names}
+    assert len(named) > 40
+    assert not [name for name in sorted(named) if not (ROOT / name).is_file()]
