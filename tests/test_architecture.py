@@ -24,6 +24,7 @@ SHARED = {  # of the library; the extension brings them along
     "ex4d.containers.matroska",
     "ex4d.containers.quicktime",
     "ex4d.containers.quicktime_samples",
+    "ex4d.containers.track_header",
     "ex4d.geometry.named_paths",
     "ex4d.files.picture_names",
     "ex4d.version",

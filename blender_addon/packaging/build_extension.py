@@ -37,6 +37,7 @@ SHARED = (
     "ex4d/containers/matroska.py",
     "ex4d/containers/quicktime.py",
     "ex4d/containers/quicktime_samples.py",
+    "ex4d/containers/track_header.py",
     "ex4d/geometry/__init__.py",
     "ex4d/geometry/named_paths.py",
     "ex4d/files/picture_names.py",

@@ -9,13 +9,12 @@ import struct
 from typing import TYPE_CHECKING, BinaryIO
 
 from ...ex4d.containers.quicktime import walk_boxes
+from ...ex4d.containers.track_header import TRACK_HEADER_BYTES, TrackHeader, read_track_header
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["shown_size"]
-
-_MATRIX, _TIMES = 36, {0: 20, 1: 32}  # bytes; by the header's version
 
 
 def shown_size(path: Path, size: tuple[int, int]) -> tuple[int, int]:
@@ -23,29 +22,22 @@ def shown_size(path: Path, size: tuple[int, int]) -> tuple[int, int]:
     where it reads a quarter turn as lying. A file that cannot be read is as Blender says."""
     try:
         with open(path, "rb") as file:
-            header = _video_header(file)
-    except (OSError, struct.error):
+            header = _picture_track(file)
+    except (OSError, struct.error):  # boxes that are cut off
         return size
     if header is None:
         return size
-    a, b, _, c, d, *_ = struct.unpack(">9i", header[:_MATRIX])
-    width, height = struct.unpack(">II", header[_MATRIX:])
-    is_turned = a == d == 0 and b != 0 and c != 0
+    width, height = header.size
     is_lying = (size[0] > size[1]) == (width > height) and size[0] != size[1]
-    return (size[1], size[0]) if is_turned and is_lying else size
+    return (size[1], size[0]) if header.turns_a_quarter and is_lying else size
 
 
-def _video_header(file: BinaryIO) -> bytes | None:
-    """Matrix and size of the first track that has a picture."""
-    places = (first for kind, first, _ in walk_boxes(file) if kind == b"tkhd")
-    return next((found for first in places if (found := _matrix_and_size(file, first))), None)
-
-
-def _matrix_and_size(file: BinaryIO, begin: int) -> bytes:
-    """Of a track's header; nothing of a track without pictures."""
-    file.seek(begin)
-    version = file.read(4)[:1]
-    file.seek(begin + 4 + _TIMES.get(version[0] if version else 0, 20) + 16)
-    found = file.read(_MATRIX + 8)
-    has_picture = len(found) == _MATRIX + 8 and any(found[_MATRIX:])
-    return found if has_picture else b""
+def _picture_track(file: BinaryIO) -> TrackHeader | None:
+    """The header of the first track that has a picture."""
+    for kind, first, last in walk_boxes(file):
+        if kind == b"tkhd":
+            file.seek(first)
+            header = read_track_header(file.read(min(last - first, TRACK_HEADER_BYTES)))
+            if header is not None and any(header.size):
+                return header
+    return None

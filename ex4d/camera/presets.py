@@ -43,14 +43,15 @@ def preset_path(
 ) -> np.ndarray:
     """Make the poses world_to_camera float64 [T, 4, 4] of a named path, from the identity on.
 
-    `radius` is `orbit_radius` of the first frame. Raises UsageError for an unknown name.
+    `radius` is `orbit_radius` of the first frame. Raises UsageError for an unknown name, no frames
+    or a radius that is none.
     """
     try:
         if is_dolly(name) or not convention.is_upstream:
             return named_path(name, n_frames, radius)
         angle_deg = angle_deg_of(name)
-    except NoSuchPath:
-        raise UsageError(f"unknown camera path {name!r}: give {PRESETS}") from None
+    except NoSuchPath as error:
+        raise UsageError(str(error)) from None
     is_sweep = angle_deg == 180
     stretch = max(_TRAINED_FRAMES / n_frames, n_frames / _TRAINED_FRAMES)
     turn = np.radians(360.0 if is_sweep else angle_deg) * stretch

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO
 
+from .track_header import TRACK_HEADER_BYTES, read_track_header
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -112,10 +114,9 @@ def _note(header: Header, kind: bytes, file: BinaryIO, first: int, last: int) ->
     elif kind == b"hdlr" and last - first >= 12:
         handler = file.read(12)[8:]
         header._is_sound = header._is_sound or handler == b"soun"  # a minf has an alias's hdlr too
-    elif kind == b"tkhd" and last - first >= 24:
-        start = file.read(24)
-        place = 20 if start[0] == 1 else 12  # behind two times of 64 or 32 bits
-        header._track = int.from_bytes(start[place : place + 4], "big")
+    elif kind == b"tkhd":
+        track = read_track_header(file.read(min(last - first, TRACK_HEADER_BYTES)))
+        header._track = track.number if track else 0
     elif kind == b"stsd" and not header._is_sound:
         _note_entry(header, file, first + _STSD_BYTES, last)
     elif kind == b"dref" and not header._is_sound:

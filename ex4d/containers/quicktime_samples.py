@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from .quicktime import walk_boxes
+from .track_header import TRACK_HEADER_BYTES, read_track_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,8 +74,8 @@ def _note(film: _Film, kind: bytes, file: BinaryIO, size: int) -> None:
 
 def _note_table(track: _Track, kind: bytes, file: BinaryIO, size: int) -> None:
     if kind == b"tkhd":
-        head = file.read(24)
-        track.number = struct.unpack_from(">I", head, 20 if head[0] else 12)[0]
+        header = read_track_header(file.read(min(size, TRACK_HEADER_BYTES)))
+        track.number = header.number if header else 0
     elif kind == b"mdhd":
         track.unit = _unit(file)
     elif kind == b"hdlr" and track.is_video is None:  # another one tells where the data lies

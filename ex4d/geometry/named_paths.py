@@ -49,7 +49,7 @@ def named_path(
     """Make the poses world_to_camera float64 [T, 4, 4] of a named path, from the identity on.
 
     `radius` is `radius_behind` of the first frame; `amount` multiplies the angle or the way. Raises
-    NoSuchPath for an unknown name or easing, or an amount outside -10 ... 10.
+    NoSuchPath for an unknown name or easing, an amount outside -10 ... 10, no frames, no radius.
     """
     if not math.isfinite(amount) or abs(amount) > _LARGEST_AMOUNT:
         raise NoSuchPath(f"The amount is {amount:g}; give a number from -10 to 10.")

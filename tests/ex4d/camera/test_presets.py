@@ -169,6 +169,6 @@ def test_the_public_codes_radius_is_the_minimum_inside_the_border_plus_0_15():
 def test_an_unknown_name_is_refused_with_the_list_of_names(name):
     with pytest.raises(UsageError) as caught:
         preset_path(name, 49, RADIUS)
-    assert f"unknown camera path {name!r}" in str(caught.value)
+    assert f"There is no camera path {name!r}" in str(caught.value)
     for known in ("30", "-60", "180", "zoom_in", "zoom_out"):
         assert known in str(caught.value)
