@@ -103,7 +103,7 @@ def ex4d():
     return run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def keys(ex4d, tmp_path_factory) -> tuple[Path, Path, str]:
     """Folders of the server's and of an authorised client's keys; the server's public key."""
     folder = tmp_path_factory.mktemp("keys")
@@ -120,10 +120,10 @@ def keys(ex4d, tmp_path_factory) -> tuple[Path, Path, str]:
     return folder / "server", folder / "client", server
 
 
-@pytest.fixture(scope="module")
-def start_server(ex4d, keys, tmp_path_factory):
-    """A function that starts a server with CURVE keys on loopback. Every one is ended, and must
-    end well. `start_server(data=old.data, bind=old.endpoint)` goes on where an old one was."""
+@contextlib.contextmanager
+def servers(ex4d, keys, tmp_path_factory):
+    """Give a function that starts a server with CURVE keys on loopback; at the end every one is
+    ended, and must end well."""
     server_keys, client_keys, server_key = keys
     with contextlib.ExitStack() as endings:
 
@@ -144,9 +144,19 @@ def start_server(ex4d, keys, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(start_server) -> ServerProcess:
-    """One server for all tests of a module."""
-    return start_server()
+def start_server(ex4d, keys, tmp_path_factory):
+    """A function that starts a server of the module's own.
+    `start_server(data=old.data, bind=old.endpoint)` goes on where an old one was: one that is to
+    come back is started with `bind=lasting_endpoint()`."""
+    with servers(ex4d, keys, tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def server(ex4d, keys, tmp_path_factory) -> ServerProcess:
+    """One server for all tests that neither end it nor need it new."""
+    with servers(ex4d, keys, tmp_path_factory) as start:
+        yield start()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.extension.rig import TICK_S
+from tests.faults.ports import lasting_endpoint
 
 pytestmark = pytest.mark.blender
 
@@ -250,7 +251,7 @@ def test_a_failed_job_says_why_and_leaves_nothing_in_the_scene(addon, server, tm
 
 
 def test_a_server_that_dies_and_comes_back_costs_time_only(addon, start_server):
-    first = start_server()
+    first = start_server(bind=lasting_endpoint())
     addon.use(first)
     addon.choose_clip(SOME)
     addon.bpy.ops.ex4d.reconstruct()
