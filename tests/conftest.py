@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,19 @@ SLOW = (
 )
 
 
+@cache
+def is_slow(path: Path) -> bool:
+    return any(path.is_relative_to(ROOT / name) for name in SLOW)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """What will not run is not imported: most of it imports torch."""
+    if "not slow" in config.option.markexpr and is_slow(collection_path):
+        return True
+    return None  # whatever else decides
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
-        if any(item.path.is_relative_to(ROOT / name) for name in SLOW):
+        if is_slow(item.path):
             item.add_marker(pytest.mark.slow)
