@@ -132,7 +132,9 @@ def servers(ex4d, keys, tmp_path_factory):
         ) -> ServerProcess:
             data = data or tmp_path_factory.mktemp("server")
             flags = ["--bind", bind, "--data_dir", data, "--keys", server_keys]
-            environment = {**os.environ, "EX4D_MODELS": str(models)} if models else None
+            environment = dict(os.environ)
+            if models:  # tiny ones: a second thread would only spin
+                environment |= {"EX4D_MODELS": str(models), "OMP_NUM_THREADS": "1"}
             process = ex4d("serve", *flags, stderr=subprocess.PIPE, env=environment)
             log = ServerLog(process)
             running = ServerProcess(process, log, data, server_key, client_keys)
