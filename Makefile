@@ -43,7 +43,7 @@ lint: $(VENV)/installed-test
 # More processes than cores, for they wait a lot; each module in one of them.
 PROCESSES ?= 3
 test-library: $(VENV)/installed-test
-	$(BIN)/pytest -n $(PROCESSES) --dist loadfile -q
+	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -q
 
 # The zip that artists install, in dist/.
 extension: .venv-bpy50/installed
