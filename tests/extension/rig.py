@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 SHOT = Path(__file__).parents[2] / "examples" / "shot"
-PATIENCE_S = 60
+PATIENCE_S = 120  # the machine may have much else to do
 TICK_S = 0.005
 BLOCKED_S = 0.25  # for a lock of the interpreter, too, whose holder others may keep from running
 SCHEDULED = Path("/proc/thread-self/schedstat")  # Linux: ns run, ns ready but not run, ...
