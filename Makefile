@@ -40,10 +40,12 @@ lint: $(VENV)/installed-test
 	MYPYPATH=$(TYPES) $(BIN)/mypy -p extension.blender_addon
 	$(BIN)/codespell
 
-# More processes than cores, for they wait a lot; each module in one of them.
+# More processes than cores, for they wait a lot; each module in one of them. What measures times
+# comes afterwards, alone.
 PROCESSES ?= 3
 test-library: $(VENV)/installed-test
-	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -q
+	$(BIN)/pytest -m "not alone and not perf and not trial" -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -q
+	$(BIN)/pytest -m "alone and not perf and not trial" -q
 
 # The zip that artists install, in dist/.
 extension: .venv-bpy50/installed

@@ -42,7 +42,10 @@ def is_slow(path: Path) -> bool:
 
 def pytest_ignore_collect(collection_path, config):
     """What will not run is not imported: most of it imports torch."""
-    if "not slow" in config.option.markexpr and is_slow(collection_path):
+    wanted, path = config.option.markexpr, collection_path
+    if "not slow" in wanted and is_slow(path):
+        return True
+    if wanted.startswith("alone") and path.suffix == ".py" and "mark.alone" not in path.read_text():
         return True
     return None  # whatever else decides
 
