@@ -12,8 +12,13 @@ include $(PACKAGING)/versions.mk
 BLENDERS := 42 45 50
 EXTENSION := $(shell sed -n 's/^version = "\(.*\)"/dist\/ex4d-\1.zip/p' blender_manifest.toml)
 
+# Tests start hundreds of processes: none compiles again what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo check test lint docs test-library extension test-blender perf fuzz fuzz-readers soak clean
+ifndef SIDE_BY_SIDE
 .NOTPARALLEL:
+endif
 
 demo: $(VENV)/installed .venv-bpy50/checked extension
 	@$(BIN)/python examples/whole_shot/run.py --blender_python .venv-bpy50/bin/python --zip $(EXTENSION)
@@ -35,23 +40,32 @@ lint: $(VENV)/installed-test
 	MYPYPATH=$(TYPES) $(BIN)/mypy -p extension.blender_addon
 	$(BIN)/codespell
 
+# More processes than cores, for they wait a lot; each module in one of them. What measures times
+# comes afterwards, alone.
+PROCESSES ?= 3
 test-library: $(VENV)/installed-test
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not alone and not perf and not trial" -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -q
+	$(BIN)/pytest -m "alone and not perf and not trial" -q
 
 # The zip that artists install, in dist/.
 extension: .venv-bpy50/installed
 	@.venv-bpy50/bin/python -m blender_addon.packaging.build_extension
 
+# All versions side by side; what each says comes in one piece, when it is done. One that fails is
+# named at the end, and stops no other.
+test-blender: $(VENV)/installed extension $(BLENDERS:%=.venv-bpy%/checked)
+	@$(MAKE) --no-print-directory --keep-going --jobs $(IN_ONE_PIECE) SIDE_BY_SIDE=1 $(BLENDERS:%=test-blender-%)
+
+IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
 # Two processes for each Blender: the installed extension must have one to itself. Their exit codes
 # count: 4.5 hangs and 4.2 crashes at exit when something stays registered.
-test-blender: $(VENV)/installed extension $(BLENDERS:%=test-blender-%)
-
 test-blender-%: .venv-bpy%/checked
 	$(call in-blender,$*) tests/blender_addon
 	$(call in-blender,$*) tests/extension
 
-in-blender = EX4D_EXTENSION_ZIP=$(EXTENSION) EX4D_PYTHON=$(BIN)/python timeout -k 10 1200 \
-	.venv-bpy$(1)/bin/python -m pytest -m "blender and not perf and not trial"
+in-blender = EX4D_EXTENSION_ZIP=$(EXTENSION) EX4D_PYTHON=$(BIN)/python timeout -k 10 1800 \
+	.venv-bpy$(1)/bin/python -m pytest -q -m "blender and not perf and not trial"
 
 # The site of docs/, in docs/_build/html; a page or a link that leads nowhere is an error.
 docs: $(VENV)/installed-docs

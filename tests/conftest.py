@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,24 @@ SLOW = (
 )
 
 
+@cache
+def is_slow(path: Path) -> bool:
+    return any(path.is_relative_to(ROOT / name) for name in SLOW)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """What will not run is not imported: most of it imports torch."""
+    wanted, path = config.option.markexpr, collection_path
+    if "not slow" in wanted and is_slow(path):
+        return True
+    if wanted.startswith("alone") and path.suffix == ".py" and "mark.alone" not in path.read_text():
+        return True
+    return None  # whatever else decides
+
+
 def pytest_collection_modifyitems(items):
+    """Slow ones first: short ones fill what is left of the processes' time at the end."""
     for item in items:
-        if any(item.path.is_relative_to(ROOT / name) for name in SLOW):
+        if is_slow(item.path):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: not is_slow(item.path))

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-
 from ex4d.errors import UsageError
 from ex4d.version import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
 
     from ex4d.conditions.render import Conditions
 
@@ -43,7 +43,7 @@ NEGATIVE_PROMPT = (
     "the background, walking backwards"
 )
 
-Draw = Callable[[], np.ndarray]  # makes the preview pictures uint8 [N, h, w, 3]: some of the frames
+Draw = Callable[[], "np.ndarray"]  # makes preview pictures uint8 [N, h, w, 3] of some frames
 
 
 @dataclass(frozen=True)

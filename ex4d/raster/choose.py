@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ex4d.errors import UsageError
-from ex4d.raster.cpu import CpuRasterizer
 from ex4d.raster.nvdiffrast import NvdiffrastRasterizer, check_packages
 
 if TYPE_CHECKING:
@@ -32,4 +31,6 @@ def make_rasterizer(name: str = "auto") -> Rasterizer:
     check_rasterizer(name)
     if name == "nvdiffrast":
         return NvdiffrastRasterizer()
+    from ex4d.raster.cpu import CpuRasterizer  # its kernels cost a server half a second
+
     return CpuRasterizer()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .clock import FakeClock
-from .peers import RawPeer, free_port, raw_tcp
+from .peers import RawPeer, raw_tcp
 from .proxy import Proxy
 from .server import FakeServer
 from .store import FolderStore
 
-__all__ = ["FakeClock", "FakeServer", "FolderStore", "Proxy", "RawPeer", "free_port", "raw_tcp"]
+__all__ = ["FakeClock", "FakeServer", "FolderStore", "Proxy", "RawPeer", "raw_tcp"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..messages import ControlMessage, DataMessage
 
-__all__ = ["RawPeer", "free_port", "raw_tcp"]
+__all__ = ["RawPeer", "raw_tcp"]
 
 _UNASKED = codec.encode_control(Pong(0))
 
@@ -88,14 +88,6 @@ class RawPeer:
             "connection": connection,
         }
         return self.control(codec.encode_control(Hello(**(fields | changes))))
-
-
-def free_port() -> int:
-    """A port of loopback where nobody listens just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def raw_tcp(port: int, data: bytes | Sequence[bytes], *, timeout_s: float = 2.0) -> bytes:

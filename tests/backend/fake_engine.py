@@ -10,13 +10,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from backend.worker.job_runner import _JobWatcher
 from backend.worker.messages import Failed, Finished
 from ex4d.errors import VideoError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from backend.settings import ServerSettings
 
 ERRORS = {
@@ -62,6 +61,10 @@ class FakeRunner:
 
     def offer(self, context, path, times) -> None:
         """Offer preview pictures, until nobody looks any more; add a line for each one drawn."""
+        import numpy as np
+
+        from backend.worker.job_runner import _JobWatcher  # a second's import, which few tests need
+
         watcher, pictures = _JobWatcher(context), np.full((13, 64, 48, 3), (200, 40, 90), np.uint8)
 
         was_wanted = False
@@ -110,7 +113,7 @@ class FakeRunner:
 
     def fill(self, context, n_bytes) -> None:
         """Use so much memory, not only ask for it."""
-        np.ones(n_bytes, np.uint8)
+        b"x" * n_bytes
 
     def exit(self, context, code) -> None:
         os._exit(code)

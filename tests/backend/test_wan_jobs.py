@@ -7,8 +7,12 @@ import uuid
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 
+from backend.executors.base import WorkerState
+from backend.executors.local import LocalExecutor
+from backend.service import JobService
 from backend.settings import ServerSettings
 from ex4d.video.reader import probe
 from ex4d.video.writer import read_metadata
@@ -16,7 +20,7 @@ from protocol.messages.jobs import EngineSettings, JobState, Shot
 from tests.ex4d.cli.conftest import make_shot
 from tests.ex4d.engines.wan import tiny
 
-from .conftest import OWNER
+from .conftest import OWNER, Harness
 from .test_job_runner import REAL, SIZE, arrays_of, path_of, source_of
 
 
@@ -31,10 +35,34 @@ def shot(tmp_path_factory):
 
 
 @pytest.fixture
-def wan(make_service, models, monkeypatch):
-    """A service whose worker finds the tiny models."""
+def new(make_service, models, monkeypatch):
+    """A service whose worker finds the tiny models, and has not loaded them yet."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return make_service(runner=REAL, settings=ServerSettings(models=models))
+
+
+@pytest.fixture(scope="module")
+def lasting(models, tmp_path_factory):
+    """The same for the tests that do not ask what is loaded: to load torch takes longer than they
+    do."""
+    settings, before = ServerSettings(models=models), psutil.Process().children(recursive=True)
+    executors = [LocalExecutor("cpu", settings, runner=REAL)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        service = JobService(tmp_path_factory.mktemp("wan") / "state", executors, settings)
+    harness = Harness(service, executors)
+    harness.until(lambda: executors[0].state is WorkerState.READY, "the worker's start")
+    yield harness
+    service.close()
+    assert psutil.Process().children(recursive=True) == before
+
+
+@pytest.fixture
+def wan(lasting):
+    lasting.events.clear()
+    yield lasting
+    lasting.service.on_preview = lambda picture: None
+    lasting.service.shown = set()
 
 
 def submit(harness, shot, settings=None) -> str:
@@ -48,19 +76,19 @@ def stages_of(harness, job_id) -> list[str]:
     return list(dict.fromkeys(stage for stage in stages if stage))
 
 
-def test_a_shot_is_generated_and_the_models_stay_warm(wan, shot):
-    first = submit(wan, shot)
-    [info] = wan.ended(first)
+def test_a_shot_is_generated_and_the_models_stay_warm(new, shot):
+    first = submit(new, shot)
+    [info] = new.ended(first)
     assert info.state is JobState.DONE, info.error_text
-    video = probe(wan.service.blobs.path_of(info.results["result.mp4"]))
+    video = probe(new.service.blobs.path_of(info.results["result.mp4"]))
     assert (video.native_size, video.n_frames) == (SIZE, 5)
     expected = ["read", "render", "write", "load", "text", "encode", "denoise", "decode"]
-    assert stages_of(wan, first) == expected
-    steps = [i.done for i in wan.events if i.job_id == first and i.stage == "denoise"]
+    assert stages_of(new, first) == expected
+    steps = [i.done for i in new.events if i.job_id == first and i.stage == "denoise"]
     assert steps[-1] == 25
-    second = submit(wan, shot)
-    [again] = wan.ended(second)
-    assert "load" not in stages_of(wan, second)
+    second = submit(new, shot)
+    [again] = new.ended(second)
+    assert "load" not in stages_of(new, second)
     assert again.results["result.mp4"] == info.results["result.mp4"]
 
 
@@ -91,12 +119,12 @@ def test_a_cancel_ends_it_between_steps_and_the_worker_goes_on(wan, shot):
     assert wan.executors[0].pid == pid
 
 
-def test_weights_that_do_not_fit_fail_the_job_in_a_sentence(wan, shot, models, monkeypatch):
+def test_weights_that_do_not_fit_fail_the_job_in_a_sentence(new, shot, models, monkeypatch):
     checkpoint = models / "EX-4D" / "ex4d.ckpt"
     whole = checkpoint.read_bytes()
     checkpoint.write_bytes(whole[: len(whole) // 2])
     try:
-        [info] = wan.ended(submit(wan, shot))
+        [info] = new.ended(submit(new, shot))
     finally:
         checkpoint.write_bytes(whole)
     assert (info.state, info.error_code) == (JobState.FAILED, "invalid_weights")

@@ -152,6 +152,7 @@ def test_j12_a_part_that_the_settings_ask_for_and_is_not_here_is_said_without_ad
     assert "or use --rasterizer cpu" in capfd.readouterr().err  # for who runs the server
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("step", [("hold_interpreter",), ("signal_self", "SIGSTOP")])
 def test_j13_a_worker_that_hangs_is_replaced_and_the_service_answers(make_service, step):
     harness = make_service(settings=quick_settings(worker_stage_s=0.4))

@@ -16,6 +16,7 @@ if bpy.app.version < (4, 5, 0):
     _LEFT_OUT.add("tool_settings")  # 4.2 crashes when uv_sculpt's are read, or soon after
 _KINDS = ("scenes", "objects", "cameras", "meshes", "collections", "actions", "materials")
 _KINDS += ("node_groups", "images", "worlds", "armatures")
+_known: dict[tuple[str, int], list[tuple[str, str]]] = {}  # by type
 _MOST = 400  # of a list; of longer ones (vertices) the ends
 
 
@@ -44,28 +45,36 @@ def _walk(owner: Any, path: str, found: dict[str, Any], above: tuple[int, ...]) 
     here = owner.as_pointer()
     if here in above and len(above) > 1:
         return
-    for prop in owner.bl_rna.properties:
-        name = prop.identifier
-        if name in _LEFT_OUT:
-            continue
+    for name, kind in _properties(owner):
         try:
             value = getattr(owner, name)
         except (AttributeError, RuntimeError):
             continue
-        _note(prop, value, f"{path}.{name}", found, (*above, here))
+        _note(kind, value, f"{path}.{name}", found, (*above, here))
     for key in owner.keys() if hasattr(owner, "keys") and isinstance(owner, bpy.types.ID) else ():
         if key in owner.bl_rna.properties:  # where 4.5 and older keep them
             continue
         found[f"{path}[{key!r}]"] = repr(_plain(owner[key]))
 
 
-def _note(prop: Any, value: Any, path: str, found: dict, above: tuple[int, ...]) -> None:
-    if prop.type == "COLLECTION":
+def _properties(owner: Any) -> list[tuple[str, str]]:
+    """Name and kind of each of its type's properties but those left out: to ask for them takes
+    longer than to read them, and a type keeps them, but for what add-ons bring and take."""
+    rna = owner.bl_rna
+    key = rna.identifier, len(rna.properties)
+    if key not in _known:
+        listed = ((prop.identifier, prop.type) for prop in rna.properties)
+        _known[key] = [(name, kind) for name, kind in listed if name not in _LEFT_OUT]
+    return _known[key]
+
+
+def _note(kind: str, value: Any, path: str, found: dict, above: tuple[int, ...]) -> None:
+    if kind == "COLLECTION":
         found[f"{path}#"] = count = len(value)
         ends = list(value) if count <= _MOST else [*value[:50], *value[-50:]]
         for key, item in zip(_keys(ends), ends, strict=True):
             _note_one(item, f"{path}[{key}]", found, above)
-    elif prop.type == "POINTER":
+    elif kind == "POINTER":
         _note_one(value, path, found, above)
     else:
         found[path] = _plain(value)

@@ -15,7 +15,8 @@ def part(blender, extension):
     return lambda name: importlib.import_module(f"{extension}.{name}")
 
 
-def test_the_client_in_the_zip_reaches_the_server(part, server):
+def test_the_client_in_the_zip_reaches_the_server(part, start_server):
+    server = start_server()
     keys = part("protocol.keys").load_key_pair(server.client_keys, "client")
     address = part("protocol.wire").Address(server.endpoint, server.server_key, keys)
     with part("protocol.client").Client(address) as client:

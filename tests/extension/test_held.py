@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from tests.faults.ports import free_ports
+from tests.faults.ports import lasting_endpoint
 
 pytestmark = pytest.mark.blender
 
@@ -32,7 +32,7 @@ class Scene:
 
     def __init__(self, start_server, proxy) -> None:
         self.start_server = start_server
-        self.server = start_server(bind=f"tcp://127.0.0.1:{free_ports()[0]}")
+        self.server = start_server(bind=lasting_endpoint())
         self.proxy = proxy
         proxy.target = int(self.server.endpoint.rpartition(":")[2])
 

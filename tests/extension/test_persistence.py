@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.faults.ports import lasting_endpoint
+
 pytestmark = pytest.mark.blender
 
 SOME = 8  # frames
@@ -27,7 +29,7 @@ def test_two_blenders_share_no_requests_and_the_dead_leave_theirs(addon, tmp_pat
 
 def test_a_job_that_the_server_has_forgotten_is_handed_in_again(addon, start_server):
     """Another folder of data at the same endpoint."""
-    again = start_server()
+    again = start_server(bind=lasting_endpoint())
     addon.use(again)
     addon.choose_clip(SOME)
     addon.bpy.ops.ex4d.reconstruct()

@@ -219,10 +219,10 @@ def test_2_an_operator_changes_what_it_says_and_no_more(saved, tmp_path, seed):
     random = np.random.default_rng(seed)
     saved.reconstruct(SOME)
     dress(saved, tmp_path, random)
-    on = Scene(saved)
+    on, before = Scene(saved), dump()
     for number, operation in enumerate(OPERATIONS):
-        before = dump()
         allowed = operation(on)
         after = dump()
         found = sorted(strange(before, after, allowed, creates=operation in MAKERS))
         assert not found, f"{operation.__name__}, number {number}: {found[:30]}"
+        before = after

@@ -55,8 +55,13 @@ def plates(tmp_path_factory):
 
 
 def choose(addon, plates, kind, number=1003):
-    addon.shot.clip = str(plates / kind / f"plate.{number}{SUFFIXES[kind]}")
-    addon.shot.depth.file = str(plates / "depth.npz")
+    take_up(addon, plates, plates / kind / f"plate.{number}{SUFFIXES[kind]}")
+
+
+def take_up(addon, plates, clip):
+    """A clip with the depth of the plates; every 2nd pixel is a vertex."""
+    addon.shot.clip, addon.shot.depth.file = str(clip), str(plates / "depth.npz")
+    addon.shot.grid_stride = "2"
 
 
 def positions(addon) -> bytes:
@@ -94,8 +99,7 @@ def test_the_mesh_is_a_lossless_movies_and_wears_the_sequence(
     addon, server, plates, tmp_path, kind
 ):
     addon.use(server)
-    addon.shot.clip = str(plates / "movie.mov")
-    addon.shot.depth.file = str(plates / "depth.npz")
+    take_up(addon, plates, plates / "movie.mov")
     assert addon.bpy.ops.ex4d.reconstruct(wait=True) == {"FINISHED"}
     expected = positions(addon)
     addon.bpy.ops.wm.read_homefile(use_empty=True)
@@ -172,8 +176,7 @@ def test_a_gap_is_named_and_other_places_of_the_number_are_played(addon, server,
     folder.mkdir()
     for number in range(1001, 1007):
         shutil.copy(plates / "png" / f"plate.{number}.png", folder / f"shot_{number}_v02.png")
-    addon.shot.clip = str(folder / "shot_1001_v02.png")
-    addon.shot.depth.file = str(plates / "depth.npz")
+    take_up(addon, plates, folder / "shot_1001_v02.png")
     assert addon.bpy.ops.ex4d.reconstruct(wait=True) == {"FINISHED"}
     scene, mesh = addon.bpy.context.scene, addon.shot.mesh
     assert (scene.frame_start, mesh["ex4d_name"]) == (1001, "shot")

@@ -11,6 +11,7 @@ import pytest
 
 from tests.extension.drawn import draw
 from tests.extension.rig import SHOT, strips
+from tests.faults.ports import lasting_endpoint
 
 pytestmark = pytest.mark.blender
 
@@ -89,7 +90,7 @@ def test_31_a_refusal_is_said_where_work_waits_and_no_more_can_be_started(addon,
 
 
 def test_31_a_server_that_is_killed_is_said_to_be_away(addon, start_server):
-    killed = start_server()
+    killed = start_server(bind=lasting_endpoint())
     addon.use(killed)
     addon.choose_clip(49)
     assert addon.bpy.ops.ex4d.reconstruct() == {"FINISHED"}

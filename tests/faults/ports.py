@@ -8,7 +8,7 @@ import random
 import socket
 from pathlib import Path
 
-__all__ = ["free_ports"]
+__all__ = ["free_ports", "lasting_endpoint"]
 
 _LOWEST = 10_000
 _random = random.Random(os.urandom(8))  # noqa: S311
@@ -26,3 +26,8 @@ def free_ports() -> tuple[int, int]:
             two.bind(("127.0.0.1", port + 1))
             return port, port + 1
     raise OSError("no two ports of loopback are free")
+
+
+def lasting_endpoint() -> str:
+    """Where a server can be ended and started again: nobody takes its ports meanwhile."""
+    return f"tcp://127.0.0.1:{free_ports()[0]}"

@@ -250,11 +250,13 @@ class Rig:
         while True:
             now = Footprint.of(server.process.pid)
             counts = ("n_descriptors", "n_threads", "n_children")  # each for itself
-            if all(getattr(now, name) <= getattr(before, name) for name in counts):
-                break
-            assert time.monotonic() < deadline_s, f"I5: {now}, {before} before"
+            has_closed = all(getattr(now, name) <= getattr(before, name) for name in counts)
+            has_freed = now.memory_bytes <= 1.2 * before.memory_bytes
+            if has_closed and has_freed:
+                return
+            missed = "I6" if has_closed else "I5"
+            assert time.monotonic() < deadline_s, f"{missed}: {now}, {before} before"
             time.sleep(0.1)
-        assert now.memory_bytes <= 1.2 * before.memory_bytes, f"I6: {now}, {before} before"
 
     def close(self) -> None:
         """End a server that a failed test has left."""

@@ -166,6 +166,7 @@ def test_h6_a_message_without_end_is_ended(product):
             time.sleep(0.1)
 
 
+@pytest.mark.alone
 def test_h6_who_asks_for_files_and_never_reads_gets_no_more_memory(product):
     """Each connection had up to 192 MiB of chunks waiting for it."""
     with product.client() as client:
@@ -188,6 +189,7 @@ def test_h6_who_asks_for_files_and_never_reads_gets_no_more_memory(product):
         assert client.download(blob, product.root / "back").stat().st_size == 4 * MIB
 
 
+@pytest.mark.alone
 def test_h6_strangers_who_never_shake_hands_leave_after_their_time(make_rig):
     """Slow greetings, silent connections and unknown keys at once; one with a key is served."""
     rig = make_rig(encrypted=True)
@@ -211,6 +213,7 @@ def test_h6_strangers_who_never_shake_hands_leave_after_their_time(make_rig):
     assert sum(map(len, rig.server.log)) < 50_000
 
 
+@pytest.mark.alone
 def test_h7_the_end_of_a_large_upload_holds_up_nobody(product):
     """The whole file was hashed and synced on the thread that answers."""
     block, n_blocks = os.urandom(MIB), 384
@@ -253,6 +256,7 @@ def test_h7_the_end_of_a_large_upload_holds_up_nobody(product):
     assert max(times) < 0.3, f"a ping took {max(times):.3f} s"
 
 
+@pytest.mark.alone
 def test_h12_who_attaches_again_and_again_and_never_reads_takes_no_core(product):
     with product.client() as client, Hostiles() as hostiles:
         jobs = []

@@ -16,7 +16,7 @@ from protocol.messages.jobs import Generate, JobState
 from tests.backend.test_server import shot_job
 from tests.ex4d.cli.conftest import make_shot
 
-from .ports import free_ports
+from .ports import lasting_endpoint
 from .rig import OK, REAL_SERVER, until
 from .server_process import PATIENCE_S, ROOT
 
@@ -193,7 +193,7 @@ def test_j19_the_second_ctrl_c_kills_what_does_not_stop(rig, client):
 
 
 def test_j21_one_folder_has_one_server_and_is_free_when_that_was_killed(rig, client):
-    bind = f"tcp://127.0.0.1:{free_ports()[0]}"
+    bind = lasting_endpoint()
     command = [*REAL_SERVER, "--data_dir", str(rig.data), "--bind", bind]
     second = subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S

@@ -160,6 +160,7 @@ def test_h1_a_client_that_is_held_outlives_its_server(make_rig):
     assert said == ["connected", "done", "51"]
 
 
+@pytest.mark.alone
 def test_h1_keys_that_are_refused_at_full_speed_leave_nothing(make_rig):
     """Each was asked for, logged and counted on the thread that serves."""
     rig = make_rig(encrypted=True)

@@ -12,8 +12,9 @@ from protocol.client.news import Connected, Disconnected, Done, Failed, JobChang
 from protocol.errors import NotReachable, UnknownJob, WrongServerKey
 from protocol.keys import make_key_pair
 from protocol.messages.jobs import Generate, JobState
-from protocol.testing import FakeServer, Proxy, free_port
+from protocol.testing import FakeServer, Proxy
 from protocol.wire import Address
+from tests.faults.ports import free_ports
 
 from .conftest import QUICK
 from .samples import BLOB
@@ -107,7 +108,7 @@ def test_events_are_told_until_the_job_is_over(background, server):
 
 
 def test_c1_it_keeps_trying_until_the_server_is_there(tmp_path):
-    ports = free_port(), free_port()
+    ports = free_ports()
     with BackgroundClient(Address(f"tcp://127.0.0.1:{ports[0]}"), timeouts=QUICK) as background:
         news = wait_for(background, Disconnected)
         assert isinstance(news.error, NotReachable)
@@ -141,7 +142,7 @@ def test_c3_it_connects_once_the_key_was_authorised(tmp_path, server_keys, clien
 
 
 def test_watching_goes_on_after_the_server_was_restarted(tmp_path):
-    ports = free_port(), free_port()
+    ports = free_ports()
     with (
         FakeServer(tmp_path, ports=ports) as server,
         BackgroundClient(Address(server.endpoint), timeouts=QUICK) as background,
@@ -158,7 +159,7 @@ def test_watching_goes_on_after_the_server_was_restarted(tmp_path):
 
 
 def test_a_command_given_while_disconnected_is_done_once_there_is_a_server(tmp_path):
-    ports = free_port(), free_port()
+    ports = free_ports()
     with BackgroundClient(Address(f"tcp://127.0.0.1:{ports[0]}"), timeouts=QUICK) as background:
         wait_for(background, Disconnected)
         token = background.ping()
@@ -234,7 +235,7 @@ def test_b1_stop_ends_the_thread_within_a_second(server, file, tmp_path, moment)
         silent.blackhole = True
         endpoint = silent.endpoint if moment == "black hole" else server.endpoint
         if moment == "connecting":
-            endpoint = f"tcp://127.0.0.1:{free_port()}"
+            endpoint = f"tcp://127.0.0.1:{free_ports()[0]}"
         background = BackgroundClient(
             Address(endpoint, data_endpoint=slow.endpoint), timeouts=QUICK
         )

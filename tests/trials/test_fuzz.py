@@ -13,6 +13,7 @@ from .fuzz import assault
 ANY_MS = float("inf")  # where tests run, others run too: `make fuzz` holds pings to a limit
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "curve"])
 def test_m1_a_flood_of_mutated_messages_costs_an_honest_client_nothing(tmp_path, encrypted):

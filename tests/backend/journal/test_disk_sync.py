@@ -44,6 +44,7 @@ def disk(monkeypatch) -> Disk:
     return slow
 
 
+@pytest.mark.alone
 def test_h7_a_disk_that_keeps_waiting_holds_what_was_promised_and_nothing_else(
     disk, address, submit, tmp_path
 ):

@@ -11,9 +11,10 @@ from protocol.client import Client
 from protocol.errors import ChecksumMismatch, FileChanged, UnknownBlob
 from protocol.messages import Limits
 from protocol.messages.jobs import BlobId
-from protocol.testing import FakeServer, Proxy, free_port
+from protocol.testing import FakeServer, Proxy
 from protocol.transfer import blob_of
 from protocol.wire import Address
+from tests.faults.ports import free_ports
 
 from ..conftest import QUICK
 
@@ -127,7 +128,7 @@ def test_t1_a_download_goes_on_in_another_client(server, file, tmp_path):
 
 
 def test_t2_an_upload_goes_on_after_the_server_was_restarted(tmp_path, file):
-    ports = free_port(), free_port()
+    ports = free_ports()
     root = tmp_path / "s"
     half, first = threading.Event(), FakeServer(root, ports=ports)
     second: list[FakeServer] = []

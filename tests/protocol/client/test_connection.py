@@ -19,8 +19,9 @@ from protocol.errors import (
 )
 from protocol.keys import make_key_pair
 from protocol.messages import Failure
-from protocol.testing import FakeServer, Proxy, RawPeer, free_port
+from protocol.testing import FakeServer, Proxy, RawPeer
 from protocol.wire import Address
+from tests.faults.ports import free_ports
 
 from ..conftest import QUICK
 
@@ -35,7 +36,7 @@ def refusal(address: Address, within_s: float, expected: type[Exception]) -> str
 
 
 def test_c1_no_server_is_told_with_host_and_port():
-    port = free_port()
+    port = free_ports()[0]
     text = refusal(Address(f"tcp://127.0.0.1:{port}"), 5, NotReachable)
     assert f"127.0.0.1:{port}" in text
 
@@ -52,7 +53,7 @@ def test_c1_a_server_that_hangs_is_told_apart(server):
 
 
 def test_c1_a_client_connects_once_the_server_is_there(tmp_path):
-    ports = free_port(), free_port()
+    ports = free_ports()
     client = Client(Address(f"tcp://127.0.0.1:{ports[0]}"), timeouts=QUICK)
     try:
         with pytest.raises(NotReachable):
@@ -72,7 +73,7 @@ def test_c2_another_server_key_is_told_within_2_s(tmp_path, server_keys, client_
 
 
 def test_c2_a_tunnel_with_nothing_behind_it_is_not_a_wrong_key(client_keys):
-    with Proxy(free_port()) as proxy:
+    with Proxy(free_ports()[0]) as proxy:
         address = Address(proxy.endpoint, make_key_pair().public, client_keys)
         refusal(address, 5, NotReachable)
 
@@ -151,5 +152,5 @@ def test_a_name_that_does_not_exist_is_not_reachable():
 
 
 def test_a_web_server_is_not_taken_for_ours(client_keys):
-    with Proxy(free_port()) as proxy:
+    with Proxy(free_ports()[0]) as proxy:
         refusal(Address(proxy.endpoint), 5, NotReachable)

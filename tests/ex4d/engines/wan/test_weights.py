@@ -17,8 +17,13 @@ from ex4d.errors import WeightsError
 
 from . import tiny
 
-TRANSFORMER = {n: tuple(p.shape) for n, p in tiny.make_transformer().state_dict().items()}
 LORA = "blocks.1.self_attn.q.lora_A.default.weight"
+
+
+@pytest.fixture(scope="module")
+def transformer():
+    """The shapes of its parameters."""
+    return {n: tuple(p.shape) for n, p in tiny.make_transformer().state_dict().items()}
 
 
 def written(path, tensors):
@@ -28,9 +33,9 @@ def written(path, tensors):
 
 
 @pytest.mark.parametrize("name", ["ex4d.ckpt", "ex4d.safetensors"])
-def test_a_checkpoint_is_told_apart_whatever_its_format(tmp_path, name):
+def test_a_checkpoint_is_told_apart_whatever_its_format(tmp_path, transformer, name):
     path = written(tmp_path / name, tiny.make_checkpoint())
-    checkpoint = read_checkpoint(path, TRANSFORMER)
+    checkpoint = read_checkpoint(path, transformer)
     assert len(checkpoint.lora) == 10 * tiny.LAYERS
     assert len(checkpoint.encoder) == 8
     assert {pair.rank for pair in checkpoint.lora.values()} == {tiny.RANK}
@@ -72,11 +77,11 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_checkpoint_that_does_not_fit_is_refused_by_name(tmp_path, kind):
+def test_a_checkpoint_that_does_not_fit_is_refused_by_name(tmp_path, transformer, kind):
     change, message = BROKEN[kind]
     path = written(tmp_path / "ex4d.ckpt", changed(change))
     with pytest.raises(WeightsError, match=message) as raised:
-        read_checkpoint(path, TRANSFORMER)
+        read_checkpoint(path, transformer)
     assert "ex4d.ckpt" in str(raised.value)
 
 

@@ -19,7 +19,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def flags(cache, models):
     """A function: the flags of a small run, changed by their names; None leaves one out."""
 

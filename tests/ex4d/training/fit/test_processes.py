@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ex4d.cli.main import main
+
 from .conftest import assert_same
 
 pytestmark = [
@@ -16,10 +18,11 @@ pytestmark = [
 LOOKS = {"held_out": 1, "samples": 1, "sample_steps": 2, "sample_every": 2}
 
 
-@pytest.fixture
-def alone(train, tmp_path):
-    assert train(tmp_path / "one", **LOOKS)[0] == 0
-    return tmp_path / "one"
+@pytest.fixture(scope="module")
+def alone(flags, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alone") / "one"
+    assert main(["train", *flags(folder, **LOOKS)]) == 0
+    return folder
 
 
 def test_two_processes_train_as_one_that_takes_both_samples(train_in, alone, tmp_path):
