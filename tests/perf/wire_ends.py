@@ -20,12 +20,13 @@ from pathlib import Path
 import zmq
 
 from protocol import codec
+from protocol.client.wire import Wire
 from protocol.keys import load_key_pair
 from protocol.limits import CHUNK_BYTES, CHUNK_BYTES_MOST, DATA_HEADER_BYTES, DATA_HWM
 from protocol.messages import Chunk, Fetch
 from protocol.messages.jobs import BlobId
 from protocol.server import Routers, ZapHandler
-from protocol.wire import Address, Wire
+from protocol.wire import Address
 
 __all__ = ["CHUNKS", "KINDS"]
 
