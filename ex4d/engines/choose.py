@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ex4d.engines.base import EngineOptions
 from ex4d.engines.preview import PreviewEngine
+from ex4d.engines.wan.diffsynth import INSTALL, NEEDED
 from ex4d.engines.wan.engine import WanEngine, load_from_files
-from ex4d.engines.wan.folder import INSTALL, find_models, missing_files
+from ex4d.engines.wan.folder import find_models, missing_files
 from ex4d.errors import MissingPartError, UsageError
+from ex4d.runtime.packages import absent_packages
 from ex4d.weights.folder import default_folder
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["ENGINES", "choose_engine"]
 
 ENGINES = ("auto", "preview", "wan")
-_NEEDED = ("torch", "torchvision", "safetensors", "diffsynth")
 
 
 def choose_engine(name: str = "auto", options: EngineOptions | None = None) -> tuple[Engine, str]:
@@ -46,7 +46,7 @@ def choose_engine(name: str = "auto", options: EngineOptions | None = None) -> t
 
 def _wan_problem(options: EngineOptions) -> MissingPartError | None:
     """Why the engine wan cannot run; None when it can. Loads no torch."""
-    absent = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    absent = absent_packages(NEEDED)
     if absent:
         return MissingPartError(
             f"the diffusion engine wan needs {', '.join(absent)}",

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors.torch import save_file
 
+from ex4d.engines.wan.diffsynth import import_diffsynth
 from ex4d.engines.wan.geometry import GeometryEncoder
-from ex4d.engines.wan.library import import_diffsynth
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from ex4d.engines.wan.library import without_values
+from ex4d.engines.wan.diffsynth import without_values
 from ex4d.errors import WeightsError
 
 if TYPE_CHECKING:
