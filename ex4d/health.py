@@ -176,15 +176,16 @@ def _answer(command: list[str]) -> str:
 
 
 def _engines(folder: Path) -> Iterator[Finding]:
+    from ex4d.engines.catalogue import ENGINES
     from ex4d.engines.choose import choose_engine
 
-    for name in ("preview", "wan"):
+    for name, entry in ENGINES.items():
         try:
-            engine, _ = choose_engine(name)
+            choose_engine(name)
         except Ex4dError as error:
             yield Finding("engine", "optional", f"{name}: {error.reason}", error.advice)
         else:
-            yield Finding("engine", "ok", f"{name}: {engine.label}")
+            yield Finding("engine", "ok", f"{name}: {entry.label} ({entry.licence})")
 
 
 def _models(folder: Path) -> Iterator[Finding]:
