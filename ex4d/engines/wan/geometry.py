@@ -1,4 +1,8 @@
-"""EX-4D's geometry encoder: the conditions' latents become something to add to the tokens."""
+"""EX-4D's geometry encoder: the conditions' latents become something to add to the tokens.
+
+The public EX-4D code's `CamVidEncoder` (`diffsynth/models/camera.py`), which encodes the videos
+itself; here they come as latents. Its result, `ray_latent` there, is added in `transformer.py`.
+"""
 
 from __future__ import annotations
 

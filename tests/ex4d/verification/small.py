@@ -10,8 +10,10 @@ from ex4d.video.writer import write_color, write_mask
 from tests.ex4d.engines.wan.conftest import make_conditions
 
 
-def write_example(folder, published_size=None):
-    conditions = make_conditions(n_frames=5)
+def write_example(folder, published_size=None, **conditions):
+    """Conditions that make_conditions makes, and the same with grey holes for a published clip,
+    cut to another size where that is asked for."""
+    conditions = make_conditions(**{"n_frames": 5, **conditions})
     published = np.where(conditions.mask[..., None], conditions.color, 128).astype(np.uint8)
     if published_size:
         width, height = published_size
