@@ -88,7 +88,7 @@ def _found(
     from ex4d.verification.files import check_files
     from ex4d.verification.findings import Findings, compare_all
     from ex4d.verification.golden import check_golden
-    from ex4d.verification.machine import machine_facts
+    from ex4d.verification.machine import machine_facts, most_memory
 
     has_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if has_gpu else "cpu")
@@ -100,7 +100,9 @@ def _found(
     if any(check.problem is not None for check in found):
         return Findings(machine, found, checked, example)
     results = list(run_modes(example, modes, options, report))
-    return Findings(machine, found, checked, example, results, compare_all(example, results))
+    comparisons = compare_all(example, results)
+    machine |= most_memory()
+    return Findings(machine, found, checked, example, results, comparisons)
 
 
 def _write_clips(folder: Path, findings: Findings) -> None:

@@ -99,7 +99,7 @@ def run_modes(
         try:
             if engine is None or asked != loaded:
                 engine = None  # two sets of models do not fit
-                gc.collect()
+                _reset_peak()
                 engine, loaded = choose_engine("wan", asked)[0], asked
             settings = mode.generate_settings(example.size)
             frames = engine.generate(
@@ -152,6 +152,8 @@ class _StageClock(Watcher):
 
 
 def _reset_peak() -> None:
+    """Give back what nobody holds: the engine plans by what is free."""
+    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()

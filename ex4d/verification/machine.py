@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import sys
 from contextlib import suppress
 
 import torch
@@ -13,11 +14,21 @@ from ex4d.engines.wan.diffsynth import NEEDED
 from ex4d.runtime.nvidia import ask_nvidia
 from ex4d.version import __version__
 
-__all__ = ["machine_facts"]
+__all__ = ["machine_facts", "most_memory"]
 
 _PACKAGES = (*NEEDED, "transformers", "triton", "numpy", "opencv-python-headless", "av")
 _GPU = ("name", "memory.total", "driver_version", "power.limit", "clocks.max.sm")
 _GIB = 1 << 30
+
+
+def most_memory() -> dict[str, str]:
+    """The most memory of the host that this process has held, where the system tells."""
+    if sys.platform != "linux":
+        return {}
+    import resource
+
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"most memory of this run": f"{kilobytes * 1024 / _GIB:.1f} GiB"}
 
 
 def machine_facts() -> dict[str, str]:

@@ -39,6 +39,11 @@ EXACT = Mode("exact", "25 steps, guidance 5, shift 5, bf16 on a GPU: the public 
 MODES = (  # those with the same options one after the other: the models are loaded once
     EXACT,
     Mode("8-steps", "8 plain steps, guidance 5: a draft", settings={"num_inference_steps": 8}),
+    Mode(
+        "unfused",
+        "EX-4D's changes beside the weights, as the public code has them, not rounded into them",
+        options={"lora": "unfused"},
+    ),
 )
 
 

@@ -45,6 +45,8 @@ def test_a_report_holds_all_that_was_found_and_needs_no_other_file(verify, tmp_p
     pairs = [(entry["what"], entry["to"]) for entry in figures["comparisons"]]
     assert ("exact", "published") in pairs
     assert ("8-steps", "exact") in pairs
+    near = {pair: c["psnr/all"] for pair, c in zip(pairs, figures["comparisons"], strict=True)}
+    assert near["unfused", "exact"] > 40
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
     assert str(models) not in page
     assert str(tmp_path) not in page
@@ -116,7 +118,7 @@ def write_golden(path, change):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--modes=exact,warp"], "there is no mode 'warp': choose from exact, 8-steps"),
+        (["--modes=exact,warp"], "there is no mode 'warp': choose from exact, 8-steps, unfused"),
         (["--golden={folder}/render_180.mp4"], "is not a readable file of weights"),
         (["--example={folder}/none"], "ex4d download --example, or --example FOLDER"),
         (["--models={folder}"], "the weights of the diffusion engine wan are missing"),
@@ -151,20 +153,20 @@ def test_what_a_mode_changes_exists(mode):
     mode.generate_settings((512, 512))
 
 
-def test_modes_with_other_options_run_and_one_that_cannot_is_told(models, example, tmp_path):
+def test_a_mode_that_cannot_run_is_told_and_the_next_one_runs(models, example, tmp_path):
     modes = (
         EXACT,
-        Mode("unfused", "changes beside the weights", options={"lora": "unfused"}),
         Mode("elsewhere", "not here", options={"checkpoint": tmp_path / "none.ckpt"}),
+        Mode("2-steps", "few", settings={"num_inference_steps": 2}),
     )
     public, stages = read_example(example), []
     results = list(
         run_modes(public, modes, EngineOptions(models), lambda stage, *_: stages.append(stage))
     )
-    assert [result.problem is None for result in results] == [True, True, False]
-    assert {"exact: load", "unfused: load"} <= set(stages)
-    near = {(c.what, c.to): c.mean("psnr/all") for c in compare_all(public, results)}
-    assert near["unfused", "exact"] > 40
+    assert [result.problem is None for result in results] == [True, False, True]
+    assert {"exact: load", "exact: denoise", "2-steps: load"} <= set(stages)  # loaded anew
+    compared = [(c.what, c.to) for c in compare_all(public, results)]
+    assert compared[1:] == [("exact", "published"), ("2-steps", "published"), ("2-steps", "exact")]
     told = verdicts(Findings({}, [], [], public, results))
     assert [word for word, text in told if "the mode elsewhere: " in text] == ["look"]
 
