@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-import subprocess
 import sys
 
-__all__ = ["check_device", "local_devices"]
+from ex4d.runtime.nvidia import ask_nvidia
 
-_LONGEST_S = 20.0  # a driver that is in trouble may never answer
+__all__ = ["check_device", "local_devices"]
 
 
 def local_devices() -> list[str]:
@@ -19,7 +18,7 @@ def local_devices() -> list[str]:
     if chosen is not None:
         numbers = [number.strip() for number in chosen.split(",") if number.strip()]
     else:
-        numbers = [str(number) for number in range(_n_gpus())]
+        numbers = [str(number) for number in range(len(ask_nvidia("index")))]
     return [f"cuda:{number}" for number in numbers] or ["cpu"]
 
 
@@ -36,16 +35,3 @@ def check_device(device: str) -> None:
     code = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
     if code or not count.value:
         raise RuntimeError(f"{device} is gone or does not work: CUDA error {code}")
-
-
-def _n_gpus() -> int:
-    try:
-        listed = subprocess.run(
-            ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],  # noqa: S607
-            capture_output=True,
-            timeout=_LONGEST_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return 0
-    return len(listed.stdout.split())

@@ -8,7 +8,8 @@ from backend.log import JobLog
 from backend.text import without_folders
 from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS
 from ex4d.depth.estimators.loading import INSTALL, missing_packages, missing_weights
-from ex4d.engines.choose import ENGINES, choose_engine
+from ex4d.engines.catalogue import ENGINES
+from ex4d.engines.choose import choose_engine
 from ex4d.errors import Ex4dError
 from protocol.messages import EngineInfo, EstimatorInfo
 
@@ -24,10 +25,10 @@ _log = JobLog("offers")  # for who runs the server: clients are told without the
 def engines_of(options: EngineOptions) -> list[EngineInfo]:
     """What this machine can generate with."""
     engines = []
-    for name in ENGINES[1:]:
+    for name, entry in ENGINES.items():
         try:
-            engine, _ = choose_engine(name, options)
-            engines.append(EngineInfo(name, engine.label))
+            choose_engine(name, options)
+            engines.append(EngineInfo(name, entry.label))
         except Ex4dError as error:
             _log.info("an engine cannot be used", name=name, reason=error)
             reason = without_folders(error.reason)

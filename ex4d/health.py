@@ -7,7 +7,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ import numpy as np
 
 from ex4d.errors import Ex4dError
 from ex4d.raster.base import RenderCamera
+from ex4d.runtime.nvidia import ask_nvidia
 
 __all__ = ["Check", "Finding", "examine"]
 
@@ -155,36 +155,24 @@ def _torch(folder: Path) -> Iterator[Finding]:
 
 def _gpu(folder: Path) -> Iterator[Finding]:
     """NVIDIA's own tool tells without loading torch."""
-    tool = shutil.which("nvidia-smi")
-    names = ""
-    if tool:
-        query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-        names = "; ".join(_answer(query).split("\n")).strip("; ")
+    names = "; ".join(ask_nvidia("name", "memory.total"))
     if names:
         yield Finding("gpu", "ok", names)
     else:
         yield Finding("gpu", "optional", "no NVIDIA GPU found; the preview engine needs none")
 
 
-def _answer(command: list[str]) -> str:
-    """What a command prints; nothing when it fails or hangs, as after an update of the driver."""
-    try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return run.stdout
-
-
 def _engines(folder: Path) -> Iterator[Finding]:
+    from ex4d.engines.catalogue import ENGINES
     from ex4d.engines.choose import choose_engine
 
-    for name in ("preview", "wan"):
+    for name, entry in ENGINES.items():
         try:
-            engine, _ = choose_engine(name)
+            choose_engine(name)
         except Ex4dError as error:
             yield Finding("engine", "optional", f"{name}: {error.reason}", error.advice)
         else:
-            yield Finding("engine", "ok", f"{name}: {engine.label}")
+            yield Finding("engine", "ok", f"{name}: {entry.label} ({entry.licence})")
 
 
 def _models(folder: Path) -> Iterator[Finding]:

@@ -157,6 +157,44 @@ def test_the_check_of_arrows_sees_every_way_to_import():
     assert imported(ast.parse(code)) == {"torch", "bpy", "protocol", "backend", "zmq"}
 
 
+KNOWS_DIFFSYNTH = "ex4d/engines/wan/diffsynth.py"
+DIFFSYNTH_IS_HANDLED = ("ex4d/engines/wan/", "ex4d/training/")
+
+
+@pytest.mark.parametrize("module", modules_in("ex4d", "backend"))
+def test_one_place_knows_diffsynth(module):
+    tree = tree_of(module)
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    named = {text for text in texts if str(text).partition(".")[0] == "diffsynth"}
+    knows = named or "diffsynth" in imported(tree) or "import_diffsynth" in names
+    assert bool(knows) == (module == KNOWS_DIFFSYNTH)
+
+
+def foreign_private_attributes(tree: ast.AST) -> set[str]:
+    """Private attributes of something else than the object that a method belongs to."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    private = [node for node in nodes if node.attr.startswith("_") and node.attr[1:2] != "_"]
+    return {ast.unparse(node) for node in private if ast.unparse(node.value) not in {"self", "cls"}}
+
+
+@pytest.mark.parametrize("module", [m for m in LIBRARY if m.startswith(DIFFSYNTH_IS_HANDLED)])
+def test_no_private_attribute_of_diffsynth_is_used_elsewhere(module):
+    """Nor of any other object; torch and os offer theirs to everybody."""
+    found = {
+        name
+        for name in foreign_private_attributes(tree_of(module))
+        if name.partition(".")[0] not in {"torch", "os"}
+    }
+    assert found == set() or module == KNOWS_DIFFSYNTH
+
+
+def test_the_check_of_private_attributes_sees_them():
+    code = "self._a.b\nmodel._c\nmodels[0].vae._d(1)\nself.e._f\nx.__dict__"
+    found = foreign_private_attributes(ast.parse(code))
+    assert found == {"model._c", "models[0].vae._d", "self.e._f"}
+
+
 def test_optional_parts_are_imported_only_when_they_are_chosen():
     code = f"import ex4d.cli.main, sys; print([m for m in {OPTIONAL} if m in sys.modules])"
     command = [sys.executable, "-c", code]

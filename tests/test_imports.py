@@ -68,12 +68,14 @@ def test_there_is_no_circle_of_imports(package):
 LAYERS = {
     "ex4d": (
         ("containers", "geometry"),
-        ("files", "runtime", "weights"),
+        ("files", "runtime"),
+        ("weights",),
         ("mesh", "pictures", "raster"),
         ("video",),
         ("camera", "conditions"),
         ("depth", "engines"),
         ("training",),
+        ("verification",),
         ("cli",),
     ),
     "protocol": (("messages",), ("transfer",), ("client", "server"), ("testing",)),

@@ -171,8 +171,8 @@ class JobRunner:
         settings = _settings(job.settings)
         watcher = _JobWatcher(context)
         frames = engine.generate(conditions, seed=job.seed, settings=settings, watcher=watcher)
-        used = None if engine.name == "preview" else settings
-        metadata = numbered_metadata(result_metadata(engine, job.seed, used), timing.first_number)
+        metadata = result_metadata(engine, job.seed, settings)
+        metadata = numbered_metadata(metadata, timing.first_number)
         watched = _watched(context, frames)
         write_video(context.scratch / "result.mp4", watched, timing.fps, metadata=metadata)
         return int(frames.shape[2]), int(frames.shape[1])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ex4d.cli.console import progress_bar, say
+from ex4d.engines.wan.diffsynth import INSTALL, NEEDED
 from ex4d.errors import InputError, MissingPartError, UsageError
+from ex4d.runtime.packages import absent_packages
 from ex4d.weights.folder import default_folder
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the cache, or what is missing of it."""
-    if importlib.util.find_spec("diffsynth") is None:
-        raise MissingPartError('ex4d cache needs diffsynth: pip install "ex4d[wan]"')
+    if absent := absent_packages(NEEDED):
+        raise MissingPartError(f"ex4d cache needs {', '.join(absent)}", advice=INSTALL)
     from ex4d.training.cache.creation import CacheJob, make_cache
 
     models = arguments.models or default_folder()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ex4d.cli.console import progress_bar, say, tell
 from ex4d.cli.reading_flags import add_reading_flags, reading_of_flags
 from ex4d.engines.base import EngineOptions, GenerateSettings
-from ex4d.engines.choose import ENGINES, choose_engine
-from ex4d.engines.wan.folder import find_models
+from ex4d.engines.catalogue import engine_named
+from ex4d.engines.choose import ENGINE_NAMES, choose_engine
 from ex4d.errors import UsageError
 from ex4d.files.manifest import Run
 from ex4d.files.outputs import staged_folder
@@ -17,7 +17,6 @@ from ex4d.training.dataset import read_settings
 from ex4d.training.evaluation.generating import Generation, held_out_subjects
 from ex4d.training.evaluation.report import REPORT_FILES, table_lines, write_report
 from ex4d.training.evaluation.scoring import NetworkFiles, Scorer, Subject
-from ex4d.weights.folder import default_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -46,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = many.add_argument
     add("--dataset", type=Path, help="folder made by ex4d masks")
     add("--held_out", type=int, default=4, help="as it was for ex4d train (default 4)")
-    add("--engine", choices=ENGINES, default="auto", help="as of ex4d generate")
+    add("--engine", choices=ENGINE_NAMES, default="auto", help="as of ex4d generate")
     add("--models", type=Path, help="folder of the weights; default: $EX4D_MODELS")
     add("--checkpoint", type=Path, help="ex4d.ckpt of a training run")
     add("--vram", type=int, choices=(80, 48, 24, 16), help="GiB of the GPU to plan for")
@@ -103,15 +102,7 @@ def _subjects(
         guidance_scale=arguments.guidance_scale,
         size=(dataset.width, dataset.height),
     )
-    adapter = _adapter(options) if engine.name == "wan" else ""
+    adapter = engine_named(engine.name).weights_id(options)
     generation = Generation(engine, settings, arguments.seed, adapter)
     results = arguments.output_dir / "results"
     return held_out_subjects(arguments.dataset, arguments.held_out, results, generation, report)
-
-
-def _adapter(options: EngineOptions) -> str:
-    """What tells one checkpoint from another."""
-    from ex4d.engines.wan.prompts import fingerprint
-
-    files = find_models(options.models or default_folder(), options.checkpoint)
-    return fingerprint(files.checkpoint)

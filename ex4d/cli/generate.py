@@ -19,7 +19,7 @@ from ex4d.engines.base import (
     check_size,
     result_metadata,
 )
-from ex4d.engines.choose import ENGINES, choose_engine
+from ex4d.engines.choose import ENGINE_NAMES, choose_engine
 from ex4d.errors import UsageError
 from ex4d.files.manifest import Run
 from ex4d.files.outputs import staged_beside
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--first_frame", type=int, help="number of the first; default: the conditions', else 0")
     add_rate_flag(parser)
-    add("--engine", choices=ENGINES, default="auto", help="preview: a draft without a GPU")
+    add("--engine", choices=ENGINE_NAMES, default="auto", help="preview: a draft without a GPU")
     add("--seed", type=int, default=0, help="the same seed gives the same clip")
     add("--num_frames", type=int, help="at most so many frames; default: all")
     add(
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         number = first_number_of(arguments.color_video)
     with _target(arguments, pattern, number, len(conditions.color)) as folder:
         size = _size(conditions, arguments)
-        if engine.name == "preview" and size is not None:
+        if size is not None and not engine.follows_settings:
             conditions = resize_conditions(conditions, size)
         elif size is not None:  # the engine resizes, and may need the conditions as they are
             settings = _settings(arguments, size)
@@ -109,8 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
             if pattern is not None:
                 pattern.write(folder, frames, number or 0)
             else:
-                used = None if engine.name == "preview" else settings
-                metadata = result_metadata(engine, arguments.seed, used)
+                metadata = result_metadata(engine, arguments.seed, settings)
                 metadata = numbered_metadata(metadata, number)
                 target = folder / arguments.output_video.name
                 write_video(target, frames, fps, metadata=metadata)
@@ -185,7 +184,7 @@ def _say_what(
     say("input", f"{n_frames} frames of {width}x{height}, {conditions.mask.mean():.0%} seen")
     say("engine", f"{engine.name} ({reason})")
     say("", engine.label)
-    if conditions.backdrop is None and engine.name == "preview":
+    if conditions.backdrop is None and engine.uses_backdrop:
         name = backdrop_beside(arguments.color_video).name
         say("", f"no {name} beside the colour video: holes are filled smoothly from their rim")
 

@@ -42,6 +42,7 @@ _COMMANDS = (
     "cache",
     "train",
     "evaluate",
+    "verify",
 )
 
 

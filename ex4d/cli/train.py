@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from ex4d.cli.console import say
+from ex4d.engines.wan.diffsynth import NEEDED
 from ex4d.engines.wan.folder import EX4D_FILE
 from ex4d.errors import MissingPartError, UsageError
+from ex4d.runtime.packages import absent_packages
 from ex4d.training.fit.settings import (
     CONFIG_FILE,
     TrainSettings,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
-_NEEDED = ("torch", "diffsynth", "safetensors", "accelerate", "tensorboardX")
+_NEEDED = (*NEEDED, "accelerate", "tensorboardX")
 _PATHS = ("cache", "models", "start_from")
 
 
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Begin a run, or go on with one."""
-    absent = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    absent = absent_packages(_NEEDED)
     if absent:
         raise MissingPartError(f'ex4d train needs {", ".join(absent)}: pip install "ex4d[train]"')
     folder = arguments.output_dir

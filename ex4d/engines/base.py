@@ -94,6 +94,8 @@ class Engine(Protocol):
 
     name: str
     label: str  # what the file's metadata and the console say of a result
+    follows_settings: bool  # and makes the size that they ask for
+    uses_backdrop: bool  # that lies beside the conditions
 
     def generate(
         self,
@@ -113,12 +115,10 @@ def check_size(size: tuple[int, int]) -> None:
         raise UsageError(f"the size {size[0]}x{size[1]} cannot be, sides must be 16 to 8192")
 
 
-def result_metadata(
-    engine: Engine, seed: int, settings: GenerateSettings | None = None
-) -> dict[str, str]:
+def result_metadata(engine: Engine, seed: int, settings: GenerateSettings) -> dict[str, str]:
     """What a finished clip's file says of how it was made; `title` tells a draft from a final.
-    `settings` are those that had an effect."""
+    Settings that had no effect are left out."""
     facts: dict[str, object] = {"ex4d": __version__, "engine": engine.name, "seed": seed}
-    if settings is not None:
+    if engine.follows_settings:
         facts["settings"] = asdict(settings)
     return {"title": engine.label, "comment": json.dumps(facts)}

@@ -1,70 +1,53 @@
-"""The engines by name."""
+"""An engine for a name, or the best that runs on this machine."""
 
 from __future__ import annotations
 
-import importlib.util
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ex4d.engines.base import EngineOptions
-from ex4d.engines.preview import PreviewEngine
-from ex4d.engines.wan.engine import WanEngine, load_from_files
-from ex4d.engines.wan.folder import INSTALL, find_models, missing_files
-from ex4d.errors import MissingPartError, UsageError
-from ex4d.weights.folder import default_folder
+from ex4d.engines.catalogue import ENGINES, EngineEntry, engine_named
+from ex4d.errors import MissingPartError
+from ex4d.runtime.packages import absent_packages
 
 if TYPE_CHECKING:
     from ex4d.engines.base import Engine
 
-__all__ = ["ENGINES", "choose_engine"]
+__all__ = ["ENGINE_NAMES", "choose_engine"]
 
-ENGINES = ("auto", "preview", "wan")
-_NEEDED = ("torch", "torchvision", "safetensors", "diffsynth")
+_AUTO = "auto"
+ENGINE_NAMES = (_AUTO, *ENGINES)
 
 
-def choose_engine(name: str = "auto", options: EngineOptions | None = None) -> tuple[Engine, str]:
+def choose_engine(name: str = _AUTO, options: EngineOptions | None = None) -> tuple[Engine, str]:
     """Return the engine for a name and why it was taken, as a sentence for the console.
 
     Raises UsageError for an unknown name, MissingPartError when the engine cannot run here.
     """
     options = options or EngineOptions()
-    if name == "preview":
-        return PreviewEngine(), "as asked"
-    if name not in ENGINES:
-        raise UsageError(f"unknown engine {name!r}: choose from {', '.join(ENGINES)}")
-    problem = _wan_problem(options)
-    if name == "wan":
-        if problem is not None:
+    if name != _AUTO:
+        entry = engine_named(name)
+        if problem := _problem(entry, options):
             raise problem
-        return WanEngine(partial(load_from_files, options)), "as asked"
-    if problem is not None:
-        return PreviewEngine(), str(problem)
-    if not _has_gpu():
-        return PreviewEngine(), "there is no GPU for the diffusion engine"
-    return WanEngine(partial(load_from_files, options)), "its weights and a GPU are here"
+        return entry.make(options), "as asked"
+    why_not = ""
+    for entry in reversed(ENGINES.values()):
+        reason = str(_problem(entry, options) or "")
+        if not reason and entry.takes_a_gpu and not _has_gpu():
+            reason = "there is no GPU for the diffusion engine"
+        if not reason:
+            return entry.make(options), why_not or "its weights and a GPU are here"
+        why_not = why_not or reason
+    raise MissingPartError(f"no engine can run here: {why_not}")
 
 
-def _wan_problem(options: EngineOptions) -> MissingPartError | None:
-    """Why the engine wan cannot run; None when it can. Loads no torch."""
-    absent = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if absent:
+def _problem(entry: EngineEntry, options: EngineOptions) -> MissingPartError | None:
+    """Why an engine cannot run; None when it can. Loads no torch."""
+    if absent := absent_packages(entry.needs):
         return MissingPartError(
-            f"the diffusion engine wan needs {', '.join(absent)}",
-            advice=f"{INSTALL}, or --engine preview",
+            f"the engine {entry.name} needs {', '.join(absent)}",
+            advice=f"{entry.install}, or --engine preview",
         )
-    if options.checkpoint is not None and not options.checkpoint.is_file():
-        return MissingPartError(
-            f"the diffusion engine wan cannot run, there is no file {options.checkpoint}"
-        )
-    folder = options.models or default_folder()
-    missing = missing_files(find_models(folder, options.checkpoint))
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        return MissingPartError(
-            f"the weights of the diffusion engine wan are missing ({missing[0]}{more})",
-            advice="ex4d download, or --engine preview",
-        )
-    return None
+    return entry.lacking_weights(options)
 
 
 def _has_gpu() -> bool:

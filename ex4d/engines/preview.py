@@ -26,6 +26,8 @@ class PreviewEngine:
 
     name = "preview"
     label = "EX-4D preview engine: a draft, filled without a diffusion model"
+    follows_settings = False
+    uses_backdrop = True
 
     def generate(
         self,

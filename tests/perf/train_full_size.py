@@ -24,7 +24,7 @@ from pathlib import Path
 
 import torch
 
-from ex4d.engines.wan.library import without_values
+from ex4d.engines.wan.diffsynth import without_values
 from ex4d.engines.wan.model import Sizes, WanTransformer
 from ex4d.training.cache.files import CacheSettings, Encoded
 from ex4d.training.fit.adapter import make_adapter

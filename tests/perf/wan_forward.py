@@ -30,7 +30,7 @@ from torch.nn import functional
 
 from ex4d.engines.wan import fused, plain
 from ex4d.engines.wan.cross_keys import CrossKeys
-from ex4d.engines.wan.library import import_diffsynth, without_values
+from ex4d.engines.wan.diffsynth import import_diffsynth, without_values
 from ex4d.engines.wan.load import place_transformer
 from ex4d.engines.wan.memory import EVERYTHING_STAYS
 from ex4d.engines.wan.model import Sizes, WanTransformer

@@ -26,9 +26,9 @@ from ex4d.conditions.files import read_conditions, write_conditions
 from ex4d.conditions.render import Conditions
 from ex4d.engines.base import GenerateSettings, Watcher
 from ex4d.engines.wan.architecture import make_image_encoder, make_vae
+from ex4d.engines.wan.diffsynth import import_diffsynth, without_values
 from ex4d.engines.wan.engine import WanEngine
 from ex4d.engines.wan.geometry import GeometryEncoder
-from ex4d.engines.wan.library import import_diffsynth, without_values
 from ex4d.engines.wan.load import Models, place_transformer
 from ex4d.engines.wan.memory import PROFILES_GIB, plan_memory
 from ex4d.engines.wan.model import Sizes, WanTransformer

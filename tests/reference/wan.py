@@ -8,13 +8,14 @@ Against the public code's tensors this way was measured at 1.3e-5.
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
 
+from ex4d.engines.wan.diffsynth import import_diffsynth
 from ex4d.engines.wan.geometry import GeometryEncoder
-from ex4d.engines.wan.library import import_diffsynth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,9 @@ def write_golden(path: Path) -> Path:
     checkpoint = {**encoder.state_dict(), **change_weights(model)}
     tensors = {f"dit.{name}": tensor for name, tensor in weights.items()}
     tensors |= {f"ckpt.{name}": tensor for name, tensor in checkpoint.items()}
-    tensors |= {f"io.{name}": tensor for name, tensor in run(model, encoder).items()}
+    given = random_inputs()
+    made = run(model, encoder, given, Sampling(STEPS, GUIDANCE, SHIFT, TEXT_LEN))
+    tensors |= {f"io.{name}": tensor for name, tensor in (given | made).items()}
     facts = {"dim": DIM, "num_heads": HEADS, "text_len": TEXT_LEN, "lora_alpha": ALPHA,
              "steps": STEPS, "cfg_scale": GUIDANCE, "sigma_shift": SHIFT}  # fmt: skip
     metadata = {name: str(value) for name, value in facts.items()}
@@ -61,33 +64,47 @@ def change_weights(model) -> dict[str, torch.Tensor]:
     return tensors
 
 
-@torch.no_grad()
-def run(model, encoder) -> dict[str, torch.Tensor]:
-    """Random inputs, and what comes out."""
+def random_inputs() -> dict[str, torch.Tensor]:
     given = {name: torch.randn(1, 16, *GRID) for name in ("noise", "video_latent", "mask_latent")}
     given |= {"y": torch.randn(1, 20, *GRID), "clip_fea": torch.randn(1, 257, 1280)}
     given |= {"context_pos": torch.randn(1, 13, TEXT_DIM)}
-    given |= {"context_neg": torch.randn(1, 21, TEXT_DIM)}
+    return given | {"context_neg": torch.randn(1, 21, TEXT_DIM)}
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the steps go."""
+
+    steps: int
+    guidance: float
+    shift: float
+    text_len: int  # tokens; prompts are padded to it
+
+
+@torch.no_grad()
+def run(model, encoder, given, sampling) -> dict[str, torch.Tensor]:
+    """What comes out for these inputs."""
     geometry = encoder(given["video_latent"], given["mask_latent"])
     model.patch_embedding.register_forward_hook(lambda layer, inputs, output: output + geometry)
     predict = import_diffsynth("pipelines.wan_video").model_fn_wan_video
     scheduler = import_diffsynth("diffusion.flow_match").FlowMatchScheduler("Wan")
-    scheduler.set_timesteps(STEPS, shift=SHIFT)
+    scheduler.set_timesteps(sampling.steps, shift=sampling.shift)
     latents, first = given["noise"], None
     for timestep in scheduler.timesteps:
         positive, negative = (
             predict(
-                dit=model, latents=latents, timestep=timestep[None], context=padded(given[name]),
-                clip_feature=given["clip_fea"], y=given["y"],
+                dit=model, latents=latents, timestep=timestep[None],
+                context=padded(given[name], sampling.text_len), clip_feature=given["clip_fea"],
+                y=given["y"],
             )
             for name in ("context_pos", "context_neg")
         )  # fmt: skip
         first = positive if first is None else first
-        velocity = negative + GUIDANCE * (positive - negative)
+        velocity = negative + sampling.guidance * (positive - negative)
         latents = scheduler.step(velocity, timestep, latents)
     made = {"ray_latent": geometry, "first_pred_fp32": first, "latents_fp32": latents}
-    return {**given, **made, "timesteps": scheduler.timesteps, "sigmas": scheduler.sigmas}
+    return {**made, "timesteps": scheduler.timesteps, "sigmas": scheduler.sigmas}
 
 
-def padded(context: torch.Tensor) -> torch.Tensor:
-    return torch.nn.functional.pad(context, (0, 0, 0, TEXT_LEN - context.shape[1]))
+def padded(context: torch.Tensor, length: int) -> torch.Tensor:
+    return torch.nn.functional.pad(context, (0, 0, 0, length - context.shape[1]))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ex4d.depth.estimators.catalogue import ESTIMATORS, EstimatorEntry, estimator_named
 from ex4d.errors import MissingPartError, TooLargeError
+from ex4d.runtime.packages import absent_packages
 from ex4d.weights.download import fetch
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ INSTALL = 'pip install "ex4d[depth]"'
 
 def missing_packages(entry: EstimatorEntry) -> str:
     """What an estimator lacks on this machine, which INSTALL brings; nothing when all is there."""
-    absent = [need for need in entry.needs if importlib.util.find_spec(need) is None]
+    absent = absent_packages(entry.needs)
     return f"{entry.label} needs {', '.join(absent)}" if absent else ""
 
 

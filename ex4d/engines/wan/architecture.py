@@ -11,9 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from ex4d.engines.wan.library import import_diffsynth, without_values
+from ex4d.engines.wan.diffsynth import (
+    make_public_text_encoder,
+    make_public_vae,
+    make_vision_transformer,
+    without_values,
+)
 from ex4d.engines.wan.model import Sizes, WanTransformer
 from ex4d.errors import WeightsError
 
@@ -33,7 +36,6 @@ __all__ = [
 
 _IMAGE_HEADS = 16
 _IMAGE_WIDTH = 1280
-_FULL_VAE_WIDTH = 96
 
 
 @dataclass(frozen=True)
@@ -78,36 +80,24 @@ def make_text_encoder(shapes: Shapes) -> Any:
     what = "the text encoder"
     vocab, dim = _shape(shapes, "token_embedding.weight", 2, what)
     buckets, heads = _shape(shapes, "blocks.0.pos_embedding.embedding.weight", 2, what)
-    with without_values():
-        return import_diffsynth("models.wan_video_text_encoder").WanTextEncoder(
-            vocab=vocab,
-            dim=dim,
-            dim_attn=_shape(shapes, "blocks.0.attn.q.weight", 2, what)[0],
-            dim_ffn=_shape(shapes, "blocks.0.ffn.fc1.weight", 2, what)[0],
-            num_heads=heads,
-            num_layers=_count(shapes, r"blocks\.(\d+)\."),
-            num_buckets=buckets,
-        )
+    return make_public_text_encoder(
+        vocab=vocab,
+        dim=dim,
+        dim_attn=_shape(shapes, "blocks.0.attn.q.weight", 2, what)[0],
+        dim_ffn=_shape(shapes, "blocks.0.ffn.fc1.weight", 2, what)[0],
+        num_heads=heads,
+        num_layers=_count(shapes, r"blocks\.(\d+)\."),
+        num_buckets=buckets,
+    )
 
 
 def make_vae(shapes: Shapes) -> Any:
-    """Make the video autoencoder (diffsynth's WanVideoVAE), without values.
-
-    The latents of one that is not Wan's own size are taken as they are: the means and deviations
-    in diffsynth's class belong to Wan's weights.
-    """
-    library = import_diffsynth("models.wan_video_vae")
+    """Make the video autoencoder, without values."""
     dim = _shape(shapes, "encoder.conv1.weight", 5, "the VAE")[0]
     z_dim = _shape(shapes, "conv2.weight", 5, "the VAE")[0]
     blocks = [name for name in shapes if re.fullmatch(r"encoder\.downsamples\.\d+\.\S+", name)]
-    n_res = len({n.split(".")[2] for n in blocks if ".residual.2.weight" in n}) // 4
-    with without_values():
-        vae = library.WanVideoVAE(z_dim=z_dim)
-        if (dim, n_res) != (_FULL_VAE_WIDTH, 2):
-            vae.model = library.VideoVAE_(dim=dim, z_dim=z_dim, num_res_blocks=n_res)
-            vae.mean, vae.std = torch.zeros(z_dim), torch.ones(z_dim)
-            vae.scale = [vae.mean, 1.0 / vae.std]
-    return vae
+    n_residuals = len({n.split(".")[2] for n in blocks if ".residual.2.weight" in n}) // 4
+    return make_public_vae(dim, z_dim, n_residuals)
 
 
 def make_image_encoder(shapes: Shapes) -> Any:
@@ -118,18 +108,16 @@ def make_image_encoder(shapes: Shapes) -> Any:
         raise WeightsError(f"the image encoder is {dim} wide; Wan's is {_IMAGE_WIDTH}")
     n_positions = _shape(shapes, "visual.pos_embedding", 3, what)[1]
     hidden = _shape(shapes, "visual.transformer.0.mlp.0.weight", 2, what)[0]
-    vision = import_diffsynth("models.wan_video_image_encoder").VisionTransformer
-    with without_values():
-        return vision(
-            image_size=patch_size * math.isqrt(n_positions - 1),
-            patch_size=patch_size,
-            dim=dim,
-            mlp_ratio=hidden / dim,
-            out_dim=_shape(shapes, "visual.head", 2, what)[1],
-            num_heads=_IMAGE_HEADS,
-            num_layers=_count(shapes, r"visual\.transformer\.(\d+)\."),
-            activation="gelu",
-        )
+    return make_vision_transformer(
+        image_size=patch_size * math.isqrt(n_positions - 1),
+        patch_size=patch_size,
+        dim=dim,
+        mlp_ratio=hidden / dim,
+        out_dim=_shape(shapes, "visual.head", 2, what)[1],
+        num_heads=_IMAGE_HEADS,
+        num_layers=_count(shapes, r"visual\.transformer\.(\d+)\."),
+        activation="gelu",
+    )
 
 
 def _shape(shapes: Shapes, name: str, n_sides: int, what: str) -> tuple[int, ...]:

@@ -1,4 +1,5 @@
-"""A block of Wan's transformer (the public code's `DiTBlock`), with the names of its weights.
+"""A block of Wan's transformer with the names of its weights: the public code's
+`WanAttentionBlock`, diffsynth's `DiTBlock`.
 
     x = x + gate * self_attn(norm1(x) * (1 + scale) + shift)
     x = x + cross_attn(norm3(x))

@@ -1,4 +1,5 @@
-"""The first frame as an image-to-video model wants it."""
+"""The first frame as an image-to-video model wants it: the public code's `y`
+(`WanVideoPipeline.encode_image`; in diffsynth `WanVideoUnit_ImageEmbedderVAE`)."""
 
 from __future__ import annotations
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = [
     "EX4D_FILE",
     "EX4D_FOLDER",
-    "INSTALL",
     "WAN_FOLDER",
     "ModelFiles",
     "find_models",
@@ -35,7 +34,6 @@ __all__ = [
     "require_files",
 ]
 
-INSTALL = 'pip install "ex4d[wan]"'  # the packages that the engine needs
 WAN_FOLDER = "Wan2.1-I2V-14B-480P"
 EX4D_FOLDER = "EX-4D"
 EX4D_FILE = "ex4d.ckpt"

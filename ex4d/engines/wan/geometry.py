@@ -1,4 +1,8 @@
-"""EX-4D's geometry encoder: the conditions' latents become something to add to the tokens."""
+"""EX-4D's geometry encoder: the conditions' latents become something to add to the tokens.
+
+The public EX-4D code's `CamVidEncoder` (`diffsynth/models/camera.py`), which encodes the videos
+itself; here they come as latents. Its result, `ray_latent` there, is added in `transformer.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from ex4d.engines.wan.library import without_values
+from ex4d.engines.wan.diffsynth import without_values
 from ex4d.errors import WeightsError
 
 if TYPE_CHECKING:

@@ -1,13 +1,15 @@
 """Compares this engine with tensors that the public code computed.
 
 A golden file is one safetensors file: `dit.*` the weights of a transformer, `ckpt.*` an EX-4D
-checkpoint for it, `io.*` inputs and outputs; steps, guidance and shift stand in its metadata. All
-goes through the code that makes clips.
+checkpoint for it, `io.*` inputs and outputs; steps, guidance and shift stand in its metadata. One
+with a `recipe` there holds the outputs alone, see `recipe.py`; such a one comes with this library.
+All goes through the code that makes clips.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,21 +20,25 @@ from ex4d.engines.wan.architecture import Family
 from ex4d.engines.wan.checkpoint import split_checkpoint
 from ex4d.engines.wan.load import load_geometry, load_transformer
 from ex4d.engines.wan.memory import EVERYTHING_STAYS, MemoryPlan
+from ex4d.engines.wan.recipe import Recipe
 from ex4d.engines.wan.sampling import Prompts, noise_levels, sample
 from ex4d.engines.wan.transformer import Conditioning, autocast
 from ex4d.engines.wan.weights import open_tensors, shapes_of, with_names
 from ex4d.engines.wan.windows import Window
+from ex4d.errors import MissingPartError, WeightsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from typing import Literal
 
     from torch import Tensor
 
     from ex4d.engines.wan.transformer import Transformer
+    from ex4d.engines.wan.weights import StoredTensor
 
-__all__ = ["GoldenErrors", "compare_with_golden"]
+__all__ = ["GoldenErrors", "bundled_golden", "compare_with_golden"]
+
+_BUNDLED = "golden_wan.safetensors"
 
 
 @dataclass(frozen=True)
@@ -53,15 +59,18 @@ def compare_with_golden(
     plan: MemoryPlan = EVERYTHING_STAYS,
 ) -> GoldenErrors:
     """Run a golden file's model on a device: against its fp32 tensors on the CPU, and against its
-    bf16 tensors on a GPU."""
+    bf16 tensors, where it has them, on a GPU. Raises WeightsError for a file that is no golden."""
     place = torch.device(device)
     kind = "bf16" if place.type == "cuda" else "fp32"
     stored = open_tensors([path])
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
+    metadata = _facts(path, stored)
     given = {n: t.load() for n, t in with_names(stored, _inside("io.")).items()}
-    weights = with_names(stored, _inside("dit."))
-    checkpoint = split_checkpoint(with_names(stored, _inside("ckpt.")), shapes_of(weights))
+    weights, changes = (with_names(stored, _inside(part)) for part in ("dit.", "ckpt."))
+    if "recipe" in metadata:
+        recipe = Recipe.of(metadata)
+        weights, changes = recipe.weights(), recipe.checkpoint()
+        given |= recipe.inputs()
+    checkpoint = split_checkpoint(changes, shapes_of(weights))
     family = Family(
         head_width=int(metadata["dim"]) // int(metadata["num_heads"]),
         text_tokens=int(metadata["text_len"]),
@@ -87,7 +96,7 @@ def compare_with_golden(
     texts = [prompts.positive, prompts.negative]
     pair = transformer.velocities(noise, time, texts, conditioning)
     guided = pair[1] + settings.guidance_scale * (pair[0] - pair[1])
-    first = given[f"first_pred_{kind}"]
+    first, last = (given.get(f"{n}_{kind}", given[f"{n}_fp32"]) for n in ("first_pred", "latents"))
     window = Window(0, noise.shape[2])
     latents = sample(
         transformer, [(window, conditioning)], prompts, noise, settings, lambda *_: None
@@ -95,9 +104,31 @@ def compare_with_golden(
     return GoldenErrors(
         geometry=_error(geometry, given["ray_latent"]),
         first_prediction=min(_error(pair[0], first), _error(guided, first)),
-        latents=_error(latents, given[f"latents_{kind}"]),
+        latents=_error(latents, last),
         timesteps=float((1000 * levels - given["timesteps"]).abs().max()),
     )
+
+
+def bundled_golden() -> Path:
+    """The golden file that comes with this library: in the repository, or inside the installed
+    package. Raises MissingPartError when it is in neither."""
+    package = Path(__file__).parents[2]
+    for folder in (package.parent / "tests" / "data", package / "_golden"):
+        if (folder / _BUNDLED).exists():
+            return folder / _BUNDLED
+    raise MissingPartError(f"{_BUNDLED} was not installed", advice="give a golden file")
+
+
+def _facts(path: Path, stored: dict[str, StoredTensor]) -> dict[str, str]:
+    """A golden file's metadata."""
+    needed = {"dim", "num_heads", "text_len", "lora_alpha", "steps", "cfg_scale", "sigma_shift"}
+    metadata: dict[str, str] = {}
+    if path.suffix == ".safetensors":
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    if needed - metadata.keys() or "io.latents_fp32" not in stored:
+        raise WeightsError(f"{path} is not a golden file")
+    return metadata
 
 
 def _inputs(

@@ -1,4 +1,5 @@
-"""The first frame as the image encoder sees it."""
+"""The first frame as the image encoder sees it: the public code's `clip_fea`
+(`WanImageEncoder.encode_image`; in diffsynth `WanVideoUnit_ImageEmbedderCLIP`)."""
 
 from __future__ import annotations
 

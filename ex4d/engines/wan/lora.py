@@ -1,4 +1,9 @@
-"""EX-4D's low-rank changes on the transformer's linear layers: fused into them, or beside them."""
+"""EX-4D's low-rank changes on the transformer's linear layers: fused into them, or beside them.
+
+    W x + alpha / rank * up (down x)      (LoRA, arXiv 2106.09685, equation 3: B = up, A = down)
+
+The public EX-4D code puts them beside the layers with peft (`inject_adapter_in_model`).
+"""
 
 from __future__ import annotations
 

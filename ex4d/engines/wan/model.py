@@ -1,7 +1,10 @@
 """Wan2.1's image-to-video transformer as modules, with the names of its published weights.
 
 The public code (`wan_video_dit.WanModel`) calls the parts `patch_embedding`, `text_embedding`,
-`img_emb`, `time_embedding`, `time_projection`, `blocks` and `head`; so do the weights.
+`img_emb`, `time_embedding`, `time_projection`, `blocks` and `head`; so do the weights. Its
+`MLPProj` (in diffsynth `MLP`) is `_ImageEmbedding` here, its `Head` `_Head`, its `unpatchify`
+`latents`, its `sinusoidal_embedding_1d` `time_table` (Attention Is All You Need, arXiv 1706.03762,
+section 3.5).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import save
 
-from ex4d.engines.wan.library import import_diffsynth
+from ex4d.engines.wan.diffsynth import open_tokenizer
 from ex4d.engines.wan.streaming import BlockStream
 from ex4d.engines.wan.transformer import autocast
 from ex4d.engines.wan.weights import open_tensors
@@ -96,11 +96,8 @@ class TextEncoder:
         return context[0, : int(mask.sum())]
 
     def _tokenized(self, prompt: str) -> tuple[Tensor, Tensor]:
-        library = import_diffsynth("models.wan_video_text_encoder")
         try:
-            tokenizer = library.HuggingfaceTokenizer(
-                name=str(self._folder), seq_len=_LONGEST, clean="whitespace", local_files_only=True
-            )
+            tokenizer = open_tokenizer(self._folder, _LONGEST)
             ids, mask = tokenizer(prompt, return_mask=True, add_special_tokens=True)
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = str(error).partition("\n")[0]

@@ -1,4 +1,13 @@
-"""Denoising: Euler steps from noise to the latents of the finished clip, in float32."""
+"""Denoising: Euler steps from noise to the latents of the finished clip, in float32.
+
+    s = 1 - i / n,  level = shift s / (1 + (shift - 1) s),  timestep = 1000 level     step i of n
+    velocity = negative + guidance_scale (positive - negative)
+    x = x + (next level - level) velocity
+
+The levels: Scaling Rectified Flow Transformers (arXiv 2403.03206, equation 23). The guidance:
+Classifier-Free Diffusion Guidance (arXiv 2207.12598, equation 6; the scale is 1 + w there). In the
+public code: `FlowMatchScheduler`, and the loop of `WanVideoPipeline.__call__`.
+"""
 
 from __future__ import annotations
 

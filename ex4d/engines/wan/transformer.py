@@ -3,7 +3,8 @@
 What does not change between steps is computed once, the geometry latent is added to the tokens, and
 both branches of the guidance go through a block while it is on the GPU. As in the public code,
 linear layers and attention run in bfloat16 on a GPU, and the tokens' sum, norms, the time embedding
-and the head in float32.
+and the head in float32. There this is `WanModel.forward`, in diffsynth `model_fn_wan_video`;
+EX-4D's own part of it is the line `x = x + ray_latent` after the patch embedding.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ex4d.engines.wan.diffsynth import decoder_memory, encoder_memory
 from ex4d.engines.wan.transformer import autocast, compute_dtype
 from ex4d.engines.wan.windows import FRAMES_PER_LATENT, n_latents_of
 
@@ -84,7 +85,7 @@ class VideoAutoencoder:
                     encoded.append(
                         model.encoder(
                             video.permute(3, 0, 1, 2)[None],
-                            feat_cache=model._enc_feat_map,
+                            feat_cache=encoder_memory(model),
                             feat_idx=[0],
                         )[0]
                     )
@@ -140,7 +141,7 @@ class VideoAutoencoder:
                 for number, chunk in enumerate(_chunks(slice(0, frames))):
                     video = model.decoder(
                         values[:, :, number : number + 1],
-                        feat_cache=model._feat_map,
+                        feat_cache=decoder_memory(model),
                         feat_idx=[0],
                     )[0]
                     yield chunk, video[0].permute(1, 2, 3, 0).float()

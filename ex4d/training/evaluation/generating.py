@@ -70,8 +70,7 @@ def _make(
     dataset: Dataset, clip: ClipRecord, mask: MaskRecord, path: Path, generation: Generation
 ) -> None:
     engine, seed = generation.engine, generation.seed
-    used = None if engine.name == "preview" else generation.settings
-    metadata = result_metadata(engine, seed, used)
+    metadata = result_metadata(engine, seed, generation.settings)
     facts = json.loads(metadata["comment"]) | {"adapter": generation.adapter}
     metadata["comment"] = json.dumps(facts)
     with suppress(VideoError):

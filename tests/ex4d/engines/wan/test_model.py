@@ -7,7 +7,7 @@ import torch
 
 from ex4d.engines.wan.block import Block, Change, Linear, Stream
 from ex4d.engines.wan.cross_keys import Context, CrossKeys, KeysAndValues, Text
-from ex4d.engines.wan.library import import_diffsynth
+from ex4d.engines.wan.diffsynth import import_diffsynth
 from ex4d.engines.wan.load import place_transformer
 from ex4d.engines.wan.memory import EVERYTHING_STAYS
 from ex4d.engines.wan.model import Sizes, WanTransformer, time_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ex4d.engines.wan.library import import_diffsynth
+from ex4d.engines.wan.diffsynth import import_diffsynth
 from ex4d.engines.wan.prompts import PromptCache, TextEncoder, fingerprint
 from ex4d.errors import WeightsError
 

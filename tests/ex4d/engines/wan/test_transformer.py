@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ex4d.engines.base import GenerateSettings
-from ex4d.engines.wan.library import import_diffsynth
+from ex4d.engines.wan.diffsynth import import_diffsynth
 from ex4d.engines.wan.load import place_transformer
 from ex4d.engines.wan.memory import MemoryPlan
 from ex4d.engines.wan.sampling import Prompts, make_noise, noise_levels, sample

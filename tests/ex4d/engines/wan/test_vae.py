@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ex4d.engines.wan.architecture import make_vae
-from ex4d.engines.wan.library import import_diffsynth
+from ex4d.engines.wan.diffsynth import import_diffsynth
 from ex4d.engines.wan.vae import VideoAutoencoder
 
 from . import tiny

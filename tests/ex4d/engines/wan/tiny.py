@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from ex4d.engines.base import NEGATIVE_PROMPT, PROMPT
+from ex4d.engines.wan.diffsynth import import_diffsynth
 from ex4d.engines.wan.geometry import GeometryEncoder
-from ex4d.engines.wan.library import import_diffsynth
 from ex4d.engines.wan.model import Sizes, WanTransformer
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from ex4d.engines.wan.diffsynth import import_diffsynth
 from ex4d.engines.wan.encoding import first_frame_conditioning
-from ex4d.engines.wan.library import import_diffsynth
 from ex4d.training.fit.model import Sample
 from ex4d.training.fit.schedule import training_schedule
 from tests.ex4d.engines.wan import tiny
