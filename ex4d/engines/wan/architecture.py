@@ -11,10 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from ex4d.engines.wan.library import import_diffsynth, without_values
 from ex4d.engines.wan.model import Sizes, WanTransformer
+from ex4d.engines.wan.vae.model import WanVae
 from ex4d.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ __all__ = [
 
 _IMAGE_HEADS = 16
 _IMAGE_WIDTH = 1280
-_FULL_VAE_WIDTH = 96
 
 
 @dataclass(frozen=True)
@@ -90,24 +88,14 @@ def make_text_encoder(shapes: Shapes) -> Any:
         )
 
 
-def make_vae(shapes: Shapes) -> Any:
-    """Make the video autoencoder (diffsynth's WanVideoVAE), without values.
-
-    The latents of one that is not Wan's own size are taken as they are: the means and deviations
-    in diffsynth's class belong to Wan's weights.
-    """
-    library = import_diffsynth("models.wan_video_vae")
+def make_vae(shapes: Shapes) -> WanVae:
+    """Make the video autoencoder, without values."""
     dim = _shape(shapes, "encoder.conv1.weight", 5, "the VAE")[0]
     z_dim = _shape(shapes, "conv2.weight", 5, "the VAE")[0]
     blocks = [name for name in shapes if re.fullmatch(r"encoder\.downsamples\.\d+\.\S+", name)]
-    n_res = len({n.split(".")[2] for n in blocks if ".residual.2.weight" in n}) // 4
+    n_residuals = len({n.split(".")[2] for n in blocks if ".residual.2.weight" in n}) // 4
     with without_values():
-        vae = library.WanVideoVAE(z_dim=z_dim)
-        if (dim, n_res) != (_FULL_VAE_WIDTH, 2):
-            vae.model = library.VideoVAE_(dim=dim, z_dim=z_dim, num_res_blocks=n_res)
-            vae.mean, vae.std = torch.zeros(z_dim), torch.ones(z_dim)
-            vae.scale = [vae.mean, 1.0 / vae.std]
-    return vae
+        return WanVae(dim, z_dim, n_residuals)
 
 
 def make_image_encoder(shapes: Shapes) -> Any:

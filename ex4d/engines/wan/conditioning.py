@@ -33,19 +33,6 @@ class ModelInput:
     size: tuple[int, int]  # width and height of the clip, without the repeated edges
     backdrop: Backdrop | None  # padded alike
 
-    def color_values(self, frames: slice) -> np.ndarray:
-        """Colours as float32 [t, H, W, 3] from -1 to 1; black, -1, where nothing is seen."""
-        return self.color[frames].astype(np.float32) / np.float32(127.5) - np.float32(1)
-
-    def mask_values(self, frames: slice) -> np.ndarray:
-        """The mask as float32 [t, H, W, 3] of -3 and +1.
-
-        Trained so: the public code, and its authors' own data, stretch {0, 1} twice.
-        """
-        values = np.where(self.mask[frames], np.float32(1), np.float32(-3))
-        repeated: np.ndarray = np.repeat(values[..., None], 3, axis=-1)
-        return repeated
-
     def first_frame(self, frame: int) -> np.ndarray:
         """The frame uint8 [H, W, 3] that a window begins with.
 

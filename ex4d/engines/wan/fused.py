@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add_and_normalise",
     "attend_to_context",
+    "can_compile",
     "normalise_and_rotate",
     "sum_of_attention",
     "warm_up",
@@ -162,6 +163,11 @@ def _kernels(device: torch.device) -> Any:
         return None
     with torch.cuda.device(device):
         return _triton_kernels()
+
+
+def can_compile(device: torch.device) -> bool:
+    """Whether Triton's kernels run on a device."""
+    return _kernels(device) is not None
 
 
 def _is_power_of_two(number: int) -> bool:

@@ -24,7 +24,7 @@ from ex4d.engines.wan.memory import MemoryPlan, plan_memory, profile_for
 from ex4d.engines.wan.prompts import PromptCache, TextEncoder, fingerprint
 from ex4d.engines.wan.streaming import BlockStream
 from ex4d.engines.wan.transformer import Transformer, compute_dtype
-from ex4d.engines.wan.vae import VideoAutoencoder
+from ex4d.engines.wan.vae.autoencoder import VideoAutoencoder
 from ex4d.engines.wan.weights import (
     Shapes,
     StoredTensor,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ex4d.engines.base import EngineOptions
     from ex4d.engines.wan.checkpoint import LoraPair
     from ex4d.engines.wan.folder import ModelFiles
+    from ex4d.engines.wan.vae.model import WanVae
 
 __all__ = [
     "Models",
@@ -161,12 +162,12 @@ def load_geometry(tensors: Mapping[str, StoredTensor], device: torch.device) -> 
     return encoder
 
 
-def load_vae(path: Path, device: torch.device) -> Any:
+def load_vae(path: Path, device: torch.device) -> WanVae:
     """Load the video autoencoder onto the CPU, in the device's format. Raises WeightsError."""
     stored = open_tensors([path])
     vae = make_vae(shapes_of(stored))
-    assign(vae.model, stored, "the VAE", compute_dtype(device))
-    return vae.eval()
+    assign(vae, stored, "the VAE", compute_dtype(device))
+    return vae
 
 
 def load_image_encoder(path: Path, device: torch.device) -> Any:
