@@ -86,7 +86,7 @@ def make_models(profile_gib, device, folder, *, is_tiny):
         plan,
         place_transformer(transformer, device, plan),
         fill(geometry, device).to(device),
-        VideoAutoencoder(vae, device, plan.tile_px),
+        VideoAutoencoder(vae, device, plan.tile_px, plan.encoded_px),
         image_encoder,
         lambda asked: [prompts.get(prompt, partial(texts.encode, prompt)) for prompt in asked],
     )
@@ -144,7 +144,7 @@ def run_one(arguments):
         started = time.monotonic()
         models = make_models(arguments.only, device, folder, is_tiny=arguments.tiny)
         made = time.monotonic() - started
-        engine = WanEngine(lambda report: models)
+        engine = WanEngine(lambda report, precision: models)
         conditions, fps = read_conditions(folder / "color_perf.mp4", folder / "mask_perf.mp4")
         settings = GenerateSettings(num_inference_steps=arguments.steps)
         begun = time.monotonic()

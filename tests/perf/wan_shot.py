@@ -78,7 +78,7 @@ class WanRunner(JobRunner):
             self._engines[name] = WanEngine(self._load)
         return self._engines[name]
 
-    def _load(self, report):
+    def _load(self, report, precision):
         import torch
 
         from tests.perf.wan_full_size import make_models

@@ -18,6 +18,7 @@ from ex4d.engines.wan.architecture import (
     make_vae,
 )
 from ex4d.engines.wan.checkpoint import read_checkpoint
+from ex4d.engines.wan.fp8 import round_blocks
 from ex4d.engines.wan.geometry import GeometryEncoder, make_geometry_encoder
 from ex4d.engines.wan.lora import add_beside, fuse
 from ex4d.engines.wan.memory import MemoryPlan, plan_memory, profile_for
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ex4d.engines.base import EngineOptions
+    from ex4d.engines.base import EngineOptions, Precision
     from ex4d.engines.wan.checkpoint import LoraPair
     from ex4d.engines.wan.folder import ModelFiles
     from ex4d.engines.wan.vae.model import WanVae
@@ -70,6 +71,7 @@ class Models:
     vae: VideoAutoencoder
     image_encoder: Any  # a VisionTransformer
     encode_prompts: Callable[[tuple[str, ...]], list[Tensor]]  # [L, text_dim] each
+    precision: Precision = "bf16"  # of the transformer's blocks
 
 
 def load_models(
@@ -77,6 +79,7 @@ def load_models(
     options: EngineOptions,
     device: torch.device,
     report: Callable[[int, int], None] = lambda done, total: None,
+    precision: Precision = "bf16",
 ) -> Models:
     """Load all models but the text encoder, which only a new prompt needs. `report` gets how much
     of the transformer is loaded, and may raise. Raises WeightsError."""
@@ -88,14 +91,29 @@ def load_models(
     plan = _plan(shapes_of(tensors), options.vram_gib, device)
     _log.info("memory: %s", plan.describe(_n_blocks(shapes_of(tensors))))
     transformer = load_transformer(
-        tensors, checkpoint.lora, device=device, plan=plan, lora_mode=options.lora, report=report
+        tensors,
+        checkpoint.lora,
+        device=device,
+        plan=plan,
+        lora_mode=options.lora,
+        report=report,
+        precision=precision,
     )
     if plan.keeps_encoders:
         vae.to(device)
         image_encoder.to(device)
     encode_prompts = prompt_encoder(files, files.prompts, device)
-    autoencoder = VideoAutoencoder(vae, device, plan.tile_px)
-    return Models(device, plan, transformer, geometry, autoencoder, image_encoder, encode_prompts)
+    autoencoder = VideoAutoencoder(vae, device, plan.tile_px, plan.encoded_px)
+    return Models(
+        device,
+        plan,
+        transformer,
+        geometry,
+        autoencoder,
+        image_encoder,
+        encode_prompts,
+        precision,
+    )
 
 
 def prompt_encoder(
@@ -128,6 +146,7 @@ def load_transformer(
     lora_mode: Literal["fused", "unfused"] = "fused",
     family: Family = WAN,
     report: Callable[[int, int], None] = lambda done, total: None,
+    precision: Precision = "bf16",
 ) -> Transformer:
     """Load the transformer with EX-4D's changes. Raises WeightsError."""
     model = make_transformer(shapes_of(tensors), family)
@@ -141,13 +160,18 @@ def load_transformer(
     assign(model, tensors, "the transformer", dtype, change, report)
     if lora_mode == "unfused":
         add_beside(model, lora, device=device, dtype=dtype, alpha=family.lora_alpha)
-    return place_transformer(model, device, plan, family)
+    return place_transformer(model, device, plan, family, precision)
 
 
 def place_transformer(
-    model: Any, device: torch.device, plan: MemoryPlan, family: Family = WAN
+    model: Any,
+    device: torch.device,
+    plan: MemoryPlan,
+    family: Family = WAN,
+    precision: Precision = "bf16",
 ) -> Transformer:
     """Bring a WanTransformer to the device as the plan says."""
+    round_blocks(model.blocks, precision, device)
     blocks = BlockStream(
         model.blocks, device=device, n_resident=plan.n_resident, storage=plan.storage
     )

@@ -64,7 +64,7 @@ def add(skip: Tensor | None, update: Tensor, bias: Tensor, rim: int) -> Tensor:
     return sums
 
 
-@triton.jit(do_not_specialize=["n_frames"])  # one and four of them: the same kernel
+@triton.jit(do_not_specialize=["n_pixels", "n_frames"])  # the same kernel for all of them
 def _activate(
     skip, update, bias, gamma, before, sums, joined, n_pixels, n_frames,
     WIDTH: tl.constexpr, BLOCK: tl.constexpr, PIXELS: tl.constexpr,

@@ -47,6 +47,7 @@ class PointConv(_Conv):
     """A convolution of single pixels: a matrix product."""
 
     def forward(self, frames: Tensor) -> Tensor:
+        """Multiply every pixel [..., in] by the weight, and add the bias."""
         output: Tensor = functional.linear(frames, self.weight.flatten(1), self.bias)
         return output
 
@@ -110,6 +111,7 @@ class Residual(nn.Module):
         self.shortcut = PointConv(n_in, n_out, 1, 1, 1) if n_in != n_out else None
 
     def forward(self, stream: Stream, past: Past) -> Stream:
+        """The next frames of a clip."""
         norm_1, conv_1, norm_2, conv_2 = self.residual.values()
         skip, stream = _activate_and_convolve(stream, norm_1, conv_1, past, keeps_sum=True)
         _, stream = _activate_and_convolve(stream, norm_2, conv_2, past)
@@ -125,6 +127,7 @@ class Head(nn.ModuleDict):
         super().__init__({"0": _RmsNorm(n_in, 1, 1, 1), "2": CausalConv(n_in, n_out, 3, 3, 3)})
 
     def forward(self, stream: Stream, past: Past) -> Tensor:
+        """The next frames of a clip."""
         _, made = _activate_and_convolve(stream, self["0"], self["2"], past)
         assert made.update is not None  # noqa: S101
         return made.update + made.bias
@@ -140,6 +143,7 @@ class Attention(nn.Module):
         self.proj = PointConv(dim, dim, 1, 1)
 
     def forward(self, stream: Stream, past: Past) -> Stream:
+        """The next frames of a clip."""
         frames = settled(stream)
         normed = plain.normalise(frames, self.norm.gamma.flatten()).to(frames.dtype)
         tokens = self.to_qkv(normed).flatten(2, 3)  # [B, T, H * W, 3 C]
@@ -157,6 +161,7 @@ class Downsample(nn.Module):
         self.time_conv = CausalConv(dim, dim, 3, 1, 1) if in_time else None
 
     def forward(self, stream: Stream, past: Past) -> Stream:
+        """The next frames of a clip: half as many where `in_time`, but for the first."""
         larger = settled(stream, rim=1)
         conv, over_time = self.resample["1"], self.time_conv
         stream = Stream(None, conv.in_frames(larger, stride=2), conv.bias)
@@ -179,6 +184,7 @@ class Upsample(nn.Module):
         self.time_conv = CausalConv(dim, 2 * dim, 3, 1, 1) if in_time else None
 
     def forward(self, stream: Stream, past: Past) -> Stream:
+        """The next frames of a clip: twice as many where `in_time`, but for the first."""
         frames = settled(stream)[:, :, None]  # [B, T, 1 or 2, H, W, C]
         if self.time_conv is not None:
             frames = _in_time(self.time_conv, frames, past)
