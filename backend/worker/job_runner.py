@@ -26,7 +26,13 @@ from backend.worker.summary import write_summary
 from ex4d.conditions.files import read_conditions
 from ex4d.conditions.render import render_conditions
 from ex4d.depth.files import write_depth
-from ex4d.engines.base import GenerateSettings, Watcher, result_metadata
+from ex4d.engines.base import (
+    NEGATIVE_PROMPT,
+    PROMPT,
+    GenerateSettings,
+    Watcher,
+    result_metadata,
+)
 from ex4d.engines.choose import choose_engine
 from ex4d.errors import Ex4dError, UsageError
 from ex4d.files.npz import write_npz
@@ -209,14 +215,17 @@ def _settings(given: EngineSettings | None) -> GenerateSettings:
         return GenerateSettings()
     if (given.width is None) != (given.height is None):
         raise UsageError("width and height of the engine's settings are given both or neither")
-    prompts = {"prompt": given.prompt, "negative_prompt": given.negative_prompt}
     return GenerateSettings(
         num_inference_steps=given.num_inference_steps,
         guidance_scale=given.guidance_scale,
         shift=given.shift,
+        precision=given.precision,
         size=None if given.width is None or given.height is None else (given.width, given.height),
         keep_source=given.keep_source,
-        **{name: text for name, text in prompts.items() if text is not None},
+        prompt=PROMPT if given.prompt is None else given.prompt,
+        negative_prompt=(
+            NEGATIVE_PROMPT if given.negative_prompt is None else given.negative_prompt
+        ),
     )
 
 

@@ -85,6 +85,7 @@ class FinalSettings:
     guidance_scale: float = 5.0
     prompt: str = ""  # none: the engine's own
     keep_source: bool = False
+    precision: str = "bf16"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from ..jobs.take_files import TAKE_FILE
 from ..project.clip_source import show_source
 from ..project.file_paths import files_in_use
 from ..project.paths import found_path
+from ..scene.precisions import PRECISIONS
 from .take_camera import camera_of_take, mesh_of_source
 from .take_strips import remove_strips
 
@@ -58,6 +59,8 @@ def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> str:
     if request.final is not None:
         shot.steps, shot.guidance_scale = request.final.steps, request.final.guidance_scale
         shot.prompt, shot.keep_source = request.final.prompt, request.final.keep_source
+        if request.final.precision in {name for name, *_ in PRECISIONS}:  # a file can say anything
+            shot.precision = request.final.precision
     names = {engine: quality for quality, engine in ENGINES.items()}
     shot.quality = names.get(request.engine, shot.quality)
     shot.mesh = mesh  # none, rather than that of another clip
