@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -155,3 +156,5 @@ def test_a_finals_settings_are_kept_and_sent(addon):
     given = (sent.num_inference_steps, sent.guidance_scale, sent.prompt, sent.keep_source)
     assert (*given, sent.precision) == (10, 3.5, "fog", True, "fp8")
     assert addon.part("jobs.flows")._engine_settings(requests.FinalSettings()).prompt is None
+    offered = tuple(name for name, *_ in addon.part("scene.precisions").PRECISIONS)
+    assert offered == get_args(requests.Precision)

@@ -93,7 +93,10 @@ def round_blocks(blocks: Iterable[nn.Module], precision: Precision, device: torc
         for name in _LAYERS[precision]:
             layer = block.get_submodule(name)
             if layer.change is not None:
-                raise UsageError(f"the precision {precision} needs --lora fused")
+                raise UsageError(
+                    f"the precision {precision} cannot run here: EX-4D's change is unfused, which "
+                    "is for bf16 alone"
+                )
             home = layer.weight.device
             rows = round_rows(layer.weight.to(device))
             layer.weight = nn.Parameter(rows.values.to(home), requires_grad=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args, get_type_hints
+
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from ex4d.engines.wan.fp8 import FP8, Rows, check_card, multiply, round_blocks, 
 from ex4d.engines.wan.golden import compare_with_golden
 from ex4d.engines.wan.memory import MemoryPlan
 from ex4d.errors import UsageError
+from protocol.messages.jobs import EngineSettings
 from tests.reference import wan_block, wan_fp8
 
 from . import tiny
@@ -125,8 +128,12 @@ def test_a_tier_wants_a_card_that_multiplies_fp8():
 
 
 def test_a_change_beside_the_weights_and_a_tier_do_not_go_together(golden):
-    with pytest.raises(UsageError, match="needs --lora fused"):
+    with pytest.raises(UsageError, match="is unfused, which is for bf16 alone"):
         compare_with_golden(golden, lora="unfused", precision="fp8")
+
+
+def test_the_protocol_knows_the_same_precisions():
+    assert get_args(get_type_hints(EngineSettings)["precision"]) == PRECISIONS
 
 
 def test_an_unknown_precision_is_refused():
