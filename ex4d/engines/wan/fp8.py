@@ -16,11 +16,19 @@ from torch.nn import functional
 from ex4d.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ex4d.engines.base import Precision
 
-__all__ = ["FP8", "Rows", "check_card", "multiply", "round_blocks", "round_rows"]
+__all__ = [
+    "FP8",
+    "Rows",
+    "block_bytes",
+    "check_card",
+    "multiply",
+    "round_blocks",
+    "round_rows",
+]
 
 FP8 = torch.float8_e4m3fn
 _LARGEST = 448.0
@@ -83,6 +91,21 @@ def check_card(precision: Precision, device: torch.device) -> None:
         else:
             return
     raise UsageError(f"the precision {precision} cannot run here: {reason}; choose bf16")
+
+
+def block_bytes(
+    shapes: Mapping[str, tuple[int, ...]],  # of a block's weights, by their names in it
+    precision: Precision,
+    item_bytes: int,  # of a number that is not in fp8
+) -> int:
+    """How large a block is when a tier's layers are rounded."""
+    rounded = {f"{name}.weight" for name in _LAYERS[precision]}
+    return sum(
+        torch.Size(shape).numel() + 4 * shape[0]
+        if name in rounded
+        else item_bytes * torch.Size(shape).numel()
+        for name, shape in shapes.items()
+    )
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from ex4d.engines.wan.architecture import (
     make_vae,
 )
 from ex4d.engines.wan.checkpoint import read_checkpoint
-from ex4d.engines.wan.fp8 import round_blocks
+from ex4d.engines.wan.fp8 import block_bytes, round_blocks
 from ex4d.engines.wan.geometry import GeometryEncoder, make_geometry_encoder
 from ex4d.engines.wan.lora import add_beside, fuse
 from ex4d.engines.wan.memory import MemoryPlan, plan_memory, profile_for
@@ -88,7 +88,7 @@ def load_models(
     geometry = load_geometry(checkpoint.encoder, device)
     vae = load_vae(files.vae, device)
     image_encoder = load_image_encoder(files.image_encoder, device)
-    plan = _plan(shapes_of(tensors), options.vram_gib, device)
+    plan = _plan(shapes_of(tensors), options.vram_gib, device, precision)
     _log.info("memory: %s", plan.describe(_n_blocks(shapes_of(tensors))))
     transformer = load_transformer(
         tensors,
@@ -215,17 +215,20 @@ def _load_text_encoder(path: Path, device: torch.device) -> Any:
     return encoder
 
 
-def _plan(shapes: Shapes, vram_gib: int | None, device: torch.device) -> MemoryPlan:
-    item = compute_dtype(device).itemsize
-    first = [shape for name, shape in shapes.items() if name.startswith("blocks.0.")]
-    block_bytes = item * sum(torch.Size(shape).numel() for shape in first)
+def _plan(
+    shapes: Shapes, vram_gib: int | None, device: torch.device, precision: Precision
+) -> MemoryPlan:
     n_blocks = _n_blocks(shapes)
     if vram_gib is None:
         free = 1 << 40
         if device.type == "cuda":
             free = torch.cuda.mem_get_info(device)[0]
         vram_gib = profile_for(free)
-    return plan_memory(vram_gib, n_blocks, block_bytes, shapes["patch_embedding.weight"][0])
+    first = "blocks.0."
+    block = {name.removeprefix(first): s for name, s in shapes.items() if name.startswith(first)}
+    as_given = precision if vram_gib >= 24 else "bf16"  # the smallest stores all in fp8 anyway
+    size = block_bytes(block, as_given, compute_dtype(device).itemsize)
+    return plan_memory(vram_gib, n_blocks, size, shapes["patch_embedding.weight"][0])
 
 
 def _n_blocks(shapes: Shapes) -> int:

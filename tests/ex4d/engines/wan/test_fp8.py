@@ -9,7 +9,15 @@ import torch
 
 from ex4d.engines.base import PRECISIONS, GenerateSettings
 from ex4d.engines.wan import fused
-from ex4d.engines.wan.fp8 import FP8, Rows, check_card, multiply, round_blocks, round_rows
+from ex4d.engines.wan.fp8 import (
+    FP8,
+    Rows,
+    block_bytes,
+    check_card,
+    multiply,
+    round_blocks,
+    round_rows,
+)
 from ex4d.engines.wan.golden import compare_with_golden
 from ex4d.engines.wan.memory import MemoryPlan
 from ex4d.errors import UsageError
@@ -90,6 +98,9 @@ def test_a_tier_rounds_its_own_layers_and_leaves_the_others(tier, n_layers):
     block = tiny.make_transformer().blocks[0]
     before = {name: p.clone() for name, p in block.named_parameters()}
     round_blocks([block], tier, CPU)
+    shapes = {name: tuple(p.shape) for name, p in before.items()}
+    held = sum(p.numel() * p.element_size() for p in block.parameters())
+    assert block_bytes(shapes, tier, 4) == held
     rounded = [n for n, p in block.named_parameters() if p.dtype == FP8]
     assert len(rounded) == n_layers
     for name, parameter in before.items():
