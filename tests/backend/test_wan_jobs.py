@@ -54,7 +54,7 @@ def test_a_shot_is_generated_and_the_models_stay_warm(wan, shot):
     assert info.state is JobState.DONE, info.error_text
     video = probe(wan.service.blobs.path_of(info.results["result.mp4"]))
     assert (video.native_size, video.n_frames) == (SIZE, 5)
-    expected = ["read", "render", "write", "load", "text", "encode", "denoise", "decode"]
+    expected = ["read", "render", "load", "text", "encode", "denoise", "decode", "write"]
     assert stages_of(wan, first) == expected
     steps = [i.done for i in wan.events if i.job_id == first and i.stage == "denoise"]
     assert steps[-1] == 25

@@ -15,7 +15,7 @@ from ex4d.conditions.render import Conditions
 from ex4d.conditions.resize import resize_conditions
 from ex4d.engines.preview import PreviewEngine
 from ex4d.engines.wan.erosion import erode_mask
-from ex4d.engines.wan.windows import FRAMES_PER_LATENT
+from ex4d.engines.wan.windows import FRAMES_PER_LATENT, n_latents_of, plan_windows
 
 __all__ = ["ModelInput", "model_size", "prepare"]
 
@@ -62,9 +62,15 @@ def prepare(conditions: Conditions, seed: int, asked: tuple[int, int] | None = N
     """Bring conditions to the model's size and length."""
     n_frames, height, width = conditions.mask.shape
     size = model_size((width, height), asked)
+    is_one_window = (
+        len(plan_windows(n_latents_of(n_frames + (1 - n_frames) % FRAMES_PER_LATENT))) == 1
+    )
+    if is_one_window:  # only the first frame of a later one is filled from it
+        conditions = Conditions(conditions.color, conditions.mask)
     resized = resize_conditions(conditions, size)
     mask = erode_mask(resized.mask, seed)
-    color = np.where(mask[..., None], resized.color, 0).astype(np.uint8)
+    color = resized.color.copy()
+    color[~mask] = 0
     backdrop = resized.backdrop
     if backdrop is not None:
         backdrop = Backdrop(_padded(backdrop.color), _padded(backdrop.mask))
@@ -75,4 +81,5 @@ def _padded(video: np.ndarray) -> np.ndarray:
     n_frames, height, width = video.shape[:3]
     more = ((0, (1 - n_frames) % FRAMES_PER_LATENT), (0, -height % _MULTIPLE))
     rest = ((0, 0),) * (video.ndim - 3)
-    return np.pad(video, (*more, (0, -width % _MULTIPLE), *rest), mode="edge")
+    widths = (*more, (0, -width % _MULTIPLE), *rest)
+    return np.pad(video, widths, mode="edge") if np.any(widths) else video
