@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from backend.cli.link import send_file
 from ex4d.conditions.files import backdrop_beside
+from ex4d.engines.base import PRECISIONS
 from ex4d.errors import UsageError
 from ex4d.video.reader import probe
 from protocol.messages.jobs import EngineSettings, Generate
@@ -49,12 +50,13 @@ def add_engine_flags(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0)
     for name, kind in _SETTINGS.items():
         add(f"--{name}", type=kind, help="default: the engine's own")
+    add("--precision", choices=PRECISIONS, help="of the engine wan; fp8 is faster, and coarser")
     add("--keep_source", action="store_true", help="the source's own pixels where they are seen")
 
 
 def engine_settings_of(arguments: argparse.Namespace) -> EngineSettings | None:
     """What the flags say; None where they say nothing. The server checks the values."""
-    given = {name: getattr(arguments, name) for name in _SETTINGS}
+    given = {name: getattr(arguments, name) for name in (*_SETTINGS, "precision")}
     given = {name: value for name, value in given.items() if value is not None}
     if not given and not arguments.keep_source:
         return None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from backend.devices import check_device
 from backend.worker.clips import shown_clip_names
+from backend.worker.condition_files import write_condition_files, written_meanwhile
 from backend.worker.estimators import WarmEstimator
 from backend.worker.library_inputs import link_blob, trajectory_of
 from backend.worker.memory import allowed_bytes
@@ -22,11 +23,16 @@ from backend.worker.previews import make_strip
 from backend.worker.reconstruction import reconstruct
 from backend.worker.scenes import read_scene
 from backend.worker.summary import write_summary
-from ex4d.camera.files import write_trajectory
-from ex4d.conditions.files import read_conditions, write_conditions
+from ex4d.conditions.files import read_conditions
 from ex4d.conditions.render import render_conditions
 from ex4d.depth.files import write_depth
-from ex4d.engines.base import GenerateSettings, Watcher, result_metadata
+from ex4d.engines.base import (
+    NEGATIVE_PROMPT,
+    PROMPT,
+    GenerateSettings,
+    Watcher,
+    result_metadata,
+)
 from ex4d.engines.choose import choose_engine
 from ex4d.errors import Ex4dError, UsageError
 from ex4d.files.npz import write_npz
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
 
     from backend.settings import ServerSettings
     from backend.worker.worker import JobContext
+    from ex4d.camera.trajectory import Trajectory
     from ex4d.conditions.render import Conditions as RenderedConditions
     from ex4d.engines.base import Draw, Engine
     from ex4d.video.reader import Clip
@@ -53,7 +60,6 @@ __all__ = ["JobRunner"]
 
 _SUMMARY = "summary.json"
 _PREVIEW_S = 0.5  # between two pictures
-_NAME = "shot"  # of the camera path, inside the file names that the library makes
 
 
 class JobRunner:
@@ -95,16 +101,19 @@ class JobRunner:
             case Reconstruct():
                 return self._reconstruct(context, job, inputs)
             case Conditions():
-                conditions, clip = self._conditions(context, job, inputs)
+                conditions, trajectory, clip = self._rendered(context, job, inputs)
+                told = _reporter(context, "write")
+                write_condition_files(context, conditions, trajectory, clip, told)
                 _summarise(context, conditions, clip)
                 return _condition_names(context)
             case Generate():
                 self._generate(context, job, inputs)
             case Shot():
                 engine = self._engine(job.engine)  # one that cannot run costs no rendering
-                conditions, clip = self._conditions(context, job, inputs)
+                conditions, trajectory, clip = self._rendered(context, job, inputs)
                 timing = _Timing(clip.fps, clip.start_number)
-                width, height = self._finish(context, engine, job, conditions, timing)
+                with written_meanwhile(context, conditions, trajectory, clip):
+                    width, height = self._finish(context, engine, job, conditions, timing)
                 settings: dict[str, str | int] = {"engine": engine.name, "seed": job.seed}
                 settings |= {"width": width, "height": height}  # the engine may choose its own
                 _summarise(context, conditions, clip, settings)
@@ -126,9 +135,9 @@ class JobRunner:
         context.progress("write", 1, 1)
         return names
 
-    def _conditions(
+    def _rendered(
         self, context: JobContext, job: Conditions | Shot, inputs: Path
-    ) -> tuple[RenderedConditions, Clip]:
+    ) -> tuple[RenderedConditions, Trajectory, Clip]:
         clip, scene, _ = read_scene(context, job, inputs, self._estimator, self._budget)
         trajectory = trajectory_of(job.trajectory, clip)
         conditions = render_conditions(
@@ -138,15 +147,7 @@ class JobRunner:
             with_backdrop=True,
             progress=_reporter(context, "render"),
         )
-        told = _reporter(context, "write")
-        number = clip.start_number
-        write_conditions(
-            context.scratch, _NAME, conditions, clip.fps, first_number=number, progress=told
-        )
-        for path in context.scratch.glob(f"*_{_NAME}.*"):
-            path.rename(path.with_name(path.name.replace(f"_{_NAME}", "")))
-        write_trajectory(context.scratch / "camera.npz", trajectory)
-        return conditions, clip
+        return conditions, trajectory, clip
 
     def _generate(self, context: JobContext, job: Generate, inputs: Path) -> None:
         engine = self._engine(job.engine)
@@ -214,14 +215,17 @@ def _settings(given: EngineSettings | None) -> GenerateSettings:
         return GenerateSettings()
     if (given.width is None) != (given.height is None):
         raise UsageError("width and height of the engine's settings are given both or neither")
-    prompts = {"prompt": given.prompt, "negative_prompt": given.negative_prompt}
     return GenerateSettings(
         num_inference_steps=given.num_inference_steps,
         guidance_scale=given.guidance_scale,
         shift=given.shift,
+        precision=given.precision,
         size=None if given.width is None or given.height is None else (given.width, given.height),
         keep_source=given.keep_source,
-        **{name: text for name, text in prompts.items() if text is not None},
+        prompt=PROMPT if given.prompt is None else given.prompt,
+        negative_prompt=(
+            NEGATIVE_PROMPT if given.negative_prompt is None else given.negative_prompt
+        ),
     )
 
 

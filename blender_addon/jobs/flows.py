@@ -165,6 +165,7 @@ def _engine_settings(given: FinalSettings | None) -> EngineSettings | None:
         guidance_scale=given.guidance_scale,
         prompt=given.prompt or None,
         keep_source=given.keep_source,
+        precision=given.precision,
     )
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import uuid
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 __all__ = [
     "ENGINES",
     "CleaningSettings",
     "ClipSource",
     "FinalSettings",
+    "Precision",
     "ReadingSettings",
     "ReconstructRequest",
     "RenderRequest",
@@ -26,6 +27,7 @@ __all__ = [
     "stored",
 ]
 
+Precision = Literal["bf16", "fp8-ffn", "fp8", "fp8-all"]  # as in SPEC.md
 ENGINES = {"DRAFT": "preview", "FINAL": "wan"}  # by the quality that the panel names
 
 
@@ -85,6 +87,7 @@ class FinalSettings:
     guidance_scale: float = 5.0
     prompt: str = ""  # none: the engine's own
     keep_source: bool = False
+    precision: Precision = "bf16"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ..takes.take_strips import show_take
 from .depth_properties import CLASSES as DEPTH_CLASSES
 from .depth_properties import Ex4dDepth
 from .kept_settings import note_other_clip
+from .precisions import PRECISIONS
 
 __all__ = ["CLASSES", "Ex4dShot", "Ex4dTake", "add_properties", "remove_properties"]
 
@@ -252,6 +253,7 @@ class Ex4dShot(bpy.types.PropertyGroup):
     prompt: bpy.props.StringProperty(
         name="Prompt", description="What the clip shows; empty: what the model was trained with"
     )
+    precision: bpy.props.EnumProperty(name="Precision", items=PRECISIONS)
     keep_source: bpy.props.BoolProperty(
         name="Keep Source Pixels",
         description="Where the clip is seen, show its own pixels instead of the model's",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import bpy
 
@@ -12,7 +12,7 @@ from ..camera.camera_import import size_note
 from ..camera.sampling import render_size
 from ..errors import SettingsError
 from ..jobs.camera_file import read_camera_file
-from ..jobs.requests import ENGINES, render_request_from
+from ..jobs.requests import ENGINES, Precision, render_request_from
 from ..jobs.take_files import TAKE_FILE
 from ..project.clip_source import show_source
 from ..project.file_paths import files_in_use
@@ -58,6 +58,8 @@ def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> str:
     if request.final is not None:
         shot.steps, shot.guidance_scale = request.final.steps, request.final.guidance_scale
         shot.prompt, shot.keep_source = request.final.prompt, request.final.keep_source
+        if request.final.precision in get_args(Precision):  # a file can say anything
+            shot.precision = request.final.precision
     names = {engine: quality for quality, engine in ENGINES.items()}
     shot.quality = names.get(request.engine, shot.quality)
     shot.mesh = mesh  # none, rather than that of another clip

@@ -121,7 +121,7 @@ class EX4D_PT_render(SidebarPanel, bpy.types.Panel):
         layout.prop(shot, "quality", expand=True)
         layout.prop(shot, "seed")
         if shot.quality == "FINAL":
-            for name in ("prompt", "steps", "guidance_scale", "keep_source"):
+            for name in ("prompt", "steps", "guidance_scale", "precision", "keep_source"):
                 layout.prop(shot, name)
         layout.prop(shot, "folder")
         reason = why_no_render(shot, preferences().endpoint, session().connection)

@@ -136,7 +136,11 @@ def final_settings(settings: bpy.types.PropertyGroup) -> FinalSettings | None:
     if settings.quality != "FINAL":
         return None
     return FinalSettings(
-        settings.steps, settings.guidance_scale, settings.prompt.strip(), settings.keep_source
+        settings.steps,
+        settings.guidance_scale,
+        settings.prompt.strip(),
+        settings.keep_source,
+        settings.precision,
     )
 
 

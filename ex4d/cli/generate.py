@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ex4d.cli.clip_flags import add_rate_flag, files_of, rate_of
 from ex4d.cli.console import progress_bar, say
+from ex4d.cli.precision_comparison import Comparison, comparison_files
 from ex4d.conditions.backdrop import Backdrop
 from ex4d.conditions.files import backdrop_beside, read_conditions
 from ex4d.conditions.render import Conditions
 from ex4d.conditions.resize import resize_conditions
 from ex4d.engines.base import (
+    PRECISIONS,
     EngineOptions,
     GenerateSettings,
     Watcher,
@@ -31,7 +34,7 @@ from ex4d.video.writer import write_video
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
     from fractions import Fraction
 
@@ -80,6 +83,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--prompt", default=_DEFAULTS.prompt)
     add("--negative_prompt", default=_DEFAULTS.negative_prompt)
     add("--keep_source", action="store_true", help="the source's own pixels where they are seen")
+    add(
+        "--precision",
+        choices=PRECISIONS,
+        default=_DEFAULTS.precision,
+        help="fp8 of feed-forward networks, of self attention too, of all: faster and coarser; not "
+        "proven with the released weights yet",
+    )
+    add(
+        "--compare_precision",
+        action="store_true",
+        help="make the clip in bf16 too, with the same seed, and say how far apart the two are; "
+        "both, a sheet and the figures come to the result",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,12 +106,10 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     engine, reason = choose_engine(arguments.engine, options)
     pattern = PicturePattern.of(arguments.output_video)
-    reading = VideoReading(fps=rate_of(arguments))
-    conditions, fps = read_conditions(arguments.color_video, arguments.mask_video, reading=reading)
-    conditions = _cut(conditions, arguments.num_frames)
-    number = arguments.first_frame
-    if number is None:
-        number = first_number_of(arguments.color_video)
+    if arguments.compare_precision:
+        Comparison(engine, settings, arguments.seed).check(is_video=pattern is None)
+    conditions, fps, number = _read(arguments)
+    words = ""
     with _target(arguments, pattern, number, len(conditions.color)) as folder:
         size = _size(conditions, arguments)
         if size is not None and not engine.follows_settings:
@@ -105,17 +119,33 @@ def run(arguments: argparse.Namespace) -> int:
         _say_what(engine, reason, conditions, arguments)
         started = time.monotonic()
         with progress_bar("generate") as progress:
-            frames = _made(engine, conditions, settings, _Bar(progress), arguments.seed)
+            target = folder / arguments.output_video.name
+            make = partial(_made, engine, conditions, watcher=_Bar(progress), seed=arguments.seed)
+            frames: Iterable[np.ndarray] = make(settings)
+            if arguments.compare_precision:
+                comparison = Comparison(engine, settings, arguments.seed)
+                frames, words = comparison.write(target, make, fps)
             if pattern is not None:
                 pattern.write(folder, frames, number or 0)
             else:
                 metadata = result_metadata(engine, arguments.seed, settings)
                 metadata = numbered_metadata(metadata, number)
-                target = folder / arguments.output_video.name
                 write_video(target, frames, fps, metadata=metadata)
+    if words:
+        say("precision", words)
     those = "" if pattern is None else _said_numbers(number or 0, len(conditions.color), fps)
     say("wrote", f"{arguments.output_video}{those} ({time.monotonic() - started:.1f} s)")
     return 0
+
+
+def _read(arguments: argparse.Namespace) -> tuple[Conditions, Fraction, int | None]:
+    """The conditions, their rate, and the number of their first frame, if it has one."""
+    reading = VideoReading(fps=rate_of(arguments))
+    conditions, fps = read_conditions(arguments.color_video, arguments.mask_video, reading=reading)
+    number = arguments.first_frame
+    if number is None:
+        number = first_number_of(arguments.color_video)
+    return _cut(conditions, arguments.num_frames), fps, number
 
 
 def _said_numbers(first: int, count: int, fps: Fraction) -> str:
@@ -132,6 +162,8 @@ def _target(
     if pattern is not None:
         names = pattern.names(number or 0, count)
         names += pattern.others_in(target.parent, names)  # they would be read with the new ones
+    if arguments.compare_precision:
+        names += [path.name for path in comparison_files(target)]
     return staged_beside(target, _run_of(arguments), names)
 
 
@@ -162,6 +194,7 @@ def _settings(
         prompt=arguments.prompt,
         negative_prompt=arguments.negative_prompt,
         keep_source=arguments.keep_source,
+        precision=arguments.precision,
         size=size,
     )
 
@@ -170,6 +203,7 @@ def _made(
     engine: Engine,
     conditions: Conditions,
     settings: GenerateSettings,
+    *,
     watcher: Watcher,
     seed: int,
 ) -> Iterator[np.ndarray]:

@@ -25,10 +25,17 @@ def resize_conditions(conditions: Conditions, size: tuple[int, int]) -> Conditio
 def _resized(
     color: np.ndarray, mask: np.ndarray, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    known = [cv2.resize(m.astype(np.float32), size, interpolation=cv2.INTER_AREA) for m in mask]
-    colors = [cv2.resize(c.astype(np.float32), size, interpolation=cv2.INTER_AREA) for c in color]
-    share = np.stack(known)
-    # The colours are black outside the mask: dividing by the share leaves no dark rim.
-    divided = np.stack(colors) / np.maximum(share, 1e-3)[..., None]
-    seen = share > 0.5
-    return np.where(seen[..., None], np.clip(divided + 0.5, 0, 255), 0).astype(np.uint8), seen
+    """Frame by frame: a clip as float32 is larger than any cache of a processor."""
+    width, height = size
+    colors = np.empty((len(color), height, width, 3), np.uint8)
+    seen = np.empty((len(mask), height, width), np.bool_)
+    for number, (picture, known) in enumerate(zip(color, mask, strict=True)):
+        share = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        resized = cv2.resize(picture.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        # The colours are black outside the mask: dividing by the share leaves no dark rim.
+        resized /= np.maximum(share, 1e-3)[..., None]
+        resized += 0.5
+        np.greater(share, 0.5, out=seen[number])
+        colors[number] = np.clip(resized, 0, 255, out=resized)
+        colors[number][~seen[number]] = 0
+    return colors, seen

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from ex4d.errors import UsageError
 from ex4d.version import __version__
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NEGATIVE_PROMPT",
+    "PRECISIONS",
     "PROMPT",
     "Draw",
     "Engine",
     "EngineOptions",
     "GenerateSettings",
+    "Precision",
     "Watcher",
     "check_size",
     "result_metadata",
@@ -43,6 +45,10 @@ NEGATIVE_PROMPT = (
     "the background, walking backwards"
 )
 
+# Of a block's matrix products: all in bfloat16, or some in fp8, more and more of them
+Precision = Literal["bf16", "fp8-ffn", "fp8", "fp8-all"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
 Draw = Callable[[], "np.ndarray"]  # makes preview pictures uint8 [N, h, w, 3] of some frames
 
 
@@ -53,6 +59,7 @@ class GenerateSettings:
     num_inference_steps: int = 25
     guidance_scale: float = 5.0  # 1: the negative prompt has no effect, and costs no time
     shift: float = 5.0  # of the noise levels; more spends more steps on what is coarse
+    precision: Precision = "bf16"
     prompt: str = PROMPT
     negative_prompt: str = NEGATIVE_PROMPT
     size: tuple[int, int] | None = None  # width and height that the model works at; none: fitting
@@ -65,6 +72,9 @@ class GenerateSettings:
             raise UsageError(f"the guidance scale is {self.guidance_scale}: give 0 to 100")
         if not (math.isfinite(self.shift) and 0 < self.shift <= 100):
             raise UsageError(f"the shift is {self.shift}: give more than 0, up to 100")
+        if self.precision not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
+            raise UsageError(f"there is no precision {self.precision}: choose from {known}")
         if self.size is not None:
             check_size(self.size)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -121,6 +121,7 @@ class EngineSettings(Struct, frozen=True, forbid_unknown_fields=True):
     width: Side | None = None  # that the model works at; none: what fits the conditions
     height: Side | None = None
     keep_source: bool = False  # the source's own pixels where they are seen
+    precision: Literal["bf16", "fp8-ffn", "fp8", "fp8-all"] = "bf16"  # of matrix products
 
 
 class Generate(Struct, frozen=True, tag="generate", tag_field="kind", forbid_unknown_fields=True):

@@ -82,7 +82,7 @@ def test_a_shot_is_generated_and_the_models_stay_warm(new, shot):
     assert info.state is JobState.DONE, info.error_text
     video = probe(new.service.blobs.path_of(info.results["result.mp4"]))
     assert (video.native_size, video.n_frames) == (SIZE, 5)
-    expected = ["read", "render", "write", "load", "text", "encode", "denoise", "decode"]
+    expected = ["read", "render", "load", "text", "encode", "denoise", "decode", "write"]
     assert stages_of(new, first) == expected
     steps = [i.done for i in new.events if i.job_id == first and i.stage == "denoise"]
     assert steps[-1] == 25

@@ -47,12 +47,12 @@ IMAGE_TOKENS, HEAD = 257, 128
 class Case:
     """The models and their inputs, on the GPU."""
 
-    def __init__(self, sizes, frames, side):
+    def __init__(self, sizes, frames, side, *, public=True):
         with without_values():
             self.model = WanTransformer(sizes)
         fill(self.model, DEVICE, onto=DEVICE)
         self.sizes, self.blocks = sizes, list(self.model.blocks)
-        self.public = self._public()
+        self.public = self._public() if public else None
         self.transformer = place_transformer(self.model, DEVICE, EVERYTHING_STAYS)
         grid = (1, 16, 1 + (frames - 1) // 4, side // 8, side // 8)
         generator = torch.Generator().manual_seed(0)
@@ -125,8 +125,9 @@ class Case:
             hook.remove()
 
     @torch.no_grad()
-    def floor(self):
-        """Two times the matrix products and attention of a forward."""
+    def floor(self, blocks=None):
+        """Two times the matrix products and attention of a forward; of `blocks`, whose layers may
+        be in fp8: their tokens are rounded before."""
         dim, ffn = self.sizes.dim, self.sizes.ffn_dim
         tokens, hidden, text, image = (
             torch.randn(rows, width, device=DEVICE, dtype=torch.bfloat16)
@@ -135,12 +136,17 @@ class Case:
             )
         )  # fmt: skip
 
+        rounded = {id(x): fused.round_rows(x) for x in (tokens, hidden)}
+
+        def apply(layer, given):
+            layer(given if layer.scales is None else rounded[id(given)])
+
         def run():
-            for _, block in itertools.product(PROMPTS, self.blocks):
+            for _, block in itertools.product(PROMPTS, blocks or self.blocks):
                 own, cross = block.self_attn, block.cross_attn
                 for layer in (own.q, own.k, own.v, own.o, cross.q, cross.o, block.ffn[0]):
-                    layer(tokens)
-                block.ffn[2](hidden)
+                    apply(layer, tokens)
+                apply(block.ffn[2], hidden)
                 plain.attend(tokens, tokens, tokens, HEAD)
                 for source, layers in (
                     (text, (cross.k, cross.v)),

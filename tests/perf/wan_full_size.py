@@ -17,6 +17,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,9 @@ from ex4d.engines.wan.geometry import GeometryEncoder
 from ex4d.engines.wan.load import Models, place_transformer
 from ex4d.engines.wan.memory import PROFILES_GIB, plan_memory
 from ex4d.engines.wan.model import Sizes, WanTransformer
-from ex4d.engines.wan.prompts import TextEncoder
-from ex4d.engines.wan.vae import VideoAutoencoder
+from ex4d.engines.wan.prompts import PromptCache, TextEncoder
+from ex4d.engines.wan.vae.autoencoder import VideoAutoencoder
+from ex4d.engines.wan.vae.model import WanVae
 from ex4d.video.writer import write_video
 from tests.ex4d.engines.wan import tiny
 from tests.perf.random_weights import CONTEXT_GIB, GIB, fill
@@ -61,7 +63,7 @@ def make_models(profile_gib, device, folder, *, is_tiny):
     fill(transformer, device)
     block_bytes = sum(p.numel() * p.element_size() for p in transformer.blocks[0].parameters())
     plan = plan_memory(profile_gib, len(transformer.blocks), block_bytes, sizes.dim)
-    vae_shapes = shapes_of(import_diffsynth("models.wan_video_vae").VideoVAE_)
+    vae_shapes = shapes_of(WanVae)
     vision = import_diffsynth("models.wan_video_image_encoder").VisionTransformer
     vit = {"image_size": 224, "patch_size": 14, "dim": 1280, "out_dim": 1024, "num_heads": 16}
     image_shapes = shapes_of(lambda: vision(**vit, num_layers=32, activation="gelu"))
@@ -78,14 +80,15 @@ def make_models(profile_gib, device, folder, *, is_tiny):
         image_encoder.to(device)
     tiny.write_tokenizer(folder / "tokenizer")
     texts = TextEncoder(fill(text_encoder, device), folder / "tokenizer", device)
+    prompts = PromptCache(folder / "prompts", "random")
     return Models(
         device,
         plan,
         place_transformer(transformer, device, plan),
         fill(geometry, device).to(device),
-        VideoAutoencoder(vae, device, plan.tile_px),
+        VideoAutoencoder(vae, device, plan.tile_px, plan.encoded_px),
         image_encoder,
-        lambda prompts: [texts.encode(prompt) for prompt in prompts],
+        lambda asked: [prompts.get(prompt, partial(texts.encode, prompt)) for prompt in asked],
     )
 
 
@@ -141,7 +144,7 @@ def run_one(arguments):
         started = time.monotonic()
         models = make_models(arguments.only, device, folder, is_tiny=arguments.tiny)
         made = time.monotonic() - started
-        engine = WanEngine(lambda report: models)
+        engine = WanEngine(lambda report, precision: models)
         conditions, fps = read_conditions(folder / "color_perf.mp4", folder / "mask_perf.mp4")
         settings = GenerateSettings(num_inference_steps=arguments.steps)
         begun = time.monotonic()

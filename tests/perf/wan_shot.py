@@ -11,6 +11,7 @@ and one on the model that is warm by then. Ends with 1 when one of them is not a
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import queue
@@ -31,8 +32,9 @@ from backend.executors.local import LocalExecutor
 from backend.log import log_to
 from backend.server import Server
 from backend.service import JobService
+from backend.worker.clips import read_clip_of
 from backend.worker.job_runner import JobRunner
-from backend.worker.library_inputs import read_scene
+from backend.worker.library_inputs import lens_of, read_files
 from ex4d.camera.presets import orbit_radius, preset_path
 from ex4d.camera.trajectory import Trajectory
 from ex4d.engines.wan.engine import WanEngine
@@ -76,7 +78,7 @@ class WanRunner(JobRunner):
             self._engines[name] = WanEngine(self._load)
         return self._engines[name]
 
-    def _load(self, report):
+    def _load(self, report, precision):
         import torch
 
         from tests.perf.wan_full_size import make_models
@@ -177,11 +179,13 @@ def make_job(address, arguments):
     with Client(address) as client:
         blobs = [client.upload(path) for path in paths]
     source = Source(blobs[0], paths[0].name, DepthFiles(blobs[1:2]), num_frames=arguments.frames)
-    clip, scene = read_scene(source, *paths, 2.5)
+    clip = read_clip_of(source, paths[0])
+    depth = read_files(source.depth, None, [paths[1]], clip, lens_of(source, clip))
     n_frames, height, width = clip.frames.shape[:3]
-    poses = preset_path(arguments.cam, n_frames, orbit_radius(scene.depth[0]))
-    trajectory = arrays_of(Trajectory(poses, scene.intrinsics, (width, height)))
-    settings = EngineSettings(num_inference_steps=arguments.steps)
+    poses = preset_path(arguments.cam, n_frames, orbit_radius(depth.depth[0]))
+    trajectory = arrays_of(Trajectory(poses, depth.intrinsics, (width, height)))
+    side = 64 if arguments.tiny else arguments.side
+    settings = EngineSettings(num_inference_steps=arguments.steps, width=side, height=side)
     return Shot(source, trajectory, engine="wan", settings=settings)
 
 
@@ -190,6 +194,18 @@ def steps_of(log, record):
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     mine = [line for line in lines if line["job"] == record.job_id and line["stage"] == "denoise"]
     return [line["at_s"] for line in mine if line["done"] > 0]
+
+
+def stages_of(log, record):
+    """Seconds of a job by stage, by the worker's notes: `start` until its first, `hand over` after
+    its last. What a GPU is still at counts where somebody waits for it."""
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    mine = [(line["at_s"], line["stage"]) for line in lines if line["job"] == record.job_id]
+    starts = [(record.submitted_s, "start"), *mine]
+    seconds = {}
+    for (at_s, stage), (until_s, _) in itertools.pairwise([*starts, (record.ended_s, "")]):
+        seconds[stage] = seconds.get(stage, 0) + until_s - at_s
+    return seconds
 
 
 def report(log, first, second, third, size):
@@ -203,7 +219,7 @@ def report(log, first, second, third, size):
     least = f"{gaps.min():.2f}" if len(gaps) else "-"
     told = sum(event.stage == "denoise" for event in first.events)
     begun_s = steps[0] - third.submitted_s if steps else float("nan")
-    warm = "load" not in third.stages
+    warm, stages = "load" not in third.stages, stages_of(log, third)
     return [
         ("1: state", first.state, first.state is JobState.DONE),
         ("1: seconds from submit to done", f"{first.ended_s - first.submitted_s:.1f}", True),
@@ -223,6 +239,8 @@ def report(log, first, second, third, size):
         ("3: seconds to the first step's end", f"{begun_s:.1f}", begun_s > 0),
         ("3: seconds of a step, median", f"{np.median(np.diff(steps)):.2f}", True),
         ("3: seconds from submit to done", f"{third.ended_s - third.submitted_s:.1f}", True),
+        *((f"3: seconds of {stage}", f"{s:.2f}", True) for stage, s in stages.items()),
+        ("3: seconds beside denoising", f"{sum(stages.values()) - stages['denoise']:.2f}", True),
     ]
 
 
@@ -257,6 +275,7 @@ def main():
     add("--frames", type=int, default=49)
     add("--steps", type=int, default=25)
     add("--cam", default="30")
+    add("--side", type=int, default=512, help="that the engine works at")
     add("--profile", type=int, default=80)
     add("--tiny", action="store_true", help="tiny models on the CPU")
     add("--output_dir", type=Path, default=os.environ.get("OUT"), help="for preview.jpg")

@@ -2,7 +2,7 @@
 
     files        folder -> weights -> architecture, checkpoint, lora, load
     conditions   erosion -> conditioning (sizes, padding) -> vae, geometry, image, prompts
-    model        model (its parts), block -> fused (plain or kernels), rotation, cross_keys
+    model        model (its parts), block -> fused (plain or kernels), rotation, cross_keys, fp8
     sampling     transformer, windows -> sampling; preview
     memory       memory (profiles) -> streaming (blocks that come and go)
     result       vae (decode) -> keep_source -> engine

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from ex4d.engines.wan.diffsynth import (
     make_public_text_encoder,
-    make_public_vae,
     make_vision_transformer,
     without_values,
 )
 from ex4d.engines.wan.model import Sizes, WanTransformer
+from ex4d.engines.wan.vae.model import WanVae
 from ex4d.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -91,13 +91,14 @@ def make_text_encoder(shapes: Shapes) -> Any:
     )
 
 
-def make_vae(shapes: Shapes) -> Any:
+def make_vae(shapes: Shapes) -> WanVae:
     """Make the video autoencoder, without values."""
     dim = _shape(shapes, "encoder.conv1.weight", 5, "the VAE")[0]
     z_dim = _shape(shapes, "conv2.weight", 5, "the VAE")[0]
     blocks = [name for name in shapes if re.fullmatch(r"encoder\.downsamples\.\d+\.\S+", name)]
     n_residuals = len({n.split(".")[2] for n in blocks if ".residual.2.weight" in n}) // 4
-    return make_public_vae(dim, z_dim, n_residuals)
+    with without_values():
+        return WanVae(dim, z_dim, n_residuals)
 
 
 def make_image_encoder(shapes: Shapes) -> Any:

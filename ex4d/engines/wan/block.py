@@ -21,7 +21,13 @@ from torch.nn import functional
 
 from ex4d.engines.wan import plain
 from ex4d.engines.wan.cross_keys import Context, KeysAndValues, Text
-from ex4d.engines.wan.fused import add_and_normalise, attend_to_context, normalise_and_rotate
+from ex4d.engines.wan.fp8 import Rows, multiply
+from ex4d.engines.wan.fused import (
+    add_and_normalise,
+    attend_to_context,
+    normalise_and_rotate,
+    round_rows,
+)
 from ex4d.engines.wan.with_gradients import ChangedLinear
 
 if TYPE_CHECKING:
@@ -59,12 +65,27 @@ class Change(NamedTuple):
 
 
 class Linear(nn.Linear):
-    """A linear layer that may have a change beside its weight, which is frozen then."""
+    """A linear layer that may have a change beside its weight, which is frozen then; or a weight in
+    fp8, with the scales of its rows."""
 
     change: Change | None = None
 
-    def forward(self, given: Tensor) -> Tensor:
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__(n_in, n_out)
+        self.register_parameter("scales", None)
+
+    @property
+    def given_dtype(self) -> torch.dtype:
+        """The format of what the layer wants to be given."""
+        dtype: torch.dtype = self.weight.dtype
+        return dtype
+
+    def forward(self, given: Tensor | Rows) -> Tensor:
         """The layer, and its change."""
+        if self.scales is not None:
+            rows = given if isinstance(given, Rows) else round_rows(given)
+            return multiply(rows, Rows(self.weight, self.scales), self.bias)
+        assert not isinstance(given, Rows)  # noqa: S101
         if self.change is None:
             output: Tensor = functional.linear(given, self.weight, self.bias)
             return output
@@ -75,8 +96,10 @@ class Linear(nn.Linear):
         return changed
 
 
-def _linear_gelu(layer: nn.Module, given: Tensor) -> Tensor:
+def _linear_gelu(layer: nn.Module, given: Tensor | Rows) -> Tensor | Rows:
     """A linear layer and GELU in its tanh form: on a GPU in one kernel where nothing forbids."""
+    if isinstance(given, Rows):
+        return round_rows(layer(given), gelu=True)
     is_plain = isinstance(layer, Linear) and layer.change is None
     if is_plain and given.is_cuda and not torch.is_grad_enabled():
         fused: Tensor = torch._addmm_activation(layer.bias, given, layer.weight.T, use_gelu=True)
@@ -103,7 +126,7 @@ class _SelfAttention(nn.Module):
         self.q, self.k, self.v, self.o = (Linear(dim, dim) for _ in range(4))
         self.norm_q, self.norm_k = _RmsNorm(dim), _RmsNorm(dim)
 
-    def forward(self, tokens: Tensor, rotation: Rotation) -> Tensor:
+    def forward(self, tokens: Tensor | Rows, rotation: Rotation) -> Tensor:
         turn = partial(normalise_and_rotate, rotation=rotation, head_width=self.head_width, eps=EPS)
         queries = turn(self.q(tokens), self.norm_q.weight)
         keys = turn(self.k(tokens), self.norm_k.weight)
@@ -123,7 +146,7 @@ class _CrossAttention(nn.Module):
         self.norm_k_img = _RmsNorm(dim)
 
     def forward(
-        self, tokens: Tensor, context: Context, keep: Callable[..., KeysAndValues]
+        self, tokens: Tensor | Rows, context: Context, keep: Callable[..., KeysAndValues]
     ) -> Tensor:
         text = keep(context.text.tokens, lambda: self.of_text(context.text))
         image = keep(context.image, lambda: self.of_image(context.image))
@@ -162,7 +185,9 @@ class Block(nn.Module):
     ) -> list[Stream]:
         """Run all branches. Those that enter alike look at themselves once: in the first block
         there is only one. `keep` gives a context's keys and values, which it may have kept."""
-        dtype = self.norm3.weight.dtype
+        formats = [
+            layer.given_dtype for layer in (self.self_attn.q, self.cross_attn.q, self.ffn[0])
+        ]
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = (self.modulation.float() + time)[0]
         weight_3, bias_3 = self.norm3.weight.float(), self.norm3.bias.float()
         results: list[Stream] = []
@@ -171,12 +196,12 @@ class Block(nn.Module):
         for stream, context in zip(streams, contexts, strict=True):
             looked = shared
             if looked is None:
-                tokens, normed = _then(stream, 1 + scale_1, shift_1, dtype)
+                tokens, normed = _then(stream, 1 + scale_1, shift_1, formats[0])
                 looked = Stream(tokens, self.self_attn(normed, rotation), gate_1)
             shared = looked if is_shared else None
-            tokens, normed = _then(looked, weight_3, bias_3, dtype)
+            tokens, normed = _then(looked, weight_3, bias_3, formats[1])
             looked = Stream(tokens, self.cross_attn(normed, context, keep))
-            tokens, normed = _then(looked, 1 + scale_2, shift_2, dtype)
+            tokens, normed = _then(looked, 1 + scale_2, shift_2, formats[2])
             hidden = _linear_gelu(self.ffn[0], normed)
             results.append(Stream(tokens, self.ffn[2](hidden), gate_2))
         return results
@@ -184,7 +209,7 @@ class Block(nn.Module):
 
 def _then(
     stream: Stream, scale: Tensor, shift: Tensor, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | Rows]:
     return add_and_normalise(*stream, scale, shift, eps=EPS, dtype=dtype)
 
 

@@ -15,7 +15,7 @@ from ex4d.conditions.render import Conditions
 from ex4d.conditions.resize import resize_conditions
 from ex4d.engines.preview import PreviewEngine
 from ex4d.engines.wan.erosion import erode_mask
-from ex4d.engines.wan.windows import FRAMES_PER_LATENT
+from ex4d.engines.wan.windows import FRAMES_PER_LATENT, n_latents_of, plan_windows
 
 __all__ = ["ModelInput", "model_size", "prepare"]
 
@@ -32,19 +32,6 @@ class ModelInput:
     n_frames: int  # of the clip, without the repeated ones
     size: tuple[int, int]  # width and height of the clip, without the repeated edges
     backdrop: Backdrop | None  # padded alike
-
-    def color_values(self, frames: slice) -> np.ndarray:
-        """Colours as float32 [t, H, W, 3] from -1 to 1; black, -1, where nothing is seen."""
-        return self.color[frames].astype(np.float32) / np.float32(127.5) - np.float32(1)
-
-    def mask_values(self, frames: slice) -> np.ndarray:
-        """The mask as float32 [t, H, W, 3] of -3 and +1.
-
-        Trained so: the public code, and its authors' own data, stretch {0, 1} twice.
-        """
-        values = np.where(self.mask[frames], np.float32(1), np.float32(-3))
-        repeated: np.ndarray = np.repeat(values[..., None], 3, axis=-1)
-        return repeated
 
     def first_frame(self, frame: int) -> np.ndarray:
         """The frame uint8 [H, W, 3] that a window begins with.
@@ -75,9 +62,15 @@ def prepare(conditions: Conditions, seed: int, asked: tuple[int, int] | None = N
     """Bring conditions to the model's size and length."""
     n_frames, height, width = conditions.mask.shape
     size = model_size((width, height), asked)
+    is_one_window = (
+        len(plan_windows(n_latents_of(n_frames + (1 - n_frames) % FRAMES_PER_LATENT))) == 1
+    )
+    if is_one_window:  # only the first frame of a later one is filled from it
+        conditions = Conditions(conditions.color, conditions.mask)
     resized = resize_conditions(conditions, size)
     mask = erode_mask(resized.mask, seed)
-    color = np.where(mask[..., None], resized.color, 0).astype(np.uint8)
+    color = resized.color.copy()
+    color[~mask] = 0
     backdrop = resized.backdrop
     if backdrop is not None:
         backdrop = Backdrop(_padded(backdrop.color), _padded(backdrop.mask))
@@ -88,4 +81,5 @@ def _padded(video: np.ndarray) -> np.ndarray:
     n_frames, height, width = video.shape[:3]
     more = ((0, (1 - n_frames) % FRAMES_PER_LATENT), (0, -height % _MULTIPLE))
     rest = ((0, 0),) * (video.ndim - 3)
-    return np.pad(video, (*more, (0, -width % _MULTIPLE), *rest), mode="edge")
+    widths = (*more, (0, -width % _MULTIPLE), *rest)
+    return np.pad(video, widths, mode="edge") if np.any(widths) else video

@@ -4,7 +4,6 @@ diffsynth (Apache-2.0) holds the public classes of Wan2.1's models. Taken from i
 
     WanTextEncoder, HuggingfaceTokenizer   diffsynth.models.wan_video_text_encoder (umt5-xxl)
     VisionTransformer                      diffsynth.models.wan_video_image_encoder (CLIP ViT-H/14)
-    WanVideoVAE, VideoVAE_                 diffsynth.models.wan_video_vae
 
 It is imported when it is needed, which takes seconds, and kept quiet. Nothing else in the library
 and the server names it; the tests compare with more of it.
@@ -27,11 +26,8 @@ if TYPE_CHECKING:
 __all__ = [
     "INSTALL",
     "NEEDED",
-    "decoder_memory",
-    "encoder_memory",
     "import_diffsynth",
     "make_public_text_encoder",
-    "make_public_vae",
     "make_vision_transformer",
     "open_tokenizer",
     "without_values",
@@ -39,7 +35,6 @@ __all__ = [
 
 NEEDED = ("torch", "torchvision", "safetensors", "diffsynth")  # by the engine wan
 INSTALL = 'pip install "ex4d[wan]"'  # brings them
-_FULL_VAE = (96, 2)  # Wan's own: width, and residual blocks of a level
 
 
 def import_diffsynth(module: str) -> Any:
@@ -87,31 +82,3 @@ def make_vision_transformer(**sizes: Any) -> Any:
     """A VisionTransformer, without values; the sizes are its constructor's."""
     with without_values():
         return import_diffsynth("models.wan_video_image_encoder").VisionTransformer(**sizes)
-
-
-def make_public_vae(dim: int, z_dim: int, n_residuals: int) -> Any:
-    """A WanVideoVAE, without values.
-
-    The latents of one that is not Wan's own size are taken as they are: the means and deviations
-    in diffsynth's class belong to Wan's weights.
-    """
-    import torch
-
-    library = import_diffsynth("models.wan_video_vae")
-    with without_values():
-        vae = library.WanVideoVAE(z_dim=z_dim)
-        if (dim, n_residuals) != _FULL_VAE:
-            vae.model = library.VideoVAE_(dim=dim, z_dim=z_dim, num_res_blocks=n_residuals)
-            vae.mean, vae.std = torch.zeros(z_dim), torch.ones(z_dim)
-            vae.scale = [vae.mean, 1.0 / vae.std]
-    return vae
-
-
-def encoder_memory(model: Any) -> Any:
-    """What a VideoVAE_ keeps of the frames before those that it encodes."""
-    return model._enc_feat_map
-
-
-def decoder_memory(model: Any) -> Any:
-    """What a VideoVAE_ keeps of the latents before those that it decodes."""
-    return model._feat_map

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ex4d.conditions.render import Conditions
-    from ex4d.engines.base import EngineOptions, GenerateSettings, Watcher
+    from ex4d.engines.base import EngineOptions, GenerateSettings, Precision, Watcher
     from ex4d.engines.wan.load import Models
 
 __all__ = ["WanEngine", "adapter_id", "lacking_weights", "load_from_files", "make_engine"]
@@ -24,7 +24,8 @@ __all__ = ["WanEngine", "adapter_id", "lacking_weights", "load_from_files", "mak
 class WanEngine:
     """EX-4D's adapter on Wan2.1-I2V-14B-480P.
 
-    The models are loaded for the first clip, and stay; torch is not imported before.
+    The models are loaded for the first clip, and stay until one asks for another precision; torch
+    is not imported before.
     """
 
     name = "wan"
@@ -32,7 +33,7 @@ class WanEngine:
     follows_settings = True
     uses_backdrop = False
 
-    def __init__(self, load: Callable[[Callable[[int, int], None]], Models]) -> None:
+    def __init__(self, load: Callable[[Callable[[int, int], None], Precision], Models]) -> None:
         self._load = load
         self._models: Models | None = None
 
@@ -47,7 +48,8 @@ class WanEngine:
         """Make the finished frames uint8 [T, H, W, 3]: of the model's size, or with `keep_source`
         of the conditions'.
 
-        Raises InputError when the mask shows nothing, WeightsError, and TooLargeError.
+        Raises InputError when the mask shows nothing, UsageError for a precision that cannot run
+        here, WeightsError, and TooLargeError.
         """
         if not conditions.mask.any():
             raise InputError("the mask shows nothing in any frame, so there is nothing to go by")
@@ -56,9 +58,10 @@ class WanEngine:
         from ex4d.engines.wan.run import Run, memory_errors
 
         given = prepare(conditions, seed, settings.size)
-        if self._models is None:
+        if self._models is None or self._models.precision != settings.precision:
+            self._models = None  # both would not fit
             with memory_errors(given, "load"):
-                self._models = self._load(partial(watcher.progress, "load"))
+                self._models = self._load(partial(watcher.progress, "load"), settings.precision)
         frames = Run(self._models, given, settings, watcher).frames(seed)
         width, height = given.size
         frames = frames[: given.n_frames, :height, :width]
@@ -96,14 +99,18 @@ def adapter_id(options: EngineOptions) -> str:
 
 
 def load_from_files(
-    options: EngineOptions, report: Callable[[int, int], None] = lambda done, total: None
+    options: EngineOptions,
+    report: Callable[[int, int], None] = lambda done, total: None,
+    precision: Precision = "bf16",
 ) -> Models:
     """Load the models on the GPU, or on the CPU where there is none; `report` gets the progress,
-    and may raise. Raises WeightsError."""
+    and may raise. Raises UsageError for a precision that cannot run there, and WeightsError."""
     import torch
 
+    from ex4d.engines.wan.fp8 import check_card
     from ex4d.engines.wan.load import load_models
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    check_card(precision, device)
     files = find_models(options.models or default_folder(), options.checkpoint)
-    return load_models(files, options, device, report)
+    return load_models(files, options, device, report, precision)

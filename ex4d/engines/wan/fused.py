@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from ex4d.engines.wan import plain, with_gradients
+from ex4d.engines.wan import fp8, plain, with_gradients
 from ex4d.engines.wan.cross_keys import KeysAndValues
+from ex4d.engines.wan.fp8 import FP8, Rows
 from ex4d.engines.wan.rotation import Rotation
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 __all__ = [
     "add_and_normalise",
     "attend_to_context",
+    "can_compile",
     "normalise_and_rotate",
+    "round_rows",
     "sum_of_attention",
     "warm_up",
 ]
@@ -45,9 +48,20 @@ def add_and_normalise(
     *,
     eps: float,
     dtype: torch.dtype,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Any]:  # a Tensor, or Rows in fp8
     """Return tokens + gate * update in float32, and its layer norm * scale + shift in `dtype`."""
     kernels = _kernels(tokens.device)
+    if dtype == FP8:
+        if kernels is None:
+            sums, normed = plain.add_and_normalise(
+                tokens, update, gate, scale, shift, eps=eps, dtype=torch.float32
+            )
+            return sums, fp8.round_rows(normed)
+        with torch.cuda.device(tokens.device):
+            rounded: tuple[Tensor, Rows] = kernels.add_and_normalise(
+                tokens, update, gate, scale, shift, eps=eps, dtype=dtype
+            )
+        return rounded
     if kernels is None or _wants_gradient(gate, scale, shift):
         return plain.add_and_normalise(tokens, update, gate, scale, shift, eps=eps, dtype=dtype)
     step = with_gradients.AddAndNormalise
@@ -71,6 +85,16 @@ def normalise_and_rotate(
     if rotation is None:
         return plain.normalise(values, weight, eps=eps).to(values.dtype)
     return plain.normalise_and_rotate(values, weight, *rotation, eps=eps)
+
+
+def round_rows(values: Tensor, *, gelu: bool = False) -> Rows:  # [S, width]
+    """Round tokens to fp8, each by a scale of its own; behind GELU in its tanh form with `gelu`."""
+    if _kernels(values.device) is None:
+        return fp8.round_rows(functional.gelu(values, approximate="tanh") if gelu else values)
+    kernel = importlib.import_module("ex4d.engines.wan.fp8_kernel")
+    with torch.cuda.device(values.device):
+        rounded: Rows = kernel.round_rows(values, gelu=gelu)
+    return rounded
 
 
 def attend_to_context(
@@ -162,6 +186,11 @@ def _kernels(device: torch.device) -> Any:
         return None
     with torch.cuda.device(device):
         return _triton_kernels()
+
+
+def can_compile(device: torch.device) -> bool:
+    """Whether Triton's kernels run on a device."""
+    return _kernels(device) is not None
 
 
 def _is_power_of_two(number: int) -> bool:

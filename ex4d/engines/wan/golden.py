@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ex4d.engines.base import Precision
     from ex4d.engines.wan.transformer import Transformer
     from ex4d.engines.wan.weights import StoredTensor
 
@@ -57,6 +58,7 @@ def compare_with_golden(
     *,
     lora: Literal["fused", "unfused"] = "fused",
     plan: MemoryPlan = EVERYTHING_STAYS,
+    precision: Precision = "bf16",
 ) -> GoldenErrors:
     """Run a golden file's model on a device: against its fp32 tensors on the CPU, and against its
     bf16 tensors, where it has them, on a GPU. Raises WeightsError for a file that is no golden."""
@@ -77,7 +79,13 @@ def compare_with_golden(
         lora_alpha=float(metadata["lora_alpha"]),
     )
     transformer = load_transformer(
-        weights, checkpoint.lora, device=place, plan=plan, lora_mode=lora, family=family
+        weights,
+        checkpoint.lora,
+        device=place,
+        plan=plan,
+        lora_mode=lora,
+        family=family,
+        precision=precision,
     )
     geometry_encoder = load_geometry(checkpoint.encoder, place)
     with torch.no_grad(), autocast(place):

@@ -12,6 +12,8 @@ import torch
 import triton
 import triton.language as tl
 
+from ex4d.engines.wan.fp8 import FP8, Rows
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -29,9 +31,17 @@ WARPS = 4
 
 
 @triton.jit
+def _in_fp8(row, row_scales):
+    scale = tl.maximum(tl.max(tl.abs(row), 0), 1e-12) / 448.0
+    tl.store(row_scales + tl.program_id(0), scale)
+    return row / scale
+
+
+@triton.jit
 def _add_and_normalise(
-    tokens, update, gate, scale, shift, sums, normed, eps,
+    tokens, update, gate, scale, shift, sums, normed, row_scales, eps,
     WIDTH: tl.constexpr, BLOCK: tl.constexpr, HAS_UPDATE: tl.constexpr, HAS_GATE: tl.constexpr,
+    ROUNDS: tl.constexpr,
 ):  # fmt: skip
     columns = tl.arange(0, BLOCK)
     inside = columns < WIDTH
@@ -48,6 +58,8 @@ def _add_and_normalise(
     scales = tl.load(scale + columns, mask=inside, other=0.0)
     shifts = tl.load(shift + columns, mask=inside, other=0.0)
     y = centred * tl.rsqrt(deviation + eps) * scales + shifts
+    if ROUNDS:
+        y = _in_fp8(y, row_scales)
     tl.store(normed + places, y.to(normed.dtype.element_ty), mask=inside)
 
 
@@ -60,19 +72,21 @@ def add_and_normalise(
     *,
     eps: float,
     dtype: torch.dtype,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | Rows]:
     """As in `plain.py`."""
     width = tokens.shape[1]
     normed = torch.empty_like(tokens, dtype=dtype)
+    rounds = dtype == FP8
+    row_scales = tokens.new_empty(len(tokens)) if rounds else tokens
     sums = tokens if update is None else torch.empty_like(tokens)
     unused = tokens  # a pointer that the kernel does not follow
     _add_and_normalise[(len(tokens),)](
         tokens, unused if update is None else update, unused if gate is None else gate,
-        scale, shift, sums, normed, eps,
-        WIDTH=width, BLOCK=triton.next_power_of_2(width),
+        scale, shift, sums, normed, row_scales, eps,
+        WIDTH=width, BLOCK=triton.next_power_of_2(width), ROUNDS=rounds,
         HAS_UPDATE=update is not None, HAS_GATE=gate is not None, num_warps=WARPS,
     )  # fmt: skip
-    return sums, normed
+    return sums, Rows(normed, row_scales) if rounds else normed
 
 
 @triton.jit

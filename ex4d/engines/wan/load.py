@@ -18,13 +18,14 @@ from ex4d.engines.wan.architecture import (
     make_vae,
 )
 from ex4d.engines.wan.checkpoint import read_checkpoint
+from ex4d.engines.wan.fp8 import block_bytes, round_blocks
 from ex4d.engines.wan.geometry import GeometryEncoder, make_geometry_encoder
 from ex4d.engines.wan.lora import add_beside, fuse
 from ex4d.engines.wan.memory import MemoryPlan, plan_memory, profile_for
 from ex4d.engines.wan.prompts import PromptCache, TextEncoder, fingerprint
 from ex4d.engines.wan.streaming import BlockStream
 from ex4d.engines.wan.transformer import Transformer, compute_dtype
-from ex4d.engines.wan.vae import VideoAutoencoder
+from ex4d.engines.wan.vae.autoencoder import VideoAutoencoder
 from ex4d.engines.wan.weights import (
     Shapes,
     StoredTensor,
@@ -39,9 +40,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ex4d.engines.base import EngineOptions
+    from ex4d.engines.base import EngineOptions, Precision
     from ex4d.engines.wan.checkpoint import LoraPair
     from ex4d.engines.wan.folder import ModelFiles
+    from ex4d.engines.wan.vae.model import WanVae
 
 __all__ = [
     "Models",
@@ -69,6 +71,7 @@ class Models:
     vae: VideoAutoencoder
     image_encoder: Any  # a VisionTransformer
     encode_prompts: Callable[[tuple[str, ...]], list[Tensor]]  # [L, text_dim] each
+    precision: Precision = "bf16"  # of the transformer's blocks
 
 
 def load_models(
@@ -76,6 +79,7 @@ def load_models(
     options: EngineOptions,
     device: torch.device,
     report: Callable[[int, int], None] = lambda done, total: None,
+    precision: Precision = "bf16",
 ) -> Models:
     """Load all models but the text encoder, which only a new prompt needs. `report` gets how much
     of the transformer is loaded, and may raise. Raises WeightsError."""
@@ -84,17 +88,32 @@ def load_models(
     geometry = load_geometry(checkpoint.encoder, device)
     vae = load_vae(files.vae, device)
     image_encoder = load_image_encoder(files.image_encoder, device)
-    plan = _plan(shapes_of(tensors), options.vram_gib, device)
+    plan = _plan(shapes_of(tensors), options.vram_gib, device, precision)
     _log.info("memory: %s", plan.describe(_n_blocks(shapes_of(tensors))))
     transformer = load_transformer(
-        tensors, checkpoint.lora, device=device, plan=plan, lora_mode=options.lora, report=report
+        tensors,
+        checkpoint.lora,
+        device=device,
+        plan=plan,
+        lora_mode=options.lora,
+        report=report,
+        precision=precision,
     )
     if plan.keeps_encoders:
         vae.to(device)
         image_encoder.to(device)
     encode_prompts = prompt_encoder(files, files.prompts, device)
-    autoencoder = VideoAutoencoder(vae, device, plan.tile_px)
-    return Models(device, plan, transformer, geometry, autoencoder, image_encoder, encode_prompts)
+    autoencoder = VideoAutoencoder(vae, device, plan.tile_px, plan.encoded_px)
+    return Models(
+        device,
+        plan,
+        transformer,
+        geometry,
+        autoencoder,
+        image_encoder,
+        encode_prompts,
+        precision,
+    )
 
 
 def prompt_encoder(
@@ -127,6 +146,7 @@ def load_transformer(
     lora_mode: Literal["fused", "unfused"] = "fused",
     family: Family = WAN,
     report: Callable[[int, int], None] = lambda done, total: None,
+    precision: Precision = "bf16",
 ) -> Transformer:
     """Load the transformer with EX-4D's changes. Raises WeightsError."""
     model = make_transformer(shapes_of(tensors), family)
@@ -140,13 +160,18 @@ def load_transformer(
     assign(model, tensors, "the transformer", dtype, change, report)
     if lora_mode == "unfused":
         add_beside(model, lora, device=device, dtype=dtype, alpha=family.lora_alpha)
-    return place_transformer(model, device, plan, family)
+    return place_transformer(model, device, plan, family, precision)
 
 
 def place_transformer(
-    model: Any, device: torch.device, plan: MemoryPlan, family: Family = WAN
+    model: Any,
+    device: torch.device,
+    plan: MemoryPlan,
+    family: Family = WAN,
+    precision: Precision = "bf16",
 ) -> Transformer:
     """Bring a WanTransformer to the device as the plan says."""
+    round_blocks(model.blocks, precision, device)
     blocks = BlockStream(
         model.blocks, device=device, n_resident=plan.n_resident, storage=plan.storage
     )
@@ -161,12 +186,12 @@ def load_geometry(tensors: Mapping[str, StoredTensor], device: torch.device) -> 
     return encoder
 
 
-def load_vae(path: Path, device: torch.device) -> Any:
+def load_vae(path: Path, device: torch.device) -> WanVae:
     """Load the video autoencoder onto the CPU, in the device's format. Raises WeightsError."""
     stored = open_tensors([path])
     vae = make_vae(shapes_of(stored))
-    assign(vae.model, stored, "the VAE", compute_dtype(device))
-    return vae.eval()
+    assign(vae, stored, "the VAE", compute_dtype(device))
+    return vae
 
 
 def load_image_encoder(path: Path, device: torch.device) -> Any:
@@ -190,17 +215,20 @@ def _load_text_encoder(path: Path, device: torch.device) -> Any:
     return encoder
 
 
-def _plan(shapes: Shapes, vram_gib: int | None, device: torch.device) -> MemoryPlan:
-    item = compute_dtype(device).itemsize
-    first = [shape for name, shape in shapes.items() if name.startswith("blocks.0.")]
-    block_bytes = item * sum(torch.Size(shape).numel() for shape in first)
+def _plan(
+    shapes: Shapes, vram_gib: int | None, device: torch.device, precision: Precision
+) -> MemoryPlan:
     n_blocks = _n_blocks(shapes)
     if vram_gib is None:
         free = 1 << 40
         if device.type == "cuda":
             free = torch.cuda.mem_get_info(device)[0]
         vram_gib = profile_for(free)
-    return plan_memory(vram_gib, n_blocks, block_bytes, shapes["patch_embedding.weight"][0])
+    first = "blocks.0."
+    block = {name.removeprefix(first): s for name, s in shapes.items() if name.startswith(first)}
+    as_given = precision if vram_gib >= 24 else "bf16"  # the smallest stores all in fp8 anyway
+    size = block_bytes(block, as_given, compute_dtype(device).itemsize)
+    return plan_memory(vram_gib, n_blocks, size, shapes["patch_embedding.weight"][0])
 
 
 def _n_blocks(shapes: Shapes) -> int:

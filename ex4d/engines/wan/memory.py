@@ -26,7 +26,8 @@ _GIB = 1 << 30
 # For each token of the transformer and each unit of its width, while a block runs with guidance.
 # Measured: 46, of which 5 are the keys of texts and first frame.
 _BYTES_PER_TOKEN = 48
-_VAE_BYTES_PER_PIXEL = 20 << 10  # of a frame; measured 5.0 GiB at 512x512
+_VAE_BYTES_PER_PIXEL = 12 << 10  # of a frame; measured 2.5 GiB at 512x512
+_TRAINED_PX = 512 * 512
 _TILE_PX = 256
 _CROSS_GIB = 1.0  # keys and values of texts and first frame; the bound in cross_keys.py
 _CONTEXT_GIB = 0.8  # of CUDA itself, and of memory between allocations
@@ -43,6 +44,11 @@ class MemoryPlan:
     storage: Storage = "full"
     tile_px: int | None = None  # the VAE works on tiles of this side; none: on whole frames
     keeps_encoders: bool = False  # text, image and video models stay on the GPU too
+
+    @property
+    def encoded_px(self) -> int:
+        """Pixels of a frame of all videos that are encoded together: 2 GiB for 512x512."""
+        return 3 * _TRAINED_PX if self.keeps_encoders else _TRAINED_PX
 
     def describe(self, n_blocks: int) -> str:
         """Say it in a few words for the console."""
@@ -83,7 +89,7 @@ def plan_memory(profile_gib: int, n_blocks: int, block_bytes: int, width: int) -
     arriving = 2 * stored + (block_bytes if is_small else 0)
     working = (needed_gib(_USUAL_TOKENS, width) + _CROSS_GIB) * _GIB + arriving
     if not is_small:  # whole frames through the VAE, while no block runs
-        working = max(working, _VAE_BYTES_PER_PIXEL * 512 * 512 + 2 * stored)
+        working = max(working, _VAE_BYTES_PER_PIXEL * _TRAINED_PX + 2 * stored)
     free = (profile_gib - _CONTEXT_GIB - 1.0) * _GIB - working  # 1 GiB for the other models
     n_resident = max(0, min(n_blocks - 1, int(free // stored)))
     if is_small:

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ex4d.engines.wan.encoding import first_frame_conditioning, first_frame_video
+from ex4d.engines.wan.encoding import (
+    color_values,
+    first_frame_conditioning,
+    first_frame_values,
+    mask_values,
+)
 from ex4d.engines.wan.image import encode_image
 from ex4d.engines.wan.latent_preview import LatentColors
 from ex4d.engines.wan.memory import what_would_fit
@@ -19,7 +24,7 @@ from ex4d.engines.wan.windows import FRAMES_PER_LATENT, Window, n_latents_of, pl
 from ex4d.errors import TooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import numpy as np
     from torch import Tensor
@@ -29,8 +34,6 @@ if TYPE_CHECKING:
     from ex4d.engines.wan.load import Models
 
 __all__ = ["Run", "memory_errors"]
-
-_PARTS = 3  # encodings of a window: colour, mask, first frame
 
 
 class Run:
@@ -76,20 +79,15 @@ class Run:
 
     def _conditioning(self, number: int, window: Window) -> Conditioning:
         given, models = self._given, self._models
-        part, n_parts = _PARTS * number, _PARTS * len(self._windows)
 
-        def encode(read: Callable[[slice], np.ndarray]) -> Tensor:
-            nonlocal part
-            start, part = part, part + 1
+        def report(done: int, total: int) -> None:
+            self._watcher.progress("encode", number * total + done, len(self._windows) * total)
 
-            def report(done: int, total: int) -> None:
-                self._watcher.progress("encode", start * total + done, n_parts * total)
-
-            return models.vae.encode(read, window.frames, self._size, report)
-
-        color, mask = encode(given.color_values), encode(given.mask_values)
         picture = given.first_frame(window.frames.start)
-        first = encode(lambda frames: first_frame_video(picture, frames, window.frames.start))
+        first_frame = first_frame_values(picture, window.frames.start)
+        videos = color_values(given.color), mask_values(given.mask), first_frame
+        encoded = models.vae.encode(videos, window.frames, self._size, report)
+        color, mask, first = encoded.split(1)
         with torch.no_grad(), autocast(models.device):
             dtype = compute_dtype(models.device)
             geometry = models.geometry(color.to(dtype), mask.to(dtype))

@@ -59,7 +59,7 @@ def pack(
 
     for name, parameter in block.named_parameters():
         shape, dtype = tuple(parameter.shape), parameter.dtype
-        if storage == "fp8" and parameter.ndim == 2:
+        if storage == "fp8" and parameter.ndim == 2 and dtype.itemsize > 1:
             values, scales = _to_fp8(parameter.detach().to(device))
             pieces.append(_Piece(name, shape, dtype, append(values), append(scales)))
         else:

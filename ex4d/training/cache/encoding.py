@@ -9,21 +9,21 @@ import numpy as np
 
 from ex4d.conditions.render import Conditions
 from ex4d.engines.wan.conditioning import ModelInput, prepare
-from ex4d.engines.wan.encoding import first_frame_video
+from ex4d.engines.wan.encoding import color_values, first_frame_values, mask_values
 from ex4d.engines.wan.image import encode_image
 from ex4d.engines.wan.load import load_image_encoder, load_vae
-from ex4d.engines.wan.vae import VideoAutoencoder
+from ex4d.engines.wan.vae.autoencoder import VideoAutoencoder
 from ex4d.errors import InputError
 from ex4d.training.cache.files import tensor_name
 from ex4d.video.writer import read_color, read_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     import torch
     from torch import Tensor
 
+    from ex4d.engines.wan.encoding import ReadFrames
     from ex4d.engines.wan.folder import ModelFiles
     from ex4d.training.dataset import ClipRecord, Dataset
 
@@ -91,22 +91,26 @@ class ClipEncoder:
         whole = np.ones(pictures.video.shape[:3], np.bool_)
         given = _as_at_inference(pictures.video, whole, 0)
         first = given.first_frame(0)
-        tensors: dict[tuple[str, int | None], Tensor] = {
-            ("video", None): self._latents(given, given.color_values),
-            ("first", None): self._latents(given, lambda frames: first_frame_video(first, frames)),
-            ("features", None): encode_image(self._image_encoder, first, self._device)[0],
+        videos: dict[tuple[str, int | None], ReadFrames] = {
+            ("video", None): color_values(given.color),
+            ("first", None): first_frame_values(first),
         }
         for number, (mask, seed) in enumerate(zip(pictures.masks, pictures.seeds, strict=True)):
             given = _as_at_inference(pictures.video, mask, seed)
-            tensors["color", number] = self._latents(given, given.color_values)
-            tensors["mask", number] = self._latents(given, given.mask_values)
-        return {
-            tensor_name(part, number, flipped): tensor for (part, number), tensor in tensors.items()
-        }
-
-    def _latents(self, given: ModelInput, read: Callable[[slice], np.ndarray]) -> Tensor:
+            videos["color", number] = color_values(given.color)
+            videos["mask", number] = mask_values(given.mask)
         frames = slice(0, len(given.mask))
-        return self._vae.encode(read, frames, given.size, lambda done, total: None)[0]
+        latents = self._vae.encode(
+            list(videos.values()), frames, given.size, lambda done, total: None
+        )
+        features = encode_image(self._image_encoder, first, self._device)[0]
+        return {
+            tensor_name("features", None, flipped): features,
+            **{
+                tensor_name(part, number, flipped): tensor
+                for (part, number), tensor in zip(videos, latents, strict=True)
+            },
+        }
 
 
 def _as_at_inference(video: np.ndarray, mask: np.ndarray, seed: int) -> ModelInput:

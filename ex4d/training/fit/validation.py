@@ -10,7 +10,7 @@ import torch
 from ex4d.engines.base import NEGATIVE_PROMPT, PROMPT, GenerateSettings
 from ex4d.engines.wan.load import load_vae
 from ex4d.engines.wan.sampling import Prompts, sample
-from ex4d.engines.wan.vae import VideoAutoencoder
+from ex4d.engines.wan.vae.autoencoder import VideoAutoencoder
 from ex4d.engines.wan.windows import Window
 from ex4d.files.outputs import make_folder
 from ex4d.training.fit.model import AdapterModel, Sample, read_sample

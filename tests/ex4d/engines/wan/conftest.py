@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,16 @@ from tests.ex4d.torch_threads import one_thread  # noqa: F401  (a fixture)
 
 from . import tiny
 
+GOLDEN = sorted((Path(__file__).parents[5] / "shared" / "golden").glob("wan_*.safetensors"))
 FAST = GenerateSettings(num_inference_steps=2, prompt="a red room", negative_prompt="static")
+
+
+@pytest.fixture(params=GOLDEN or [None], ids=lambda path: path.stem if path else "none")
+def golden(request):
+    """A file of tensors that the public code computed."""
+    if request.param is None:
+        pytest.skip("there is no folder ../shared/golden beside this clone")
+    return request.param
 
 
 @pytest.fixture(scope="session")

@@ -6,19 +6,27 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from ex4d.cli.main import main
+from ex4d.cli.precision_comparison import Comparison, comparison_files
 from ex4d.conditions.files import write_conditions
+from ex4d.engines.base import EngineOptions, Watcher
+from ex4d.engines.wan.engine import WanEngine
+from ex4d.engines.wan.folder import find_models
+from ex4d.engines.wan.load import load_models
+from ex4d.training.evaluation.metrics import compare_frames
 from ex4d.video.writer import read_color, read_metadata
 
 from . import tiny
-from .conftest import make_conditions
+from .conftest import FAST, make_conditions
 
 ROOT = Path(__file__).parents[4]
 
@@ -86,6 +94,8 @@ def test_size_length_and_the_source_can_be_asked_for(command, folder):
         ("--vram=32", "invalid choice"),
         ("--width=8", "sides must be 16 to 8192"),
         ("--seed=-1", "--seed is -1"),
+        ("--precision=fp4", "invalid choice"),
+        ("--compare_precision", "compares with bf16: give another --precision"),
     ],
 )
 def test_wrong_settings_are_refused_in_a_sentence(command, folder, flag, message):
@@ -93,6 +103,42 @@ def test_wrong_settings_are_refused_in_a_sentence(command, folder, flag, message
     assert code == 2
     assert message in err
     assert not (folder / "result.mp4").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU may multiply fp8")
+def test_a_tier_that_cannot_run_here_is_one_sentence(command, folder):
+    code, _, err = command("--precision=fp8")
+    assert code == 2
+    assert err == "ex4d generate: the precision fp8 cannot run here: there is no GPU; choose bf16\n"
+    assert not (folder / "result.mp4").exists()
+
+
+def test_a_clip_in_a_tier_is_compared_with_itself_in_bf16(models, tmp_path):
+    """On a CPU, where the tier is emulated: so not by the command, which refuses it."""
+    files, options = find_models(models), EngineOptions(models)
+    engine = WanEngine(
+        lambda report, precision: load_models(
+            files, options, torch.device("cpu"), report, precision
+        )
+    )
+    settings = replace(FAST, precision="fp8-all")
+    comparison = Comparison(engine, settings, 7)
+
+    def make(chosen):
+        return engine.generate(make_conditions(), seed=7, settings=chosen, watcher=Watcher())
+
+    frames, words = comparison.write(tmp_path / "clip.mp4", make, Fraction(24))
+    exact_video, sheet, figures = comparison_files(tmp_path / "clip.mp4")
+    facts = json.loads(figures.read_text())
+    exact = make(replace(settings, precision="bf16"))
+    assert not np.array_equal(frames, exact)
+    assert facts["psnr_db"] == pytest.approx(compare_frames(frames, exact)["psnr/all"].mean())
+    assert 25 < facts["lowest_psnr_db"] <= facts["psnr_db"] < 100
+    assert 0.8 < facts["ssim"] < 1
+    assert f"PSNR {facts['psnr_db']:.2f} dB" in words
+    assert read_color(exact_video)[0].shape == frames.shape
+    assert cv2.imread(str(sheet)).shape[1] > 1000
+    assert json.loads(read_metadata(exact_video)["comment"])["settings"]["precision"] == "bf16"
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing", "other"])

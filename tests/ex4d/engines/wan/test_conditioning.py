@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from ex4d.conditions.render import Conditions
 from ex4d.engines.wan.conditioning import model_size, prepare
+from ex4d.engines.wan.encoding import color_values, first_frame_values, mask_values
 from ex4d.engines.wan.erosion import erode_mask, erosion_px
 
 from .conftest import make_conditions
+
+CPU = torch.device("cpu")
 
 
 def test_a_masks_rim_is_the_same_in_every_frame_and_in_any_order():
@@ -34,12 +38,20 @@ def test_a_frame_that_is_seen_whole_stays_whole():
 def test_masks_are_minus_3_and_plus_1_and_unseen_colours_are_black():
     given = prepare(make_conditions(), seed=0)
     whole = slice(0, len(given.mask))
-    assert set(np.unique(given.mask_values(whole))) == {-3.0, 1.0}
-    colors = given.color_values(whole)
+    masks = mask_values(given.mask)(whole, CPU).numpy()
+    colors = color_values(given.color)(whole, CPU).numpy()
+    assert masks.shape == colors.shape
+    assert (masks == np.where(given.mask, 1, -3)[..., None]).all()
     assert (colors[~given.mask] == -1).all()
-    assert (given.mask_values(whole)[..., 0] == np.where(given.mask, 1, -3)).all()
-    assert colors.dtype == np.float32
+    assert colors.dtype == masks.dtype == np.float32
     assert -1 <= colors.min() < colors.max() <= 1
+
+
+def test_the_first_frames_video_is_grey_after_it():
+    picture = np.full((4, 6, 3), 255, np.uint8)
+    read = first_frame_values(picture, first=8)
+    assert read(slice(8, 9), CPU).eq(1).all()
+    assert read(slice(9, 13), CPU).eq(0).all()
 
 
 def test_missing_frames_and_edges_are_repeated():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -13,15 +11,6 @@ from ex4d.engines.wan.memory import MemoryPlan
 from ex4d.engines.wan.recipe import Recipe
 from tests.data.make_golden_wan import FACTS, make_golden
 from tests.reference.wan import write_golden
-
-FILES = sorted((Path(__file__).parents[5] / "shared" / "golden").glob("wan_*.safetensors"))
-
-
-@pytest.fixture(params=FILES or [None], ids=lambda path: path.stem if path else "none")
-def golden(request):
-    if request.param is None:
-        pytest.skip("there is no folder ../shared/golden beside this clone")
-    return request.param
 
 
 def test_latents_equal_the_public_codes_in_fp32(golden):

@@ -12,7 +12,7 @@ from ex4d.engines.choose import choose_engine
 from ex4d.engines.wan.folder import find_models
 from ex4d.engines.wan.load import load_vae
 from ex4d.engines.wan.sampling import make_noise
-from ex4d.engines.wan.vae import VideoAutoencoder
+from ex4d.engines.wan.vae.autoencoder import VideoAutoencoder
 from ex4d.training.cache.files import read_cache
 from ex4d.training.dataset import read_dataset
 from ex4d.training.fit.model import Sample
