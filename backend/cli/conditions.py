@@ -30,6 +30,7 @@ __all__ = [
 _SETTINGS = {  # the fields of EngineSettings that are flags
     "num_inference_steps": int,
     "guidance_scale": float,
+    "guidance_until": float,
     "shift": float,
     "prompt": str,
     "negative_prompt": str,

@@ -218,6 +218,7 @@ def _settings(given: EngineSettings | None) -> GenerateSettings:
     return GenerateSettings(
         num_inference_steps=given.num_inference_steps,
         guidance_scale=given.guidance_scale,
+        guidance_until=given.guidance_until,
         shift=given.shift,
         precision=given.precision,
         size=None if given.width is None or given.height is None else (given.width, given.height),

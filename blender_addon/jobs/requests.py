@@ -88,6 +88,7 @@ class FinalSettings:
     prompt: str = ""  # none: the engine's own
     keep_source: bool = False
     precision: Precision = "bf16"
+    guidance_until: float = 1.0
 
 
 @dataclass(frozen=True)

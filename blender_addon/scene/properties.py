@@ -250,6 +250,15 @@ class Ex4dShot(bpy.types.PropertyGroup):
     guidance_scale: bpy.props.FloatProperty(
         name="Guidance", default=5, min=0, max=100, description="How much the prompt weighs"
     )
+    guidance_until: bpy.props.FloatProperty(
+        name="Guided Until",
+        default=1,
+        min=0,
+        max=1,
+        subtype="FACTOR",
+        description="Share of the steps, from the first, that are guided. "
+        "The others take half the time",
+    )
     prompt: bpy.props.StringProperty(
         name="Prompt", description="What the clip shows; empty: what the model was trained with"
     )

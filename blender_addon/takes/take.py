@@ -60,6 +60,7 @@ def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> str:
         shot.prompt, shot.keep_source = request.final.prompt, request.final.keep_source
         if request.final.precision in get_args(Precision):  # a file can say anything
             shot.precision = request.final.precision
+        shot.guidance_until = request.final.guidance_until
     names = {engine: quality for quality, engine in ENGINES.items()}
     shot.quality = names.get(request.engine, shot.quality)
     shot.mesh = mesh  # none, rather than that of another clip

@@ -123,6 +123,7 @@ class EX4D_PT_render(SidebarPanel, bpy.types.Panel):
         if shot.quality == "FINAL":
             for name in ("prompt", "steps", "guidance_scale", "precision", "keep_source"):
                 layout.prop(shot, name)
+            _draw_speed(layout, shot)
         layout.prop(shot, "folder")
         reason = why_no_render(shot, preferences().endpoint, session().connection)
         draw_button(layout, "ex4d.render", "RENDER_ANIMATION", reason)
@@ -130,6 +131,14 @@ class EX4D_PT_render(SidebarPanel, bpy.types.Panel):
         if ignored:
             draw_lines(layout, ignored, "INFO")
         draw_tasks(layout, RenderRequest, context.scene)
+
+
+def _draw_speed(layout: bpy.types.UILayout, shot: bpy.types.PropertyGroup) -> None:
+    """What makes a final faster, and the less like a final."""
+    header, body = layout.panel("EX4D_final_speed", default_closed=True)
+    header.label(text="Speed")
+    if body is not None:
+        body.prop(shot, "guidance_until")
 
 
 class EX4D_UL_takes(bpy.types.UIList):

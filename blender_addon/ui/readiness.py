@@ -141,6 +141,7 @@ def final_settings(settings: bpy.types.PropertyGroup) -> FinalSettings | None:
         settings.prompt.strip(),
         settings.keep_source,
         settings.precision,
+        settings.guidance_until,
     )
 
 

@@ -79,6 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--lora", choices=("fused", "unfused"), default="fused", help="unfused: exact, slower")
     add("--num_inference_steps", type=int, default=_DEFAULTS.num_inference_steps)
     add("--guidance_scale", type=float, default=_DEFAULTS.guidance_scale)
+    add(
+        "--guidance_until",
+        type=float,
+        default=_DEFAULTS.guidance_until,
+        help="share of the steps, from the first, that are guided; the others take half the time",
+    )
     add("--shift", type=float, default=_DEFAULTS.shift)
     add("--prompt", default=_DEFAULTS.prompt)
     add("--negative_prompt", default=_DEFAULTS.negative_prompt)
@@ -190,6 +196,7 @@ def _settings(
     return GenerateSettings(
         num_inference_steps=arguments.num_inference_steps,
         guidance_scale=arguments.guidance_scale,
+        guidance_until=arguments.guidance_until,
         shift=arguments.shift,
         prompt=arguments.prompt,
         negative_prompt=arguments.negative_prompt,

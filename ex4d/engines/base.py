@@ -58,6 +58,7 @@ class GenerateSettings:
 
     num_inference_steps: int = 25
     guidance_scale: float = 5.0  # 1: the negative prompt has no effect, and costs no time
+    guidance_until: float = 1.0  # share of the steps, from the first, that are guided
     shift: float = 5.0  # of the noise levels; more spends more steps on what is coarse
     precision: Precision = "bf16"
     prompt: str = PROMPT
@@ -70,6 +71,10 @@ class GenerateSettings:
             raise UsageError(f"{self.num_inference_steps} inference steps: give 1 to 1000")
         if not (math.isfinite(self.guidance_scale) and 0 <= self.guidance_scale <= 100):
             raise UsageError(f"the guidance scale is {self.guidance_scale}: give 0 to 100")
+        if not 0 <= self.guidance_until <= 1:
+            raise UsageError(
+                f"the guidance is until {self.guidance_until} of the steps: give 0 to 1"
+            )
         if not (math.isfinite(self.shift) and 0 < self.shift <= 100):
             raise UsageError(f"the shift is {self.shift}: give more than 0, up to 100")
         if self.precision not in PRECISIONS:
@@ -77,6 +82,13 @@ class GenerateSettings:
             raise UsageError(f"there is no precision {self.precision}: choose from {known}")
         if self.size is not None:
             check_size(self.size)
+
+    @property
+    def guided_steps(self) -> int:
+        """How many steps, from the first, see the negative prompt, too."""
+        if self.guidance_scale == 1:
+            return 0
+        return math.floor(self.guidance_until * self.num_inference_steps + 0.5)
 
 
 @dataclass(frozen=True)

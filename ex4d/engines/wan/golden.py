@@ -101,7 +101,7 @@ def compare_with_golden(
     noise = given["noise"].to(place)
     levels = noise_levels(settings.num_inference_steps, settings.shift)
     time = transformer.embed_time(1000 * levels[0])
-    texts = [prompts.positive, prompts.negative]
+    texts = [text for text in (prompts.positive, prompts.negative) if text is not None]
     pair = transformer.velocities(noise, time, texts, conditioning)
     guided = pair[1] + settings.guidance_scale * (pair[0] - pair[1])
     first, last = (given.get(f"{n}_{kind}", given[f"{n}_fp32"]) for n in ("first_pred", "latents"))

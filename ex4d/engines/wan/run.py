@@ -72,10 +72,11 @@ class Run:
 
     def _prompts(self) -> Prompts:
         self._watcher.progress("text", 0, 1)
-        texts = (self._settings.prompt, self._settings.negative_prompt)
+        texts: tuple[str, ...] = (self._settings.prompt,)
+        if self._settings.guided_steps:
+            texts += (self._settings.negative_prompt,)
         embed = self._models.transformer.embed_text
-        positive, negative = (embed(text) for text in self._models.encode_prompts(texts))
-        return Prompts(positive, negative)
+        return Prompts(*(embed(text) for text in self._models.encode_prompts(texts)))
 
     def _conditioning(self, number: int, window: Window) -> Conditioning:
         given, models = self._given, self._models

@@ -37,7 +37,14 @@ class Prompts:
     """The embedded texts of the guidance's branches."""
 
     positive: Text
-    negative: Text
+    negative: Text | None = None  # where no step is guided
+
+    def of_step(self, step: int, settings: GenerateSettings) -> list[Text]:
+        """The branches of a step: both prompts, or the positive one after the last guided step
+        (arXiv 2404.07724: guidance matters where the noise is high)."""
+        if self.negative is None or step >= settings.guided_steps:
+            return [self.positive]
+        return [self.positive, self.negative]
 
 
 def noise_levels(n_steps: int, shift: float) -> Tensor:  # float32 [n_steps], from 1 towards 0
@@ -100,13 +107,11 @@ def sample(
     report(0, n_total, None)
     times = transformer.embed_times(1000 * levels)
     for step, (level, time) in enumerate(zip(levels, times, strict=True)):
+        texts = prompts.of_step(step, settings)
         velocities = []
         for number, (_, conditioning) in enumerate(windows):
-            scale = settings.guidance_scale
-            texts = [prompts.positive] if scale == 1 else [prompts.positive, prompts.negative]
             branches = transformer.velocities(clip.of(number), time, texts, conditioning, kept)
-            velocity = _guided(branches, scale)
-            velocities.append(velocity)
+            velocities.append(_guided(branches, settings.guidance_scale))
             n_done += 1
             if number + 1 < len(windows):
                 report(n_done, n_total, None)
