@@ -31,6 +31,7 @@ _SETTINGS = {  # the fields of EngineSettings that are flags
     "num_inference_steps": int,
     "guidance_scale": float,
     "guidance_until": float,
+    "step_cache": float,
     "shift": float,
     "prompt": str,
     "negative_prompt": str,

@@ -219,6 +219,7 @@ def _settings(given: EngineSettings | None) -> GenerateSettings:
         num_inference_steps=given.num_inference_steps,
         guidance_scale=given.guidance_scale,
         guidance_until=given.guidance_until,
+        step_cache=given.step_cache,
         shift=given.shift,
         precision=given.precision,
         size=None if given.width is None or given.height is None else (given.width, given.height),

@@ -164,6 +164,7 @@ def _engine_settings(given: FinalSettings | None) -> EngineSettings | None:
         num_inference_steps=given.steps,
         guidance_scale=given.guidance_scale,
         guidance_until=given.guidance_until,
+        step_cache=given.step_cache,
         prompt=given.prompt or None,
         keep_source=given.keep_source,
         precision=given.precision,

@@ -89,6 +89,7 @@ class FinalSettings:
     keep_source: bool = False
     precision: Precision = "bf16"
     guidance_until: float = 1.0
+    step_cache: float = 0.0
 
 
 @dataclass(frozen=True)

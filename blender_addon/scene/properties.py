@@ -259,6 +259,16 @@ class Ex4dShot(bpy.types.PropertyGroup):
         description="Share of the steps, from the first, that are guided. "
         "The others take half the time",
     )
+    step_cache: bpy.props.FloatProperty(
+        name="Step Cache",
+        default=0,
+        min=0,
+        max=1,
+        soft_max=0.3,
+        precision=3,
+        description="How wrong a step may be that is not computed, such as 0.05; "
+        "0: all steps are computed",
+    )
     prompt: bpy.props.StringProperty(
         name="Prompt", description="What the clip shows; empty: what the model was trained with"
     )

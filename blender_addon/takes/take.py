@@ -61,6 +61,7 @@ def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> str:
         if request.final.precision in get_args(Precision):  # a file can say anything
             shot.precision = request.final.precision
         shot.guidance_until = request.final.guidance_until
+        shot.step_cache = request.final.step_cache
     names = {engine: quality for quality, engine in ENGINES.items()}
     shot.quality = names.get(request.engine, shot.quality)
     shot.mesh = mesh  # none, rather than that of another clip

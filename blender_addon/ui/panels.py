@@ -139,6 +139,7 @@ def _draw_speed(layout: bpy.types.UILayout, shot: bpy.types.PropertyGroup) -> No
     header.label(text="Speed")
     if body is not None:
         body.prop(shot, "guidance_until")
+        body.prop(shot, "step_cache")
 
 
 class EX4D_UL_takes(bpy.types.UIList):

@@ -142,6 +142,7 @@ def final_settings(settings: bpy.types.PropertyGroup) -> FinalSettings | None:
         settings.keep_source,
         settings.precision,
         settings.guidance_until,
+        settings.step_cache,
     )
 
 

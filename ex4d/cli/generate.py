@@ -85,6 +85,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=_DEFAULTS.guidance_until,
         help="share of the steps, from the first, that are guided; the others take half the time",
     )
+    add(
+        "--step_cache",
+        type=float,
+        default=_DEFAULTS.step_cache,
+        metavar="STRENGTH",
+        help="how wrong a step may be that is not evaluated, such as 0.05; default: 0, none is",
+    )
     add("--shift", type=float, default=_DEFAULTS.shift)
     add("--prompt", default=_DEFAULTS.prompt)
     add("--negative_prompt", default=_DEFAULTS.negative_prompt)
@@ -197,6 +204,7 @@ def _settings(
         num_inference_steps=arguments.num_inference_steps,
         guidance_scale=arguments.guidance_scale,
         guidance_until=arguments.guidance_until,
+        step_cache=arguments.step_cache,
         shift=arguments.shift,
         prompt=arguments.prompt,
         negative_prompt=arguments.negative_prompt,

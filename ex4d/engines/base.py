@@ -59,6 +59,7 @@ class GenerateSettings:
     num_inference_steps: int = 25
     guidance_scale: float = 5.0  # 1: the negative prompt has no effect, and costs no time
     guidance_until: float = 1.0  # share of the steps, from the first, that are guided
+    step_cache: float = 0.0  # how wrong a step may be that is not evaluated; 0: all steps are
     shift: float = 5.0  # of the noise levels; more spends more steps on what is coarse
     precision: Precision = "bf16"
     prompt: str = PROMPT
@@ -75,6 +76,8 @@ class GenerateSettings:
             raise UsageError(
                 f"the guidance is until {self.guidance_until} of the steps: give 0 to 1"
             )
+        if not 0 <= self.step_cache <= 1:
+            raise UsageError(f"the strength of the step cache is {self.step_cache}: give 0 to 1")
         if not (math.isfinite(self.shift) and 0 < self.shift <= 100):
             raise UsageError(f"the shift is {self.shift}: give more than 0, up to 100")
         if self.precision not in PRECISIONS:

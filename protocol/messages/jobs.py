@@ -116,6 +116,7 @@ class EngineSettings(Struct, frozen=True, forbid_unknown_fields=True):
     num_inference_steps: Annotated[int, Meta(ge=1, le=1000)] = 25
     guidance_scale: Annotated[float, Meta(ge=0, le=100)] = 5.0
     guidance_until: Annotated[float, Meta(ge=0, le=1)] = 1.0  # share of the steps, from the first
+    step_cache: Annotated[float, Meta(ge=0, le=1)] = 0.0  # 0: every step is evaluated
     shift: Annotated[float, Meta(gt=0, le=100)] = 5.0
     prompt: Prompt | None = None  # none: the engine's own
     negative_prompt: Prompt | None = None

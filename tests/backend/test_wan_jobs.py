@@ -133,7 +133,12 @@ def test_weights_that_do_not_fit_fail_the_job_in_a_sentence(new, shot, models, m
 
 def test_a_jobs_settings_reach_the_engine(wan, shot):
     asked = EngineSettings(
-        num_inference_steps=2, guidance_until=0.5, prompt="a red room", width=48, height=32
+        num_inference_steps=2,
+        guidance_until=0.5,
+        step_cache=0.1,
+        prompt="a red room",
+        width=48,
+        height=32,
     )
     one_side = EngineSettings(width=48)
     [info, refused] = wan.ended(submit(wan, shot, asked), submit(wan, shot, one_side))
@@ -142,6 +147,6 @@ def test_a_jobs_settings_reach_the_engine(wan, shot):
     assert probe(result).native_size == (48, 32)
     made = json.loads(read_metadata(result)["comment"])["settings"]
     assert (made["num_inference_steps"], made["prompt"]) == (2, "a red room")
-    assert made["guidance_until"] == 0.5
+    assert (made["guidance_until"], made["step_cache"]) == (0.5, 0.1)
     assert made["negative_prompt"].startswith("Bright tones")
     assert (refused.state, refused.error_code) == (JobState.FAILED, "invalid_usage")

@@ -12,11 +12,13 @@ public code: `FlowMatchScheduler`, and the loop of `WanVideoPipeline.__call__`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
 from ex4d.engines.wan.cross_keys import CrossKeys
+from ex4d.engines.wan.step_cache import StepCache
 from ex4d.engines.wan.windows import blend_weights
 
 if TYPE_CHECKING:
@@ -104,13 +106,16 @@ def sample(
     clip = _Clip(noise, [window for window, _ in windows])
     n_total, n_done = len(levels) * len(windows), 0
     kept = CrossKeys()
+    caches = [StepCache(settings.step_cache, len(levels)) for _ in windows]
     report(0, n_total, None)
     times = transformer.embed_times(1000 * levels)
     for step, (level, time) in enumerate(zip(levels, times, strict=True)):
         texts = prompts.of_step(step, settings)
         velocities = []
         for number, (_, conditioning) in enumerate(windows):
-            branches = transformer.velocities(clip.of(number), time, texts, conditioning, kept)
+            latents = clip.of(number)
+            evaluate = partial(transformer.velocities, latents, time, texts, conditioning, kept)
+            branches = caches[number].velocities(latents, len(texts), evaluate)
             velocities.append(_guided(branches, settings.guidance_scale))
             n_done += 1
             if number + 1 < len(windows):

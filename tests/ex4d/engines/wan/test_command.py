@@ -91,6 +91,7 @@ def test_size_length_and_the_source_can_be_asked_for(command, folder):
         ("--num_inference_steps=0", "0 inference steps"),
         ("--guidance_scale=-1", "guidance scale is -1"),
         ("--guidance_until=1.5", "until 1.5 of the steps"),
+        ("--step_cache=nan", "step cache is nan"),
         ("--shift=nan", "shift is nan"),
         ("--vram=32", "invalid choice"),
         ("--width=8", "sides must be 16 to 8192"),

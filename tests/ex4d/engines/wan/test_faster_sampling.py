@@ -11,8 +11,10 @@ from ex4d.engines.wan.memory import MemoryPlan
 from ex4d.engines.wan.sampling import Prompts, noise_levels, sample
 from ex4d.engines.wan.windows import Window
 from ex4d.errors import UsageError
+from tests.reference.wan_sampling import sample_with_cache
 
 from . import tiny
+from .conftest import Recorder, make_conditions
 from .test_transformer import CPU, conditioning_of, inputs
 
 N_STEPS = 10
@@ -34,9 +36,9 @@ class Counted:
         self.branches.append(len(texts))
         return self.inner.velocities(latents, time, texts, conditioning, kept)
 
-    def sample(self, report=lambda *_: None, **settings):
+    def sample(self, report=lambda *_: None, n_steps=N_STEPS, **settings):
         self.branches = []
-        settings = GenerateSettings(num_inference_steps=N_STEPS, **settings)
+        settings = GenerateSettings(num_inference_steps=n_steps, **settings)
         windows = [(Window(0, 3), self.conditioning)]
         return sample(self, windows, self.prompts, self.given["latents"], settings, report)
 
@@ -87,3 +89,78 @@ def test_without_a_guided_step_the_negative_prompt_is_not_encoded(generate, mode
 def test_a_share_that_cannot_be_is_refused(until):
     with pytest.raises(UsageError, match="give 0 to 1"):
         GenerateSettings(guidance_until=until)
+
+
+@pytest.mark.parametrize("strength", [0.15, 0.25, 0.6, 1])
+def test_the_step_cache_skips_the_steps_that_the_paper_skips(model, strength):
+    levels = [*noise_levels(25, 5.0), torch.zeros(())]
+    times = model.embed_times(1000 * torch.stack(levels[:-1]))
+
+    def velocity(latents, step):
+        with torch.no_grad():
+            args = (times[step], [model.prompts.positive], model.conditioning)
+            return model.inner.velocities(latents, *args)[0]
+
+    noise = model.given["latents"]
+    expected, evaluated = sample_with_cache(velocity, noise, levels, strength, n_first=5)
+    done = []
+    made = model.sample(
+        lambda number, _, predicted: predicted is None or done.append(len(model.branches)),
+        n_steps=25, guidance_scale=1.0, step_cache=strength,
+    )  # fmt: skip
+    torch.testing.assert_close(made, expected)
+    assert [step for step in range(25) if done[step] > (done[step - 1] if step else 0)] == evaluated
+    assert len(evaluated) < 25
+
+
+def test_the_cache_at_strength_0_is_no_cache_and_its_error_grows_as_its_work_shrinks(model):
+    full = model.sample(n_steps=25)
+    torch.testing.assert_close(model.sample(n_steps=25, step_cache=0), full, rtol=0, atol=0)
+    errors, counts = [], []
+    for strength in (0, 0.2, 0.3, 0.5, 1):
+        made = model.sample(n_steps=25, step_cache=strength)
+        errors.append(float((made - full).norm() / full.norm()))
+        counts.append(len(model.branches))
+        again = model.sample(n_steps=25, step_cache=strength)
+        torch.testing.assert_close(again, made, rtol=0, atol=0)
+    print("\n", dict(zip(counts, errors, strict=True)))
+    assert errors == sorted(errors)
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] == 25 > 2 * counts[-1]
+    assert errors[0] == 0 < errors[1] < errors[-1] < 0.2
+
+
+def test_the_cache_and_guidance_that_ends_go_together(model):
+    model.sample(n_steps=25, step_cache=0.3, guidance_until=0.4)
+    assert set(model.branches) == {1, 2}
+    assert model.branches == sorted(model.branches, reverse=True)
+    assert len(model.branches) < 25
+
+
+def test_a_stop_is_heard_at_a_step_that_is_not_evaluated(model):
+    heard = []
+
+    def report(done, total, predicted):
+        heard.append(len(model.branches))
+        if len(heard) > 2 and heard[-1] == heard[-2]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.sample(report, n_steps=25, step_cache=0.5)
+    assert len(heard) < 25
+
+
+def test_a_long_clip_is_cached_window_by_window_with_the_progress_of_any(generate):
+    watcher, long = Recorder(), make_conditions(61, (32, 32))
+    settings = {"num_inference_steps": 8, "guidance_scale": 1.0}
+    cached = generate(long, watcher=watcher, step_cache=1.0, **settings)
+    denoise = [(done, total) for stage, done, total in watcher.stages if stage == "denoise"]
+    assert denoise == [(done, 16) for done in range(17)]
+    full = generate(long, **settings).astype(int)
+    assert 0 < abs(cached - full).mean() < 10
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
+def test_a_strength_that_cannot_be_is_refused(strength):
+    with pytest.raises(UsageError, match="give 0 to 1"):
+        GenerateSettings(step_cache=strength)
