@@ -86,10 +86,10 @@ class JobRunner:
         try:
             return self._run(context, context.job, inputs)
         except Ex4dError as error:
-            text = str(error)
+            text = error.reason
             for path, name in _shown_names(context.job, inputs, context.scratch):
                 text = text.replace(path, name)
-            raise type(error)(text) from error
+            raise type(error)(text, advice=error.advice) from error
 
     def free_memory(self) -> None:
         """Let go of the engines, and of what a framework keeps on the GPU."""
