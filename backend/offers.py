@@ -10,7 +10,9 @@ from ex4d.depth.estimators.catalogue import DEFAULT, ESTIMATORS
 from ex4d.depth.estimators.loading import INSTALL, missing_packages, missing_weights
 from ex4d.engines.catalogue import ENGINES
 from ex4d.engines.choose import choose_engine
+from ex4d.engines.wan.folder import find_models
 from ex4d.errors import Ex4dError
+from ex4d.weights.folder import default_folder
 from protocol.messages import EngineInfo, EstimatorInfo
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from ex4d.engines.base import EngineOptions
 
-__all__ = ["engines_of", "estimators_of"]
+__all__ = ["engines_of", "estimators_of", "extra_of"]
 _log = JobLog("offers")  # for who runs the server: clients are told without the advice
 
 
@@ -34,6 +36,13 @@ def engines_of(options: EngineOptions) -> list[EngineInfo]:
             reason = without_folders(error.reason)
             engines.append(EngineInfo(name, name, available=False, reason=reason))
     return engines
+
+
+def extra_of(options: EngineOptions) -> dict[str, str]:
+    """What else this machine can do; see `welcome` in SPEC.md."""
+    folder = options.models or default_folder()
+    lora = find_models(folder, options.checkpoint, options.steps_lora).steps_lora
+    return {} if lora is None else {"steps_lora": lora.name[:1000]}
 
 
 def estimators_of(models: Path) -> list[EstimatorInfo]:

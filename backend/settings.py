@@ -73,6 +73,13 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
         Literal["fused", "unfused"],
         Meta(description="how the adapter joins the weights; unfused is exact and slower"),
     ] = "fused"
+    steps_lora: Annotated[
+        Path | None,
+        Meta(
+            description="step-distilled LoRA for clips in 4 steps "
+            "(default: the one among the weights, if it is there)"
+        ),
+    ] = None
     rasterizer: Annotated[
         Literal["auto", "cpu", "nvdiffrast"],
         Meta(description="what draws; nvdiffrast is licensed for research and evaluation only"),
@@ -201,7 +208,13 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
 
     def engine_options(self) -> EngineOptions:
         """What an engine of this server is loaded with."""
-        return EngineOptions(self.models_folder, self.vram_gib, self.lora, self.checkpoint)
+        return EngineOptions(
+            self.models_folder,
+            self.vram_gib,
+            self.lora,
+            self.checkpoint,
+            steps_lora=self.steps_lora,
+        )
 
     def budget(self) -> Budget:
         """How much a job's files may make of themselves."""

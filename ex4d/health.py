@@ -182,6 +182,7 @@ def _models(folder: Path) -> Iterator[Finding]:
     models = default_folder()
     files = find_models(models)
     missing = missing_files(files)
+    yield from _steps_lora(files.steps_lora)
     if not missing:
         yield Finding("models", "ok", f"the weights of wan are in {models}")
         return
@@ -193,6 +194,17 @@ def _models(folder: Path) -> Iterator[Finding]:
         "the preview engine needs none",
         "ex4d download (about 78 GiB)",
     )
+
+
+def _steps_lora(file: Path | None) -> Iterator[Finding]:
+    from ex4d.engines.wan.parts import STEPS_LORA
+
+    what = f"step-distilled LoRA of wan, for clips in 4 steps ({STEPS_LORA.licence})"
+    if file is None:
+        remedy = f"ex4d download steps-lora (about {STEPS_LORA.size_gib:g} GiB)"
+        yield Finding("models", "optional", f"there is no {what}", remedy)
+    else:
+        yield Finding("models", "ok", f"{what}: {file}")
 
 
 def _estimators(folder: Path) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from backend.cli.link import send_file
 from ex4d.conditions.files import backdrop_beside
-from ex4d.engines.base import PRECISIONS
+from ex4d.engines.base import PRECISIONS, WITH_STEPS_LORA
 from ex4d.errors import UsageError
 from ex4d.video.reader import probe
 from protocol.messages.jobs import EngineSettings, Generate
@@ -54,15 +54,25 @@ def add_engine_flags(parser: argparse.ArgumentParser) -> None:
         add(f"--{name}", type=kind, help="default: the engine's own")
     add("--precision", choices=PRECISIONS, help="of the engine wan; fp8 is faster, and coarser")
     add("--keep_source", action="store_true", help="the source's own pixels where they are seen")
+    add(
+        "--steps_lora",
+        action="store_true",
+        help="4 steps without guidance, with the server's step-distilled LoRA",
+    )
 
 
 def engine_settings_of(arguments: argparse.Namespace) -> EngineSettings | None:
     """What the flags say; None where they say nothing. The server checks the values."""
     given = {name: getattr(arguments, name) for name in (*_SETTINGS, "precision")}
     given = {name: value for name, value in given.items() if value is not None}
+    if arguments.steps_lora:
+        usual = ("num_inference_steps", "guidance_scale")
+        given = {name: getattr(WITH_STEPS_LORA, name) for name in usual} | given
     if not given and not arguments.keep_source:
         return None
-    return EngineSettings(keep_source=arguments.keep_source, **given)
+    return EngineSettings(
+        keep_source=arguments.keep_source, steps_lora=arguments.steps_lora, **given
+    )
 
 
 def gives_conditions(arguments: argparse.Namespace) -> bool:

@@ -18,7 +18,7 @@ from backend.errors import FolderLost, StartError
 from backend.executors.local import LocalExecutor
 from backend.journal.file import JOURNAL_NAMES
 from backend.log import log_to
-from backend.offers import engines_of, estimators_of
+from backend.offers import engines_of, estimators_of, extra_of
 from backend.server import Server
 from backend.service import JobService
 from backend.settings import ServerSettings
@@ -78,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         server_version=__version__,
         capabilities=["reconstruct", "conditions", "generate", "shot"],
         engines=engines_of(settings.engine_options()),
+        extra=extra_of(settings.engine_options()),
         estimators=estimators_of(settings.models_folder),
         keys=keys,
         authorised=AuthorisedClients(clients) if clients else dict,
@@ -124,6 +125,8 @@ def _check(settings: ServerSettings) -> None:
     check_rasterizer(settings.rasterizer)
     if settings.checkpoint is not None and not settings.checkpoint.is_file():
         raise UsageError(f"the checkpoint {settings.checkpoint} is no file")
+    if settings.steps_lora is not None and not settings.steps_lora.is_file():
+        raise UsageError(f"the step-distilled LoRA {settings.steps_lora} is no file")
     if settings.models is not None and settings.models.exists() and not settings.models.is_dir():
         raise UsageError(f"{settings.models}, where weights are to lie, is no folder")
 

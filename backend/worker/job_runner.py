@@ -224,6 +224,7 @@ def _settings(given: EngineSettings | None) -> GenerateSettings:
         precision=given.precision,
         size=None if given.width is None or given.height is None else (given.width, given.height),
         keep_source=given.keep_source,
+        steps_lora=given.steps_lora,
         prompt=PROMPT if given.prompt is None else given.prompt,
         negative_prompt=(
             NEGATIVE_PROMPT if given.negative_prompt is None else given.negative_prompt

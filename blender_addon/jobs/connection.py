@@ -61,6 +61,11 @@ class Connection:
         """The engines that the server told of, by name."""
         return {engine.name: engine for engine in self.welcome.engines} if self.welcome else {}
 
+    @property
+    def has_steps_lora(self) -> bool:
+        """Whether the server told of a step-distilled LoRA; see `welcome` in SPEC.md."""
+        return self.welcome is not None and "steps_lora" in self.welcome.extra
+
     def open(self, address: Address) -> bool:
         """Connect, or try again now; with another address than before, in place of the old
         connection. Whether there is a new client, whose predecessor's commands are void."""

@@ -165,6 +165,7 @@ def _engine_settings(given: FinalSettings | None) -> EngineSettings | None:
         guidance_scale=given.guidance_scale,
         guidance_until=given.guidance_until,
         step_cache=given.step_cache,
+        steps_lora=given.steps_lora,
         prompt=given.prompt or None,
         keep_source=given.keep_source,
         precision=given.precision,

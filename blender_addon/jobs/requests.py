@@ -28,7 +28,8 @@ __all__ = [
 ]
 
 Precision = Literal["bf16", "fp8-ffn", "fp8", "fp8-all"]  # as in SPEC.md
-ENGINES = {"DRAFT": "preview", "FINAL": "wan"}  # by the quality that the panel names
+# By the quality that the panel names; `RenderRequest.quality` tells two of one engine apart.
+ENGINES = {"DRAFT": "preview", "FAST": "wan", "FINAL": "wan"}
 
 
 def new_key() -> str:
@@ -90,6 +91,8 @@ class FinalSettings:
     precision: Precision = "bf16"
     guidance_until: float = 1.0
     step_cache: float = 0.0
+    steps_lora: bool = False
+    is_fast: bool = False  # a Fast take, however the server makes these
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,13 @@ class RenderRequest:
     seed: int = 0
     min_face_angle_deg: float = 2.5
     key: str = field(default_factory=new_key)
+
+    @property
+    def quality(self) -> str:
+        """Which quality of the panel it is; none for an engine that the panel does not name."""
+        if self.final is not None and self.final.is_fast:
+            return "FAST"
+        return {engine: quality for quality, engine in ENGINES.items()}.get(self.engine, "")
 
     @property
     def camera_file(self) -> Path:

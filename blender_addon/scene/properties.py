@@ -15,6 +15,7 @@ from .depth_properties import CLASSES as DEPTH_CLASSES
 from .depth_properties import Ex4dDepth
 from .kept_settings import note_other_clip
 from .precisions import PRECISIONS
+from .qualities import QUALITIES
 
 __all__ = ["CLASSES", "Ex4dShot", "Ex4dTake", "add_properties", "remove_properties"]
 
@@ -31,10 +32,6 @@ EASINGS = (
     ("smooth", "Smooth", "Slow at both ends"),
     ("ease_in", "Ease In", "Slow at the start"),
     ("ease_out", "Ease Out", "Slow at the end"),
-)
-QUALITIES = (
-    ("DRAFT", "Draft", "Holes are filled from other frames and from around them; no GPU needed"),
-    ("FINAL", "Final", "The video diffusion model invents what no frame saw; needs a GPU server"),
 )
 STRIDES = (
     ("1", "Every Pixel", "Finest; 150 MB on disk for 49 frames of 512x512"),
@@ -116,6 +113,7 @@ class Ex4dTake(bpy.types.PropertyGroup):
     job_id: bpy.props.StringProperty()
     request: bpy.props.StringProperty()  # JSON of the RenderRequest
     engine: bpy.props.StringProperty()
+    quality: bpy.props.StringProperty()  # of QUALITIES; none of a file that an older version saved
     seed: bpy.props.StringProperty()  # 32 bits without a sign do not fit an IntProperty
     coverage: bpy.props.FloatProperty()
     note: bpy.props.StringProperty()

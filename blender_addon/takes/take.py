@@ -12,7 +12,7 @@ from ..camera.camera_import import size_note
 from ..camera.sampling import render_size
 from ..errors import SettingsError
 from ..jobs.camera_file import read_camera_file
-from ..jobs.requests import ENGINES, Precision, render_request_from
+from ..jobs.requests import Precision, render_request_from
 from ..jobs.take_files import TAKE_FILE
 from ..project.clip_source import show_source
 from ..project.file_paths import files_in_use
@@ -55,15 +55,15 @@ def reuse_settings(shot: Ex4dShot, take: Ex4dTake) -> str:
     show_source(shot, request.source)
     shot.min_face_angle = request.min_face_angle_deg
     shot.seed = take.seed
-    if request.final is not None:
-        shot.steps, shot.guidance_scale = request.final.steps, request.final.guidance_scale
-        shot.prompt, shot.keep_source = request.final.prompt, request.final.keep_source
-        if request.final.precision in get_args(Precision):  # a file can say anything
-            shot.precision = request.final.precision
-        shot.guidance_until = request.final.guidance_until
-        shot.step_cache = request.final.step_cache
-    names = {engine: quality for quality, engine in ENGINES.items()}
-    shot.quality = names.get(request.engine, shot.quality)
+    final = request.final
+    if final is not None:
+        shot.prompt, shot.keep_source = final.prompt, final.keep_source
+    if final is not None and not final.is_fast:
+        if final.precision in get_args(Precision):  # a file can say anything
+            shot.precision = final.precision
+        shot.steps, shot.guidance_scale = final.steps, final.guidance_scale
+        shot.guidance_until, shot.step_cache = final.guidance_until, final.step_cache
+    shot.quality = request.quality or shot.quality
     shot.mesh = mesh  # none, rather than that of another clip
     if camera is not None and camera.type == "CAMERA":
         shot.camera = camera

@@ -62,7 +62,7 @@ def place_take(
     )
     item.request = json.dumps(stored(request))
     item.engine, item.seed = summary.engine, str(summary.seed)
-    item.coverage = summary.coverage
+    item.coverage, item.quality = summary.coverage, request.quality
     notes = (*inserted.notes, *_seen_elsewhere(target), *(f"{note}." for note in summary.notes))
     item.note = " ".join(notes)
     selected = inserted.strip.select

@@ -23,11 +23,12 @@ from ..mesh.shot_start import first_frame_of_clip, first_solved_frame, mesh_star
 from ..project.clip_source import clip_source, mesh_source
 from ..project.folders import holds_work, mesh_name_of, new_folder
 from ..project.movie import load_movie, load_pictures
+from ..scene.qualities import final_settings
 from ..scene.scene_parts import PARTS, part_texts
 from ..session import session
 from ..words import fitting_name
 from .operator_base import Ex4dOperator, OnceOperator
-from .readiness import final_settings, seed_of, why_no_reconstruction, why_no_render, why_no_server
+from .readiness import seed_of, why_no_reconstruction, why_no_render, why_no_server
 
 __all__ = ["CLASSES"]
 
@@ -157,7 +158,7 @@ class EX4D_OT_render(OnceOperator, bpy.types.Operator):
             first,
             settings.camera.name,
             ENGINES[settings.quality],
-            final_settings(settings),
+            final_settings(settings, session().connection),
             seed,
             float(mesh["ex4d_min_face_angle"]),
         )

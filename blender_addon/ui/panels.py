@@ -17,6 +17,7 @@ from ..project.file_paths import place_in
 from ..project.footage import positions_of
 from ..project.mesh_files import missing_shown
 from ..scene.ignored_settings import ignored_note
+from ..scene.qualities import fast_words
 from ..session import session
 from ..takes.take_strips import conditions_shown
 from .clip_panels import CLIP_PANELS
@@ -120,10 +121,7 @@ class EX4D_PT_render(SidebarPanel, bpy.types.Panel):
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(shot, "quality", expand=True)
         layout.prop(shot, "seed")
-        if shot.quality == "FINAL":
-            for name in ("prompt", "steps", "guidance_scale", "precision", "keep_source"):
-                layout.prop(shot, name)
-            _draw_speed(layout, shot)
+        _draw_quality(layout, shot)
         layout.prop(shot, "folder")
         reason = why_no_render(shot, preferences().endpoint, session().connection)
         draw_button(layout, "ex4d.render", "RENDER_ANIMATION", reason)
@@ -133,8 +131,18 @@ class EX4D_PT_render(SidebarPanel, bpy.types.Panel):
         draw_tasks(layout, RenderRequest, context.scene)
 
 
-def _draw_speed(layout: bpy.types.UILayout, shot: bpy.types.PropertyGroup) -> None:
-    """What makes a final faster, and the less like a final."""
+def _draw_quality(layout: bpy.types.UILayout, shot: bpy.types.PropertyGroup) -> None:
+    """What can be set of this quality; what makes a final faster is folded away."""
+    connection = session().connection
+    if shot.quality == "FAST":
+        layout.prop(shot, "prompt")
+        layout.prop(shot, "keep_source")
+        if connection.welcome is not None:
+            draw_lines(layout, fast_words(connection), "INFO")
+    if shot.quality != "FINAL":
+        return
+    for name in ("prompt", "steps", "guidance_scale", "precision", "keep_source"):
+        layout.prop(shot, name)
     header, body = layout.panel("EX4D_final_speed", default_closed=True)
     header.label(text="Speed")
     if body is not None:

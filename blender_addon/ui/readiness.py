@@ -15,7 +15,7 @@ from ..errors import SettingsError
 from ..extension import preferences
 from ..jobs.connection import LinkState
 from ..jobs.endpoint import why_offline
-from ..jobs.requests import ENGINES, FinalSettings
+from ..jobs.requests import ENGINES
 from ..project.mesh_files import why_no_source
 from ..scene.depth_properties import chosen_estimator
 from ..words import panel_words
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ..jobs.connection import Connection
 
 __all__ = [
-    "final_settings",
     "seed_of",
     "why_no_clip",
     "why_no_depth",
@@ -120,6 +119,8 @@ def why_no_render(
     engine = (connection.engines if connection else {}).get(ENGINES[settings.quality])
     if engine is not None and not engine.available:
         return f"The server cannot: {panel_words(engine.reason)}; choose Quality Draft."
+    if settings.quality == "FAST" and (connection is None or connection.welcome is None):
+        return "Connect to the server first: it says how it makes Fast takes."
     return ""
 
 
@@ -129,21 +130,6 @@ def seed_of(settings: bpy.types.PropertyGroup) -> int:
     if not text.isdecimal() or int(text) >= 1 << 32:
         raise SettingsError("The seed must be a whole number from 0 to 4294967295.")
     return int(text)
-
-
-def final_settings(settings: bpy.types.PropertyGroup) -> FinalSettings | None:
-    """What the panel asks of the diffusion model; none of a draft."""
-    if settings.quality != "FINAL":
-        return None
-    return FinalSettings(
-        settings.steps,
-        settings.guidance_scale,
-        settings.prompt.strip(),
-        settings.keep_source,
-        settings.precision,
-        settings.guidance_until,
-        settings.step_cache,
-    )
 
 
 def _name_of(path: str) -> str:

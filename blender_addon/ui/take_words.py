@@ -23,7 +23,9 @@ def take_words(take: Ex4dTake) -> str:
 
 
 def quality_of(take: Ex4dTake) -> str:
-    """What the panel calls the engine of a take."""
+    """What the panel calls the quality of a take."""
+    if take.quality:
+        return str(take.quality).title()
     names = {engine: quality.title() for quality, engine in ENGINES.items()}
     return names.get(take.engine, take.engine)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ex4d.cli.console import say
 from ex4d.depth.estimators.catalogue import ESTIMATORS
 from ex4d.engines.wan.parts import PARTS as ENGINE_PARTS
+from ex4d.engines.wan.parts import USUAL_PARTS
 from ex4d.errors import UsageError
 from ex4d.weights.download import fetch, where_files_go
 from ex4d.weights.example import FLOWER, fetch_example
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     models = arguments.models or default_folder()
     if arguments.example:
         _fetch_example(FLOWER, models, only_list=arguments.list)
-    default = () if arguments.example else ENGINE_PARTS
+    default = () if arguments.example else USUAL_PARTS
     for name in arguments.name or default:
         for part in known[name]:
             _fetch(name, part, models, only_list=arguments.list)

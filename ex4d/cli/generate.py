@@ -16,6 +16,7 @@ from ex4d.conditions.render import Conditions
 from ex4d.conditions.resize import resize_conditions
 from ex4d.engines.base import (
     PRECISIONS,
+    WITH_STEPS_LORA,
     EngineOptions,
     GenerateSettings,
     Watcher,
@@ -23,6 +24,7 @@ from ex4d.engines.base import (
     result_metadata,
 )
 from ex4d.engines.choose import ENGINE_NAMES, choose_engine
+from ex4d.engines.wan.folder import find_models, no_steps_lora
 from ex4d.errors import UsageError
 from ex4d.files.manifest import Run
 from ex4d.files.outputs import staged_beside
@@ -31,6 +33,7 @@ from ex4d.video.frame_numbers import first_number_of, numbered_metadata
 from ex4d.video.picture_writer import PicturePattern
 from ex4d.video.size import working_size
 from ex4d.video.writer import write_video
+from ex4d.weights.folder import default_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -77,8 +80,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--checkpoint", type=Path, help="ex4d.ckpt of a training run; default: the weights' own")
     add("--vram", type=int, choices=(80, 48, 24, 16), help="GiB of the GPU to plan for")
     add("--lora", choices=("fused", "unfused"), default="fused", help="unfused: exact, slower")
-    add("--num_inference_steps", type=int, default=_DEFAULTS.num_inference_steps)
-    add("--guidance_scale", type=float, default=_DEFAULTS.guidance_scale)
+    add(
+        "--steps_lora",
+        type=Path,
+        nargs="?",
+        const=True,
+        metavar="FILE",
+        help="work in 4 steps without guidance, with this step-distilled LoRA or the one of `ex4d "
+        "download steps-lora`",
+    )
+    add("--num_inference_steps", type=int, help="default: 25; with --steps_lora 4")
+    add("--guidance_scale", type=float, help="default: 5; with --steps_lora 1, and no other")
     add(
         "--guidance_until",
         type=float,
@@ -113,7 +125,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the finished clip."""
-    options = EngineOptions(arguments.models, arguments.vram, arguments.lora, arguments.checkpoint)
+    options = EngineOptions(
+        arguments.models,
+        arguments.vram,
+        arguments.lora,
+        arguments.checkpoint,
+        steps_lora=_steps_lora(arguments),
+    )
     if not 0 <= arguments.seed < 1 << 32:
         raise UsageError(f"--seed is {arguments.seed}; give 0 to {(1 << 32) - 1}")
     settings = _settings(arguments)
@@ -182,8 +200,8 @@ def _target(
 
 def _run_of(arguments: argparse.Namespace) -> Run:
     color = arguments.color_video
-    reads = [*files_of(color), *files_of(arguments.mask_video), backdrop_beside(color)]
-    reads.append(arguments.checkpoint)
+    videos = (*files_of(color), *files_of(arguments.mask_video), backdrop_beside(color))
+    reads = (*videos, arguments.checkpoint, _steps_lora(arguments))
     return Run("generate", arguments.output_video.name, reads=tuple(path for path in reads if path))
 
 
@@ -197,12 +215,28 @@ class _Bar(Watcher):
         self._update(done, total)
 
 
+def _steps_lora(arguments: argparse.Namespace) -> Path | None:
+    """The file that is asked for, by its name or as the one among the weights."""
+    given: Path | bool | None = arguments.steps_lora
+    if isinstance(given, Path) and not given.is_file():
+        raise UsageError(f"there is no file {given}")
+    if given is not True:
+        return given or None
+    usual = find_models(arguments.models or default_folder()).steps_lora
+    if usual is None:
+        raise no_steps_lora()
+    return usual
+
+
 def _settings(
     arguments: argparse.Namespace, size: tuple[int, int] | None = None
 ) -> GenerateSettings:
+    usual = GenerateSettings() if arguments.steps_lora is None else WITH_STEPS_LORA
+    steps, scale = arguments.num_inference_steps, arguments.guidance_scale
     return GenerateSettings(
-        num_inference_steps=arguments.num_inference_steps,
-        guidance_scale=arguments.guidance_scale,
+        num_inference_steps=usual.num_inference_steps if steps is None else steps,
+        guidance_scale=usual.guidance_scale if scale is None else scale,
+        steps_lora=usual.steps_lora,
         guidance_until=arguments.guidance_until,
         step_cache=arguments.step_cache,
         shift=arguments.shift,

@@ -22,6 +22,7 @@ __all__ = [
     "NEGATIVE_PROMPT",
     "PRECISIONS",
     "PROMPT",
+    "WITH_STEPS_LORA",
     "Draw",
     "Engine",
     "EngineOptions",
@@ -66,6 +67,7 @@ class GenerateSettings:
     negative_prompt: str = NEGATIVE_PROMPT
     size: tuple[int, int] | None = None  # width and height that the model works at; none: fitting
     keep_source: bool = False  # the source's own pixels where they are seen, at the plate's size
+    steps_lora: bool = False  # work with the step-distilled LoRA; see WITH_STEPS_LORA
 
     def __post_init__(self) -> None:
         if not 1 <= self.num_inference_steps <= 1000:
@@ -83,6 +85,11 @@ class GenerateSettings:
         if self.precision not in PRECISIONS:
             known = ", ".join(PRECISIONS)
             raise UsageError(f"there is no precision {self.precision}: choose from {known}")
+        if self.steps_lora and self.guidance_scale != 1:
+            raise UsageError(
+                f"the guidance scale is {self.guidance_scale}: with the step-distilled LoRA, which "
+                "has the guidance in it, give 1"
+            )
         if self.size is not None:
             check_size(self.size)
 
@@ -94,6 +101,10 @@ class GenerateSettings:
         return math.floor(self.guidance_until * self.num_inference_steps + 0.5)
 
 
+# As the step-distilled LoRA was trained: its four timesteps are even ones under the usual shift.
+WITH_STEPS_LORA = GenerateSettings(num_inference_steps=4, guidance_scale=1.0, steps_lora=True)
+
+
 @dataclass(frozen=True)
 class EngineOptions:
     """What is fixed while an engine stays loaded."""
@@ -102,6 +113,7 @@ class EngineOptions:
     vram_gib: int | None = None  # 80, 48, 24 or 16; none: by what is free
     lora: Literal["fused", "unfused"] = "fused"
     checkpoint: Path | None = None  # EX-4D's file, of a training run; none: the one in `models`
+    steps_lora: Path | None = None  # the step-distilled LoRA; none: the one in `models`, if any
 
 
 class Watcher:

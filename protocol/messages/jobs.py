@@ -124,6 +124,7 @@ class EngineSettings(Struct, frozen=True, forbid_unknown_fields=True):
     height: Side | None = None
     keep_source: bool = False  # the source's own pixels where they are seen
     precision: Literal["bf16", "fp8-ffn", "fp8", "fp8-all"] = "bf16"  # of matrix products
+    steps_lora: bool = False  # only where `welcome` tells of a step-distilled LoRA
 
 
 class Generate(Struct, frozen=True, tag="generate", tag_field="kind", forbid_unknown_fields=True):

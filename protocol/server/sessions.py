@@ -87,6 +87,7 @@ class Sessions:
             capabilities=[c for c in about.capabilities if c in session.capabilities],
             engines=list(about.engines) if which == "control" else [],  # data has 4 KiB
             estimators=list(about.estimators) if which == "control" else [],
+            extra=dict(about.extra) if which == "control" else {},
         )
 
     def of(self, which: str, received: Received) -> Session:

@@ -11,7 +11,7 @@ from ..limits import PONG_S
 from ..messages import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from ..keys import KeyPair
     from ..messages import EngineInfo, EstimatorInfo
@@ -31,6 +31,7 @@ class SocketSettings:
     capabilities: Sequence[str]
     engines: Sequence[EngineInfo] = ()
     estimators: Sequence[EstimatorInfo] = ()
+    extra: Mapping[str, str] = field(default_factory=dict)  # of `welcome`; names in SPEC.md
     keys: KeyPair | None = None  # none: not encrypted, loopback only
     # None: it cannot be told now; nobody new gets in, and who is in stays
     authorised: Callable[[], Container[str] | None] = field(default=lambda: frozenset())

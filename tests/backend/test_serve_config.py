@@ -58,6 +58,18 @@ def test_a_server_does_what_its_file_says(serve, keys, config, shot, tmp_path):
     assert running.stop() == 0
 
 
+def test_a_client_hears_of_the_step_distilled_lora(serve, keys, config, tmp_path):
+    lora = tmp_path / "four steps.safetensors"
+    lora.touch()
+    running = serve(flags=["--config", str(config), "--steps_lora", str(lora)])
+    with client_of(keys, "anna", running) as client:
+        assert client.connect().extra == {"steps_lora": "four steps.safetensors"}
+    assert running.stop() == 0
+    told = ex4d("serve", "--config", config, "--steps_lora", tmp_path / "none")
+    assert (told.returncode, told.stderr.count("\n")) == (2, 1)
+    assert f"the step-distilled LoRA {tmp_path / 'none'} is no file" in told.stderr
+
+
 def test_a_flag_beats_the_file(serve, keys, config, tmp_path):
     flags = ["--config", str(config), "--queued_jobs", "1", "--data_dir", str(tmp_path / "other")]
     running = serve(flags=[*flags, "--device", "cpu", "--worker_start_s", "0.01"])

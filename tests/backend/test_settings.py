@@ -34,6 +34,7 @@ OTHERS = ServerSettings(
     checkpoint=Path("/big disk/run/ex4d.ckpt"),
     vram_gib=24,
     lora="unfused",
+    steps_lora=Path("/big disk/four steps.safetensors"),
     rasterizer="cpu",
     worker_gib=12.5,
     worker_stage_s=60.5,
@@ -132,13 +133,16 @@ def test_what_the_parts_get_is_what_was_set():
     assert (limits.queued_jobs, limits.open_uploads, limits.connections) == (7, 3, 4)
     assert (limits.job_pixels, limits.kept_s) == (1_000_000, 48 * 3600)
     assert limits.blob_bytes == OTHERS.store_bytes // 4  # one client's uploads at once
-    assert options == EngineOptions(OTHERS.models, 24, "unfused", OTHERS.checkpoint)
+    assert options == EngineOptions(
+        OTHERS.models, 24, "unfused", OTHERS.checkpoint, steps_lora=OTHERS.steps_lora
+    )
     assert budget == Budget(1000, 10_000, 100, GIB // 2)
     assert {field.name for field in fields(EngineOptions)} == {
         "models",
         "vram_gib",
         "lora",
         "checkpoint",
+        "steps_lora",
     }  # an option that is new here must become a setting
     assert OTHERS.worker_bytes == 12.5 * GIB
 

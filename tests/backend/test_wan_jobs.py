@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 
 import cv2
 import numpy as np
 import psutil
 import pytest
+from msgspec import structs
+from safetensors.torch import save_file
 
 from backend.executors.base import WorkerState
 from backend.executors.local import LocalExecutor
+from backend.offers import extra_of
 from backend.service import JobService
 from backend.settings import ServerSettings
+from ex4d.engines.wan.folder import STEPS_LORA_FILE, STEPS_LORA_FOLDER
 from ex4d.video.reader import probe
 from ex4d.video.writer import read_metadata
 from protocol.messages.jobs import EngineSettings, JobState, Shot
@@ -129,6 +134,40 @@ def test_weights_that_do_not_fit_fail_the_job_in_a_sentence(new, shot, models, m
         checkpoint.write_bytes(whole)
     assert (info.state, info.error_code) == (JobState.FAILED, "invalid_weights")
     assert "ex4d.ckpt is not a readable file of weights" in info.error_text
+
+
+def test_one_server_makes_fast_clips_and_finals_in_turns(make_service, models, shot, tmp_path):
+    """And a wrong LoRA among the weights costs only the jobs that ask for it."""
+    weights = shutil.copytree(models, tmp_path / "models")
+    lora = weights / STEPS_LORA_FOLDER / STEPS_LORA_FILE
+    lora.parent.mkdir(parents=True)
+    lora.write_bytes(b"no weights")
+    settings = ServerSettings(models=weights)
+    assert extra_of(settings.engine_options()) == {"steps_lora": lora.name}
+    harness = make_service(runner=REAL, settings=settings)
+    fast = EngineSettings(num_inference_steps=4, guidance_scale=1.0, steps_lora=True)
+    plain = structs.replace(fast, steps_lora=False)
+    [refused] = harness.ended(submit(harness, shot, fast))
+    [first] = harness.ended(submit(harness, shot, plain))
+    assert (refused.state, refused.error_code) == (JobState.FAILED, "invalid_weights")
+    assert lora.name in refused.error_text
+    assert first.state is JobState.DONE, first.error_text
+    save_file(tiny.make_steps_lora(), lora)
+    [made] = harness.ended(submit(harness, shot, fast))
+    [again] = harness.ended(submit(harness, shot, plain))
+    assert made.state is JobState.DONE, made.error_text
+    assert made.results["result.mp4"] != first.results["result.mp4"]
+    assert again.results["result.mp4"] == first.results["result.mp4"]
+
+
+def test_a_fast_clip_needs_the_lora(wan, shot):
+    fast = EngineSettings(num_inference_steps=4, guidance_scale=1.0, steps_lora=True)
+    [info, wrong] = wan.ended(
+        submit(wan, shot, fast), submit(wan, shot, structs.replace(fast, guidance_scale=5.0))
+    )
+    assert (info.error_code, wrong.error_code) == ("missing_part", "invalid_usage")
+    assert info.error_text == "there is no step-distilled LoRA here"
+    assert extra_of(wan.service.settings.engine_options()) == {}
 
 
 def test_a_jobs_settings_reach_the_engine(wan, shot):

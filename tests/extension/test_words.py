@@ -149,14 +149,14 @@ def test_a_camera_that_cannot_be_is_refused_in_words(addon, server):
 
 def test_a_finals_settings_are_kept_and_sent(addon):
     requests = addon.part("jobs.requests")
-    final = requests.FinalSettings(10, 3.5, "fog", True, "fp8", 0.6, 0.05)
+    final = requests.FinalSettings(10, 3.5, "fog", True, "fp8", 0.6, 0.05, True, True)
     source = requests.ClipSource("a.mp4", "b.npz")
     request = requests.RenderRequest("take", source, "folder", "1", "1", 1, "Camera", "wan", final)
     assert requests.request_from(json.loads(json.dumps(requests.stored(request)))) == request
     sent = addon.part("jobs.flows")._engine_settings(request.final)
     given = (sent.num_inference_steps, sent.guidance_scale, sent.prompt, sent.keep_source)
     assert (*given, sent.precision) == (10, 3.5, "fog", True, "fp8")
-    assert (sent.guidance_until, sent.step_cache) == (0.6, 0.05)
+    assert (sent.guidance_until, sent.step_cache, sent.steps_lora) == (0.6, 0.05, True)
     assert addon.part("jobs.flows")._engine_settings(requests.FinalSettings()).prompt is None
     offered = tuple(name for name, *_ in addon.part("scene.precisions").PRECISIONS)
     assert offered == get_args(requests.Precision)

@@ -84,7 +84,8 @@ class Linear(nn.Linear):
         """The layer, and its change."""
         if self.scales is not None:
             rows = given if isinstance(given, Rows) else round_rows(given)
-            return multiply(rows, Rows(self.weight, self.scales), self.bias)
+            product = multiply(rows, Rows(self.weight, self.scales), self.bias)
+            return product if self.change is None else _with_change(product, rows, self.change)
         assert not isinstance(given, Rows)  # noqa: S101
         if self.change is None:
             output: Tensor = functional.linear(given, self.weight, self.bias)
@@ -94,6 +95,14 @@ class Linear(nn.Linear):
             given, self.weight, self.bias, down, up, self.change.scale
         )
         return changed
+
+
+def _with_change(product: Tensor, given: Rows, change: Change) -> Tensor:
+    """A product of rounded numbers, and what a change that is not rounded adds to it."""
+    dtype = product.dtype
+    hidden = given.values.to(dtype) @ change.down.to(dtype).T
+    hidden *= given.scales[:, None].to(dtype)
+    return product.addmm_(hidden, change.up.to(dtype).T, alpha=change.scale)
 
 
 def _linear_gelu(layer: nn.Module, given: Tensor | Rows) -> Tensor | Rows:

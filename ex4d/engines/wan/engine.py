@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ex4d.engines.wan.folder import find_models, missing_files
+from ex4d.engines.wan.folder import find_models, missing_files, no_steps_lora
 from ex4d.errors import InputError, MissingPartError
 from ex4d.weights.folder import default_folder
 
@@ -62,6 +62,8 @@ class WanEngine:
             self._models = None  # both would not fit
             with memory_errors(given, "load"):
                 self._models = self._load(partial(watcher.progress, "load"), settings.precision)
+        if settings.steps_lora and self._models.steps_overlay is None:
+            raise no_steps_lora()
         frames = Run(self._models, given, settings, watcher).frames(seed)
         width, height = given.size
         frames = frames[: given.n_frames, :height, :width]
@@ -75,10 +77,11 @@ def make_engine(options: EngineOptions) -> WanEngine:
 
 def lacking_weights(options: EngineOptions) -> MissingPartError | None:
     """Which files the engine lacks, as an error to raise; None when all are there."""
-    if options.checkpoint is not None and not options.checkpoint.is_file():
-        return MissingPartError(
-            f"the diffusion engine wan cannot run, there is no file {options.checkpoint}"
-        )
+    for given in (options.checkpoint, options.steps_lora):
+        if given is not None and not given.is_file():
+            return MissingPartError(
+                f"the diffusion engine wan cannot run, there is no file {given}"
+            )
     folder = options.models or default_folder()
     missing = missing_files(find_models(folder, options.checkpoint))
     if not missing:
@@ -112,5 +115,6 @@ def load_from_files(
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     check_card(precision, device)
-    files = find_models(options.models or default_folder(), options.checkpoint)
+    folder = options.models or default_folder()
+    files = find_models(folder, options.checkpoint, options.steps_lora)
     return load_models(files, options, device, report, precision)

@@ -6,6 +6,7 @@
                                  Wan2.1_VAE.pth
                                  google/umt5-xxl/
     <models>/EX-4D/ex4d.ckpt
+    <models>/Wan2.1-I2V-14B-480P-StepDistill-CfgDistill-Lightx2v/loras/Wan21_I2V_14B_...safetensors
     <models>/prompts/                   encoded prompts, made here
 
 Wan's folder may also lie in <models>/Wan-AI, as the public code has it, or be <models> itself.
@@ -27,16 +28,21 @@ if TYPE_CHECKING:
 __all__ = [
     "EX4D_FILE",
     "EX4D_FOLDER",
+    "STEPS_LORA_FILE",
+    "STEPS_LORA_FOLDER",
     "WAN_FOLDER",
     "ModelFiles",
     "find_models",
     "missing_files",
+    "no_steps_lora",
     "require_files",
 ]
 
 WAN_FOLDER = "Wan2.1-I2V-14B-480P"
 EX4D_FOLDER = "EX-4D"
 EX4D_FILE = "ex4d.ckpt"
+STEPS_LORA_FOLDER = "Wan2.1-I2V-14B-480P-StepDistill-CfgDistill-Lightx2v"  # its authors' names
+STEPS_LORA_FILE = "loras/Wan21_I2V_14B_lightx2v_cfg_step_distill_lora_rank64.safetensors"
 _TRANSFORMER = "diffusion_pytorch_model"
 _N_SHARDS = 7
 _TEXT = "models_t5_umt5-xxl-enc-bf16"
@@ -57,11 +63,14 @@ class ModelFiles:
     tokenizer: Path
     checkpoint: Path
     prompts: Path
+    steps_lora: Path | None  # nobody has to have it
 
 
-def find_models(folder: Path, checkpoint: Path | None = None) -> ModelFiles:
+def find_models(
+    folder: Path, checkpoint: Path | None = None, steps_lora: Path | None = None
+) -> ModelFiles:
     """Return the files in a folder, whether they exist or not: see `missing_files`. EX-4D's
-    checkpoint may lie elsewhere."""
+    checkpoint and the step-distilled LoRA may lie elsewhere."""
     wan = _wan_folder(folder)
     usual = (folder / EX4D_FOLDER / EX4D_FILE, folder / EX4D_FILE)
     if checkpoint is None:
@@ -74,6 +83,14 @@ def find_models(folder: Path, checkpoint: Path | None = None) -> ModelFiles:
         tokenizer=wan / _TOKENIZER,
         checkpoint=checkpoint,
         prompts=folder / "prompts",
+        steps_lora=steps_lora or _usual_steps_lora(folder),
+    )
+
+
+def no_steps_lora() -> MissingPartError:
+    """What to raise where the step-distilled LoRA is asked for and not there."""
+    return MissingPartError(
+        "there is no step-distilled LoRA here", advice="ex4d download steps-lora"
     )
 
 
@@ -94,6 +111,12 @@ def require_files(paths: Iterable[Path]) -> None:
 
 def _is_there(path: Path) -> bool:
     return path.is_file() or (path.is_dir() and any(path.iterdir()))
+
+
+def _usual_steps_lora(folder: Path) -> Path | None:
+    whole = folder / STEPS_LORA_FOLDER / STEPS_LORA_FILE
+    usual = (whole, whole.parent.parent / whole.name, folder / whole.name)
+    return next((path for path in usual if path.is_file()), None)
 
 
 def _wan_folder(folder: Path) -> Path:

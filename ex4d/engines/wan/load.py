@@ -23,6 +23,7 @@ from ex4d.engines.wan.geometry import GeometryEncoder, make_geometry_encoder
 from ex4d.engines.wan.lora import add_beside, fuse
 from ex4d.engines.wan.memory import MemoryPlan, plan_memory, profile_for
 from ex4d.engines.wan.prompts import PromptCache, TextEncoder, fingerprint
+from ex4d.engines.wan.steps_lora import read_steps_lora
 from ex4d.engines.wan.streaming import BlockStream
 from ex4d.engines.wan.transformer import Transformer, compute_dtype
 from ex4d.engines.wan.vae.autoencoder import VideoAutoencoder
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ex4d.engines.base import EngineOptions, Precision
     from ex4d.engines.wan.checkpoint import LoraPair
     from ex4d.engines.wan.folder import ModelFiles
+    from ex4d.engines.wan.overlay import Overlay
     from ex4d.engines.wan.vae.model import WanVae
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
 ]
 
 _UNUSED = ("textual.", "log_scale")
+_STEPS_LORA_ROOM = 1.2  # of its file: what it changes around the blocks is there twice
 _log = logging.getLogger(__name__)
 
 
@@ -72,6 +75,8 @@ class Models:
     image_encoder: Any  # a VisionTransformer
     encode_prompts: Callable[[tuple[str, ...]], list[Tensor]]  # [L, text_dim] each
     precision: Precision = "bf16"  # of the transformer's blocks
+    # the step-distilled LoRA's, read when it is first wanted; none: there is no such file
+    steps_overlay: Callable[[], Overlay] | None = None
 
 
 def load_models(
@@ -84,12 +89,15 @@ def load_models(
     """Load all models but the text encoder, which only a new prompt needs. `report` gets how much
     of the transformer is loaded, and may raise. Raises WeightsError."""
     tensors = open_tensors(files.transformer)
-    checkpoint = read_checkpoint(files.checkpoint, shapes_of(tensors))
+    shapes = shapes_of(tensors)
+    checkpoint = read_checkpoint(files.checkpoint, shapes)
+    if options.steps_lora is not None:
+        read_steps_lora(options.steps_lora, shapes)  # a wrong one costs no loading
     geometry = load_geometry(checkpoint.encoder, device)
     vae = load_vae(files.vae, device)
     image_encoder = load_image_encoder(files.image_encoder, device)
-    plan = _plan(shapes_of(tensors), options.vram_gib, device, precision)
-    _log.info("memory: %s", plan.describe(_n_blocks(shapes_of(tensors))))
+    plan = _plan(shapes, options.vram_gib, device, precision, files.steps_lora)
+    _log.info("memory: %s", plan.describe(_n_blocks(shapes)))
     transformer = load_transformer(
         tensors,
         checkpoint.lora,
@@ -104,6 +112,9 @@ def load_models(
         image_encoder.to(device)
     encode_prompts = prompt_encoder(files, files.prompts, device)
     autoencoder = VideoAutoencoder(vae, device, plan.tile_px, plan.encoded_px)
+    steps_overlay = None
+    if files.steps_lora is not None:
+        steps_overlay = _lazy_overlay(files.steps_lora, transformer, tensors)
     return Models(
         device,
         plan,
@@ -113,7 +124,24 @@ def load_models(
         image_encoder,
         encode_prompts,
         precision,
+        steps_overlay,
     )
+
+
+def _lazy_overlay(
+    path: Path, transformer: Transformer, stored: Mapping[str, StoredTensor]
+) -> Callable[[], Overlay]:
+    """A function that reads a step-distilled LoRA for a transformer, at the first call that
+    succeeds. It raises WeightsError."""
+    made: list[Overlay] = []
+
+    def get() -> Overlay:
+        if not made:
+            lora = read_steps_lora(path, shapes_of(stored))
+            made.append(transformer.overlay_of(lora, stored))
+        return made[0]
+
+    return get
 
 
 def prompt_encoder(
@@ -216,7 +244,11 @@ def _load_text_encoder(path: Path, device: torch.device) -> Any:
 
 
 def _plan(
-    shapes: Shapes, vram_gib: int | None, device: torch.device, precision: Precision
+    shapes: Shapes,
+    vram_gib: int | None,
+    device: torch.device,
+    precision: Precision,
+    steps_lora: Path | None,
 ) -> MemoryPlan:
     n_blocks = _n_blocks(shapes)
     if vram_gib is None:
@@ -228,7 +260,9 @@ def _plan(
     block = {name.removeprefix(first): s for name, s in shapes.items() if name.startswith(first)}
     as_given = precision if vram_gib >= 24 else "bf16"  # the smallest stores all in fp8 anyway
     size = block_bytes(block, as_given, compute_dtype(device).itemsize)
-    return plan_memory(vram_gib, n_blocks, size, shapes["patch_embedding.weight"][0])
+    width = shapes["patch_embedding.weight"][0]
+    more_bytes = 0 if steps_lora is None else int(_STEPS_LORA_ROOM * steps_lora.stat().st_size)
+    return plan_memory(vram_gib, n_blocks, size, width, more_bytes)
 
 
 def _n_blocks(shapes: Shapes) -> int:

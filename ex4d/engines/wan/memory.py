@@ -74,8 +74,11 @@ def profile_for(free_bytes: int) -> int:
     return next((gib for gib in PROFILES_GIB if free_gib >= 0.9 * gib), PROFILES_GIB[-1])
 
 
-def plan_memory(profile_gib: int, n_blocks: int, block_bytes: int, width: int) -> MemoryPlan:
-    """Plan for a profile and a transformer of so many blocks, bytes a block, and width.
+def plan_memory(
+    profile_gib: int, n_blocks: int, block_bytes: int, width: int, more_bytes: int = 0
+) -> MemoryPlan:
+    """Plan for a profile and a transformer of so many blocks, bytes a block, and width, and for
+    `more_bytes` of other weights on the GPU.
 
     Raises UsageError for a profile that does not exist.
     """
@@ -90,7 +93,8 @@ def plan_memory(profile_gib: int, n_blocks: int, block_bytes: int, width: int) -
     working = (needed_gib(_USUAL_TOKENS, width) + _CROSS_GIB) * _GIB + arriving
     if not is_small:  # whole frames through the VAE, while no block runs
         working = max(working, _VAE_BYTES_PER_PIXEL * _TRAINED_PX + 2 * stored)
-    free = (profile_gib - _CONTEXT_GIB - 1.0) * _GIB - working  # 1 GiB for the other models
+    free = (profile_gib - _CONTEXT_GIB - 1.0) * _GIB - working - more_bytes
+    # 1 GiB above is for the other models
     n_resident = max(0, min(n_blocks - 1, int(free // stored)))
     if is_small:
         return MemoryPlan(n_resident, storage="fp8", tile_px=_TILE_PX)

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from ex4d.engines.wan.folder import EX4D_FILE, EX4D_FOLDER, WAN_FOLDER
+from ex4d.engines.wan.folder import (
+    EX4D_FILE,
+    EX4D_FOLDER,
+    STEPS_LORA_FILE,
+    STEPS_LORA_FOLDER,
+    WAN_FOLDER,
+)
 from ex4d.weights.download import Part
 
-__all__ = ["PARTS"]
+__all__ = ["PARTS", "STEPS_LORA", "USUAL_PARTS"]
+
+STEPS_LORA = Part(
+    repository="lightx2v/Wan2.1-I2V-14B-480P-StepDistill-CfgDistill-Lightx2v",
+    folder=STEPS_LORA_FOLDER,
+    files=(STEPS_LORA_FILE,),
+    licence="Apache-2.0",
+    size_gib=0.7,
+)
 
 PARTS = {
     "wan": Part(
@@ -28,4 +42,6 @@ PARTS = {
         licence="as its authors say on that page; EX-4D's code is Apache-2.0",
         size_gib=0.4,
     ),
+    "steps-lora": STEPS_LORA,
 }
+USUAL_PARTS = ("wan", "ex4d")  # without which the engine does not run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from ex4d.errors import TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     import numpy as np
     from torch import Tensor
@@ -53,6 +54,19 @@ class Run:
 
     def frames(self, seed: int) -> np.ndarray:
         """Make all frames, with the repeated ones and the repeated edges."""
+        with memory_errors(self._given, "load"):
+            overlay = self._steps_overlay()
+        with overlay:
+            return self._frames(seed)
+
+    def _steps_overlay(self) -> AbstractContextManager[None]:
+        """The step-distilled LoRA where it is asked for. Raises WeightsError."""
+        make = self._models.steps_overlay
+        if not self._settings.steps_lora or make is None:
+            return nullcontext()
+        return self._models.transformer.under(make())
+
+    def _frames(self, seed: int) -> np.ndarray:
         with memory_errors(self._given, "text"):
             prompts = self._prompts()
         with memory_errors(self._given, "encode"), self._awake(self._models.vae):

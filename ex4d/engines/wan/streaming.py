@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import logging
 import weakref
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
@@ -112,6 +112,7 @@ class BlockStream:
     ) -> None:
         self._blocks = list(blocks)
         self._device = device
+        self._replaced: Mapping[int, Mapping[str, Tensor]] = {}  # see `replacing`
         self._copying = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._packed: dict[int, tuple[Tensor, list[_Piece]]] = {}
         n_resident = min(n_resident, len(self._blocks))
@@ -170,7 +171,7 @@ class BlockStream:
                 place = self._fetch(number)
                 data = self._arrived(place)
             try:
-                _bind(block, unpack(data, pieces))
+                _bind(block, {**unpack(data, pieces), **self._replaced.get(number, {})})
                 if place is not None:
                     self._fetch_next(number, place)
                 yield block
@@ -178,6 +179,22 @@ class BlockStream:
                 _release(block)
                 if place is not None and self._copying is not None:
                     place.free.record()
+
+    @contextmanager
+    def replacing(self, values: Mapping[int, Mapping[str, Tensor]]) -> Iterator[None]:
+        """Give blocks other values of some parameters, by the block's number and the parameter's
+        name, for a while."""
+        had = []
+        try:
+            for number, tensors in values.items():
+                if number not in self._packed:
+                    had.append((self._blocks[number], _bind(self._blocks[number], tensors)))
+            self._replaced = values
+            yield
+        finally:
+            self._replaced = {}
+            for block, tensors in had:
+                _bind(block, tensors)
 
     def _make_place(self, size: int) -> _Place:
         place = _Place(torch.empty(size, dtype=torch.uint8, device=self._device))
@@ -241,10 +258,13 @@ def _spread(n_resident: int, n_blocks: int) -> set[int]:
     return set(range(n_blocks)) - coming
 
 
-def _bind(block: Any, tensors: dict[str, Tensor]) -> None:
-    parameters = dict(block.named_parameters())
+def _bind(block: Any, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Give parameters other values; return those that they had."""
+    had = {}
     for name, tensor in tensors.items():
-        parameters[name].data = tensor
+        parameter = block.get_parameter(name)
+        had[name], parameter.data = parameter.data, tensor
+    return had
 
 
 def _release(block: Any) -> None:

@@ -9,6 +9,7 @@ EX-4D's own part of it is the line `x = x + ray_latent` after the patch embeddin
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +19,18 @@ from ex4d.engines.wan.block import Stream
 from ex4d.engines.wan.cross_keys import Context, CrossKeys, Text
 from ex4d.engines.wan.fused import warm_up
 from ex4d.engines.wan.model import time_table
+from ex4d.engines.wan.overlay import Overlay, make_overlay
 from ex4d.engines.wan.rotation import Rotation, rotation_of
+from ex4d.engines.wan.streaming import BlockStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from torch import Tensor
 
     from ex4d.engines.wan.model import WanTransformer
+    from ex4d.engines.wan.steps_lora import StepsLora
+    from ex4d.engines.wan.weights import StoredTensor
 
 __all__ = ["Conditioning", "TimeEmbedding", "Transformer", "autocast", "compute_dtype"]
 
@@ -102,6 +107,20 @@ class Transformer:
         if not self._is_warm:
             warm_up(self._model.sizes.dim, self._model.head_width, self._device, report)
             self._is_warm = True
+
+    def overlay_of(self, lora: StepsLora, stored: Mapping[str, StoredTensor]) -> Overlay:
+        """What a LoRA makes of this transformer, which was loaded from `stored`. Raises
+        WeightsError."""
+        dtype = compute_dtype(self._device)
+        return make_overlay(lora, self._model, stored, device=self._device, dtype=dtype)
+
+    @contextmanager
+    def under(self, overlay: Overlay) -> Iterator[None]:
+        """Work with what an overlay puts in place of the transformer's own, for all of a clip."""
+        if not isinstance(self._blocks, BlockStream):
+            raise TypeError("only blocks of a BlockStream can have an overlay")
+        with self._blocks.replacing(overlay.in_blocks), overlay.on(self._model):
+            yield
 
     @torch.no_grad()
     def embed_times(self, timesteps: Tensor) -> list[TimeEmbedding]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ex4d.cli import doctor
+from ex4d.engines.wan.folder import STEPS_LORA_FILE, STEPS_LORA_FOLDER
 from ex4d.health import Finding, examine
 
 if TYPE_CHECKING:
@@ -103,6 +104,21 @@ def test_a_driver_that_does_not_answer_is_no_gpu(ex4d, tmp_path, monkeypatch, sc
     told = ex4d("doctor")
     assert told.exit_code == 0
     assert f" gpu         {text}" in told.out
+
+
+def test_the_step_distilled_lora_is_told_of_with_its_licence(tmp_path, monkeypatch):
+    def told():
+        findings = [f for f in examine(tmp_path) if f.part == "models"]
+        return next(f for f in findings if "step-distilled LoRA" in f.text)
+
+    monkeypatch.setenv("EX4D_MODELS", str(tmp_path))
+    assert (told().state, told().remedy) == ("optional", "ex4d download steps-lora (about 0.7 GiB)")
+    assert "(Apache-2.0)" in told().text
+    place = tmp_path / STEPS_LORA_FOLDER / STEPS_LORA_FILE
+    place.parent.mkdir(parents=True)
+    place.touch()
+    assert told().state == "ok"
+    assert str(place) in told().text
 
 
 def test_every_broken_or_missing_part_has_a_remedy_or_needs_none(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 
 from ex4d.cli.main import main
 from ex4d.depth.estimators.catalogue import ESTIMATORS
+from ex4d.engines.wan.folder import STEPS_LORA_FILE, STEPS_LORA_FOLDER, find_models
 from ex4d.engines.wan.parts import PARTS as ENGINE_PARTS
 from ex4d.errors import OutputError
 from ex4d.weights.download import DownloadError, fetch
@@ -177,6 +178,15 @@ def test_the_command_lists_what_belongs_where_and_names_the_licences(tmp_path, c
     assert main(["download", "--list", f"--models={tmp_path}"]) == 0
     out = capsys.readouterr().out
     assert "Apache-2.0" in out
+    assert "lightx2v" not in out  # nobody has to have it
+    assert main(["download", "steps-lora", "--list", f"--models={tmp_path}"]) == 0
+    listed = capsys.readouterr().out
+    assert "licence   Apache-2.0" in listed
+    place = tmp_path / STEPS_LORA_FOLDER / STEPS_LORA_FILE
+    assert f"{place}   from huggingface.co/lightx2v/{STEPS_LORA_FOLDER}" in listed
+    place.parent.mkdir(parents=True)
+    place.touch()
+    assert find_models(tmp_path).steps_lora == place  # where it is looked for
     assert f"{tmp_path}/EX-4D/ex4d.ckpt   from huggingface.co/yihouxiang/EX-4D" in out
     assert f"{tmp_path}/Wan2.1-I2V-14B-480P/Wan2.1_VAE.pth" in out
     assert main(["download", "everything"]) == 2

@@ -14,13 +14,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ex4d.cli.main import main
 from ex4d.cli.precision_comparison import Comparison, comparison_files
 from ex4d.conditions.files import write_conditions
 from ex4d.engines.base import EngineOptions, Watcher
 from ex4d.engines.wan.engine import WanEngine
-from ex4d.engines.wan.folder import find_models
+from ex4d.engines.wan.folder import STEPS_LORA_FILE, STEPS_LORA_FOLDER, find_models
 from ex4d.engines.wan.load import load_models
 from ex4d.training.evaluation.metrics import compare_frames
 from ex4d.video.writer import read_color, read_metadata
@@ -41,12 +42,12 @@ def folder(tmp_path):
 def command(folder, models, capsys):
     """A function that runs the command and returns its exit code and what it printed."""
 
-    def run(*more, models=models, out="result.mp4"):
+    def run(*more, models=models, out="result.mp4", steps=("--num_inference_steps=2",)):
         flags = [f"--color_video={folder}/color_a.mp4", f"--mask_video={folder}/mask_a.mp4"]
         flags += [f"--output_video={folder / out}", "--engine=wan", f"--models={models}"]
         capsys.readouterr()
         try:
-            code = main(["generate", *flags, "--num_inference_steps=2", *more])
+            code = main(["generate", *flags, *steps, *more])
         except SystemExit as stop:
             code = stop.code
         return code, *capsys.readouterr()
@@ -173,6 +174,63 @@ def test_the_checkpoint_of_a_training_run_can_be_taken(command, folder):
     code, _, err = command(f"--checkpoint={folder / 'none.ckpt'}")
     assert (code, err.count("\n")) == (2, 1)
     assert f"there is no file {folder / 'none.ckpt'}" in err
+
+
+@pytest.fixture
+def steps_lora(folder):
+    save_file(tiny.make_steps_lora(), folder / "steps.safetensors")
+    return folder / "steps.safetensors"
+
+
+def settings_in(path):
+    return json.loads(read_metadata(path)["comment"])["settings"]
+
+
+def test_a_step_distilled_lora_means_its_own_steps_and_no_guidance(command, folder, steps_lora):
+    assert command(f"--steps_lora={steps_lora}", "--step_cache=0.1", steps=())[0] == 0
+    made = settings_in(folder / "result.mp4")
+    assert (made["num_inference_steps"], made["guidance_scale"]) == (4, 1)
+    assert (made["steps_lora"], made["shift"], made["step_cache"]) == (True, 5, 0.1)
+    assert command(f"--steps_lora={steps_lora}", out="two.mp4")[0] == 0
+    assert settings_in(folder / "two.mp4")["num_inference_steps"] == 2
+    code, _, err = command(f"--steps_lora={steps_lora}", "--guidance_scale=3", out="three.mp4")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "the guidance scale is 3.0: with the step-distilled LoRA" in err
+
+
+def test_the_lora_among_the_weights_needs_no_name(command, folder, models, steps_lora):
+    code, _, err = command("--steps_lora")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "there is no step-distilled LoRA here: ex4d download steps-lora" in err
+    copy = shutil.copytree(models, folder / "copy")
+    place = copy / STEPS_LORA_FOLDER / STEPS_LORA_FILE
+    place.parent.mkdir(parents=True)
+    shutil.copy(steps_lora, place)
+    assert command("--steps_lora", models=copy)[0] == 0
+    assert settings_in(folder / "result.mp4")["steps_lora"]
+    assert command(models=copy, out="plain.mp4")[0] == 0
+    assert not settings_in(folder / "plain.mp4")["steps_lora"]
+
+
+@pytest.mark.parametrize("kind", ["missing", "no weights", "EX-4D's", "text to video"])
+def test_what_is_no_lora_for_this_model_is_refused_before_anything_is_loaded(
+    command, folder, models, steps_lora, kind
+):
+    if kind == "missing":
+        steps_lora.unlink()
+    elif kind == "no weights":
+        steps_lora.write_bytes(b"no weights")
+    elif kind == "EX-4D's":
+        save_file(tiny.make_checkpoint(), steps_lora)
+    else:
+        tensors = tiny.make_steps_lora()
+        save_file({n: t for n, t in tensors.items() if "img" not in n}, steps_lora)
+    copy = shutil.copytree(models, folder / "copy")
+    (copy / "Wan2.1-I2V-14B-480P" / "Wan2.1_VAE.pth").write_bytes(b"would be read next")
+    code, _, err = command(f"--steps_lora={steps_lora}", models=copy)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "steps.safetensors" in err
+    assert not (folder / "result.mp4").exists()
 
 
 def test_the_preview_never_loads_torch(folder):

@@ -101,6 +101,29 @@ def make_checkpoint(*, strength: float = 1.0, seed: int = 4) -> dict[str, torch.
     return tensors
 
 
+def make_steps_lora(*, strength: float = 0.05, seed: int = 5) -> dict[str, torch.Tensor]:
+    """A step-distilled LoRA as lightx2v's: matrices as pairs of low rank, the rest as differences;
+    what did not change is not in it."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for name, parameter in make_transformer().named_parameters():
+        part, _, kind = name.rpartition(".")
+        part = f"diffusion_model.{part}"
+        if name in ("blocks.1.self_attn.k.bias", "blocks.0.ffn.2.bias"):
+            continue
+        if parameter.ndim == 2 and kind == "weight" and not part.endswith("head.head"):
+            n_out, n_in = parameter.shape
+            up = torch.randn(n_out, RANK, generator=generator)
+            tensors[f"{part}.lora_up.weight"] = strength * up / RANK**0.5
+            down = torch.randn(RANK, n_in, generator=generator)
+            tensors[f"{part}.lora_down.weight"] = down / n_in**0.5
+        else:
+            suffix = {"weight": "diff", "bias": "diff_b", "modulation": "diff_m"}[kind]
+            change = torch.randn(parameter.shape, generator=generator)
+            tensors[f"{part}.{suffix}"] = strength * change
+    return tensors
+
+
 def write_tokenizer(folder: Path) -> None:
     words = sorted({*PROMPT.split(), *NEGATIVE_PROMPT.split(), "a", "red", "room"})
     vocabulary = {"<pad>": 0, "</s>": 1, "<unk>": 2}
