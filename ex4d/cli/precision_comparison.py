@@ -45,7 +45,7 @@ class Comparison:
 
     def check(self, *, is_video: bool) -> None:
         """Raise UsageError for what cannot be compared."""
-        if self.engine.name != "wan":
+        if not self.engine.follows_settings:
             name = self.engine.name
             raise UsageError(f"--compare_precision is for the engine wan, and this is {name}")
         if self.settings.precision == "bf16":

@@ -71,7 +71,7 @@ class Findings:
                 for check in self.files
             ],
             "golden": [
-                {"file": check.file, "device": check.device, "errors": vars(check.errors)}
+                {"file": check.file, "where": check.where, "errors": vars(check.errors)}
                 for check in self.golden
             ],
             "modes": [

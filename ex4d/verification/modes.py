@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ex4d.engines.base import EngineOptions, GenerateSettings
+from ex4d.engines.base import PRECISIONS, EngineOptions, GenerateSettings
 from ex4d.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ EXACT = Mode("exact", "25 steps, guidance 5, shift 5, bf16 on a GPU: the public 
 MODES = (  # those with the same options one after the other: the models are loaded once
     EXACT,
     Mode("8-steps", "8 plain steps, guidance 5: a draft", settings={"num_inference_steps": 8}),
+    *(
+        Mode(tier, f"25 steps, matrix products in the tier {tier}", settings={"precision": tier})
+        for tier in PRECISIONS[1:]
+    ),
     Mode(
         "unfused",
         "EX-4D's changes beside the weights, as the public code has them, not rounded into them",

@@ -70,7 +70,7 @@ def verdicts(findings: Findings) -> list[tuple[str, str]]:
         lines.append(("ok", "every tensor of every file is accounted for"))
     for golden in findings.golden:
         word = "agrees with" if golden.is_right else "differs from"
-        text = f"the golden model on {golden.device} {word} the public code"
+        text = f"the golden model on {golden.where} {word} the public code"
         latents = f"(latents by {golden.errors.latents:.2g})"
         lines.append(("ok" if golden.is_right else "no", f"{text} {latents}"))
     for result in findings.results:
@@ -108,7 +108,7 @@ def _files(findings: Findings) -> str:
 def _golden(findings: Findings) -> str:
     rows = [
         (
-            check.device,
+            check.where,
             name.replace("_", " "),
             f"{error:.2e}",
             "-" if limit is None else f"{limit:.0e}",
