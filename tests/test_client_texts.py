@@ -27,6 +27,7 @@ NOT_FOR_CLIENTS = {
     "backend/settings_text.py",
     "backend/worker/worker.py",
     "ex4d/health.py",
+    "ex4d/runtime/nvidia.py",  # flags of nvidia-smi
 }
 NOR_FOLDERS = {"cli", "training"}
 

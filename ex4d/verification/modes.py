@@ -43,6 +43,15 @@ MODES = (  # those with the same options one after the other: the models are loa
         Mode(tier, f"25 steps, matrix products in the tier {tier}", settings={"precision": tier})
         for tier in PRECISIONS[1:]
     ),
+    Mode("guidance-half", "25 steps, the first half guided", settings={"guidance_until": 0.5}),
+    Mode(
+        "step-cache", "25 steps, those left out that change little", settings={"step_cache": 0.05}
+    ),
+    Mode(
+        "fast",
+        "4 steps with the step-distilled LoRA",
+        settings={"num_inference_steps": 4, "guidance_scale": 1.0, "steps_lora": True},
+    ),
     Mode(
         "unfused",
         "EX-4D's changes beside the weights, as the public code has them, not rounded into them",
