@@ -84,9 +84,8 @@ def test_the_panel_measures_a_sequence(addon, plates, kind):
     assert (shot.start_frame, shot.num_frames) == (1001, SOME)
     assert addon.part("ui.readiness").why_no_clip(shot) == ""
     shot.start_frame = 1002
-    assert "The clip ends at frame 1006; these frames end at 1007" in addon.part(
-        "readiness"
-    ).why_no_clip(shot)
+    why = addon.part("ui.readiness").why_no_clip(shot)
+    assert "The clip ends at frame 1006; these frames end at 1007" in why
     shot.start_frame = 1000
     assert "The clip begins at frame 1001" in addon.part("ui.readiness").why_no_clip(shot)
     shot.clip = str(SHOT / "input.mp4")
