@@ -126,7 +126,8 @@ def test_i5_a_descriptor_a_thread_or_a_process_too_many_is_noticed(broken, monke
     broken.check()
 
 
-def test_i6_memory_that_is_not_given_back_is_noticed(broken):
+def test_i6_memory_that_is_not_given_back_is_noticed(broken, monkeypatch):
+    monkeypatch.setattr("tests.faults.rig.CLOSED_S", 0.2)
     held = broken.server.before
     broken.server.before = replace(held, memory_bytes=held.memory_bytes // 2)
     with pytest.raises(AssertionError, match="I6"):
