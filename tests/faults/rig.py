@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIB = 1 << 20
-# The allocator keeps 11 MiB of a first large transfer. A fifth of a server was 25 MiB, when it weighed
-# 124; it weighs 49.
+# The allocator keeps 11 MiB of a first large transfer. A fifth of a server was 25 MiB when it
+# weighed 124; now it weighs 49.
 KEPT_BYTES = 16 * MIB
 IDLE_S = 5.0
 CLOSED_S = 30.0  # libzmq closes what a peer has left in the background, late on a busy machine
