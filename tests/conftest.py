@@ -26,6 +26,7 @@ SLOW = (
     "ex4d/test_real_clips.py",
     "ex4d/test_sample_shot.py",
     "ex4d/training",
+    "ex4d/verification",
     "ex4d/video/test_matrix.py",
     "faults",
     "protocol/test_background.py",
