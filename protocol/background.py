@@ -87,7 +87,7 @@ class BackgroundClient:
         return self._put(lambda client: client.resume(job_id))
 
     def release(self, job_id: str) -> int:
-        """Let the server remove a finished job's results; Done has its JobInfo."""
+        """Let the server remove a finished job's results."""
         return self._put(lambda client: client.release(job_id))
 
     def job(self, job_id: str) -> int:

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
-from ..errors import LinkError, TimedOut
+from ..errors import LinkError, TimedOut, UnknownJob
 from ..messages import (
     Accepted,
     Attach,
@@ -117,9 +117,13 @@ class Client:
         UnknownJob."""
         return self.conversation.ask(Resume(self.conversation.number(), job_id), OneJob).info
 
-    def release(self, job_id: str) -> JobInfo:
+    def release(self, job_id: str) -> None:
         """Let the server remove a finished job's results. Raises UnknownJob."""
-        return self.conversation.ask(Release(self.conversation.number(), job_id), OneJob).info
+        try:
+            self.conversation.ask(Release(self.conversation.number(), job_id), OneJob)
+        except UnknownJob:  # so is a release answered that was done, and whose answer was lost
+            if not self.conversation.asked_again:
+                raise
 
     def job(self, job_id: str) -> JobInfo:
         """One job as it is now. Raises UnknownJob."""

@@ -78,6 +78,9 @@ class Conversation:
         self.previews: dict[str, Preview | None] = {}  # the latest, of jobs that were asked for
         self.welcome: Welcome | None = None
         self.backoff = Backoff()
+        self.asked_again = (
+            False  # the last request was sent more than once: no answer came at first
+        )
 
     @property
     def connected(self) -> bool:
@@ -180,12 +183,14 @@ class Conversation:
         codec.encode_control(message)  # too large: said before a connection is made
         deadline_s = time.monotonic() + self.timeouts.reply_s
         self._replies[number] = None
+        self.asked_again = False
         try:
             while True:
                 try:
                     reply = self._ask_once(message, number, deadline_s)
                     break
                 except LinkError as error:
+                    self.asked_again = True
                     if not isinstance(error, TimedOut):
                         self.drop()
                     if time.monotonic() >= deadline_s:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ class FakeJobs:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
+        self._numbers = itertools.count(1)
 
     def submit(self, message: Submit, user: str) -> tuple[JobInfo, bool]:
         """Accept a job; also whether its key was known. Raises IdempotencyConflict."""
@@ -47,7 +49,7 @@ class FakeJobs:
                     return entry.info, True
             kind = msgspec.to_builtins(message.job)["kind"]
             info = JobInfo(
-                job_id=f"job-{len(self._entries) + 1}",
+                job_id=f"job-{next(self._numbers)}",
                 key=message.key,
                 kind=kind,
                 label=message.label,
@@ -72,6 +74,13 @@ class FakeJobs:
             self.advance(job_id, JobState.QUEUED)
         return self.info(job_id, user)
 
+    def release(self, job_id: str, user: str) -> JobInfo:
+        """Forget a job. Raises UnknownJob."""
+        info = self.info(job_id, user)
+        with self._lock:
+            del self._entries[job_id]
+        return info
+
     def info(self, job_id: str, user: str) -> JobInfo:
         """A job of this user. Raises UnknownJob."""
         with self._lock:
@@ -88,9 +97,11 @@ class FakeJobs:
         return infos[ids.index(after) + 1 :] if after in ids else infos
 
     def events(self, job_id: str, since: int) -> list[Event]:
-        """The events of a job after one of them."""
+        """The events of a job after one of them; none of one that was released."""
         with self._lock:
-            return [event for event in self._entries[job_id].events if event.sequence > since]
+            entry = self._entries.get(job_id)
+            events = [] if entry is None else entry.events
+            return [event for event in events if event.sequence > since]
 
     def count(self, state: JobState) -> int:
         """How many jobs are in a state."""

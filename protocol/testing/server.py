@@ -134,8 +134,10 @@ class FakeServer:
                 return OneJob(message.id, self.jobs.cancel(message.job_id, session.user))
             case Resume():
                 return OneJob(message.id, self.jobs.resume(message.job_id, session.user))
-            case GetJob() | Release():
+            case GetJob():
                 return OneJob(message.id, self.jobs.info(message.job_id, session.user))
+            case Release():
+                return OneJob(message.id, self.jobs.release(message.job_id, session.user))
             case GetJobs():
                 return codec.job_page(message.id, self.jobs.infos(session.user, message.after))
             case Attach():

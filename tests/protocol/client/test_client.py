@@ -62,9 +62,21 @@ def test_a_job_can_be_asked_for_cancelled_and_released(client):
     assert client.job(info.job_id).label == "../🎬"
     assert client.cancel(info.job_id).state is JobState.CANCELLED
     assert client.cancel(info.job_id).state is JobState.CANCELLED
-    assert client.release(info.job_id).job_id == info.job_id
-    with pytest.raises(UnknownJob):
-        client.cancel("job-99")
+    client.release(info.job_id)
+    for gone in (info.job_id, "job-99"):
+        with pytest.raises(UnknownJob):
+            client.cancel(gone)
+        with pytest.raises(UnknownJob):
+            client.release(gone)
+
+
+def test_j3_a_release_whose_reply_was_lost_is_done(client, server):
+    job_id = client.submit(JOB, key="a").job_id
+    client.cancel(job_id)
+    server.sockets.lose_replies = 1
+    client.release(job_id)
+    assert server.counts["Release"] == 2
+    assert server.jobs.jobs() == []
 
 
 def test_an_interrupted_job_is_queued_again_and_any_other_stays_as_it_is(client, server):
