@@ -74,12 +74,6 @@ class Linear(nn.Linear):
         super().__init__(n_in, n_out)
         self.register_parameter("scales", None)
 
-    @property
-    def given_dtype(self) -> torch.dtype:
-        """The format of what the layer wants to be given."""
-        dtype: torch.dtype = self.weight.dtype
-        return dtype
-
     def forward(self, given: Tensor | Rows) -> Tensor:
         """The layer, and its change."""
         if self.scales is not None:
@@ -194,9 +188,8 @@ class Block(nn.Module):
     ) -> list[Stream]:
         """Run all branches. Those that enter alike look at themselves once: in the first block
         there is only one. `keep` gives a context's keys and values, which it may have kept."""
-        formats = [
-            layer.given_dtype for layer in (self.self_attn.q, self.cross_attn.q, self.ffn[0])
-        ]
+        firsts = self.self_attn.q, self.cross_attn.q, self.ffn[0]
+        formats = [layer.weight.dtype for layer in firsts]  # of what they want to be given
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = (self.modulation.float() + time)[0]
         weight_3, bias_3 = self.norm3.weight.float(), self.norm3.bias.float()
         results: list[Stream] = []

@@ -25,6 +25,8 @@ __all__ = [
     "with_names",
 ]
 
+_NAMED_FILES = 8  # at most, in a sentence
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -117,12 +119,19 @@ def shapes_of(tensors: Mapping[str, StoredTensor]) -> Shapes:
     return {name: tensor.shape for name, tensor in tensors.items()}
 
 
+def _files_of(tensors: Mapping[str, StoredTensor]) -> str:
+    """Where tensors lie: the names of some files, and their folder."""
+    paths = sorted({tensor.path for tensor in tensors.values()})
+    names = [path.name for path in paths[:_NAMED_FILES]]
+    more = f" and {len(paths) - _NAMED_FILES} more" if len(paths) > _NAMED_FILES else ""
+    return f"{', '.join(names)}{more} in {paths[0].parent}"
+
+
 def check_names(tensors: Mapping[str, StoredTensor], expected: Shapes, what: str) -> None:
     """Raise WeightsError for the first tensor that is missing, unexpected or has another shape."""
     if not tensors:
         raise WeightsError(f"there are no weights of {what}")
-    files = ", ".join(sorted({str(tensor.path) for tensor in tensors.values()}))
-    files = files if len(files) < 300 else f"{files[:300]} ..."
+    files = _files_of(tensors)
     for name, shape in expected.items():
         if name not in tensors:
             raise WeightsError(f"{name} of {what} is missing in {files}")
