@@ -12,7 +12,7 @@ import numpy as np
 
 from ..axes import SOURCE_CAMERA, world_to_camera_from_blender
 from ..errors import CameraError
-from ..jobs.camera_file import CameraPath
+from ..jobs.camera_path import CameraPath
 from ..mesh.resting_mesh import mesh_at_rest
 from .camera_state import (
     SHEAR_TOLERANCE,

@@ -4,7 +4,7 @@ of a clip, as the command line has it or as it is kept beside a mesh."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,12 +13,13 @@ from ...protocol.limits import LARGEST_SIDE_PX
 from ...protocol.trajectory import Trajectory, pack_trajectory, unpack_trajectory
 from ..axes import world_to_camera_from_blender
 from ..errors import SettingsError
+from .camera_path import CameraPath
 from .npz_files import read_arrays
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CameraFile", "CameraPath", "read_camera_file"]
+__all__ = ["CameraFile", "read_camera_file"]
 
 _NAMES = (
     *("extrinsics", "camera_to_world", "intrinsics", "size", "source_frames"),
@@ -27,27 +28,6 @@ _NAMES = (
 _LARGEST_BYTES = 1 << 28  # unpacked; hours of film have less
 _OFF_CENTRE = 0.05  # of a side; real lenses lie within it
 _PUBLIC_CODE = np.diag([1.0, -1.0, -1.0, 1.0])  # what its paths begin with; ours with none
-
-
-@dataclass(frozen=True)
-class CameraPath:
-    """One pose and lens for every frame."""
-
-    extrinsics: np.ndarray  # float64 [T, 4, 4], world_to_camera, OpenCV's axes
-    intrinsics: np.ndarray  # float64 [T, 3, 3], pixels of `size`, centres at +0.5
-    size: tuple[int, int]  # (W, H)
-    source_extrinsics: np.ndarray | None = None  # float64 [N, 4, 4]; None: the clip's stood still
-
-    def write(self, path: Path) -> None:
-        """Keep it in a file, as the command line reads it, too."""
-        arrays: dict[str, Any] = {  # savez has a flag among its keywords
-            "extrinsics": self.extrinsics,
-            "intrinsics": self.intrinsics,
-            "size": np.array(self.size),
-        }
-        if self.source_extrinsics is not None:
-            arrays["source_extrinsics"] = self.source_extrinsics
-        np.savez(path, **arrays)
 
 
 @dataclass(frozen=True)
