@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from ex4d.cli.clip_flags import add_rate_flag, files_of, rate_of
 from ex4d.cli.console import progress_bar, say
 from ex4d.cli.precision_comparison import Comparison, comparison_files
+from ex4d.cli.wan_flags import add_wan_flags
 from ex4d.conditions.backdrop import Backdrop
 from ex4d.conditions.files import backdrop_beside, read_conditions
 from ex4d.conditions.render import Conditions
 from ex4d.conditions.resize import resize_conditions
 from ex4d.engines.base import (
-    PRECISIONS,
     WITH_STEPS_LORA,
     EngineOptions,
     GenerateSettings,
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
-_DEFAULTS = GenerateSettings()
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
@@ -74,53 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="width of the clip, its height follows; default: the conditions', or what fits wan",
     )
     add("--height", type=int, help="height of the clip")
-    wan = parser.add_argument_group("the engine wan")
-    add = wan.add_argument
-    add("--models", type=Path, help="folder of the weights; default: $EX4D_MODELS")
-    add("--checkpoint", type=Path, help="ex4d.ckpt of a training run; default: the weights' own")
-    add("--vram", type=int, choices=(80, 48, 24, 16), help="GiB of the GPU to plan for")
-    add("--lora", choices=("fused", "unfused"), default="fused", help="unfused: exact, slower")
-    add(
-        "--steps_lora",
-        type=Path,
-        nargs="?",
-        const=True,
-        metavar="FILE",
-        help="work in 4 steps without guidance, with this step-distilled LoRA or the one of `ex4d "
-        "download steps-lora`",
-    )
-    add("--num_inference_steps", type=int, help="default: 25; with --steps_lora 4")
-    add("--guidance_scale", type=float, help="default: 5; with --steps_lora 1, and no other")
-    add(
-        "--guidance_until",
-        type=float,
-        default=_DEFAULTS.guidance_until,
-        help="share of the steps, from the first, that are guided; the others take half the time",
-    )
-    add(
-        "--step_cache",
-        type=float,
-        default=_DEFAULTS.step_cache,
-        metavar="STRENGTH",
-        help="how wrong a step may be that is not evaluated, such as 0.05; default: 0, none is",
-    )
-    add("--shift", type=float, default=_DEFAULTS.shift)
-    add("--prompt", default=_DEFAULTS.prompt)
-    add("--negative_prompt", default=_DEFAULTS.negative_prompt)
-    add("--keep_source", action="store_true", help="the source's own pixels where they are seen")
-    add(
-        "--precision",
-        choices=PRECISIONS,
-        default=_DEFAULTS.precision,
-        help="fp8 of feed-forward networks, of self attention too, of all: faster and coarser; not "
-        "proven with the released weights yet",
-    )
-    add(
-        "--compare_precision",
-        action="store_true",
-        help="make the clip in bf16 too, with the same seed, and say how far apart the two are; "
-        "both, a sheet and the figures come to the result",
-    )
+    add_wan_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ex4d.engines.base import result_metadata
 from ex4d.errors import UsageError
-from ex4d.files.contact_sheet import contact_sheet, write_png
+from ex4d.files.contact_sheet import contact_sheet, magnified_difference, write_png
 from ex4d.training.evaluation.metrics import compare_frames
 from ex4d.video.writer import write_video
 
@@ -67,9 +67,8 @@ class Comparison:
         exact_video, sheet, figures = comparison_files(video)
         metadata = result_metadata(self.engine, self.seed, exact_settings)
         write_video(exact_video, exact, fps, metadata=metadata)
-        difference = np.abs(made.astype(np.int16) - exact) * _MAGNIFIED
         rows: dict[str, np.ndarray] = {"bf16": exact, tier: made}
-        rows[f"difference x {_MAGNIFIED}"] = difference.clip(0, 255).astype(np.uint8)
+        rows[f"difference x {_MAGNIFIED}"] = magnified_difference(made, exact, _MAGNIFIED)
         write_png(sheet, contact_sheet(rows))
         curves = compare_frames(made, exact)
         psnr, ssim = (float(curves[f"{name}/all"].mean()) for name in ("psnr", "ssim"))

@@ -14,7 +14,7 @@ from ex4d.files.outputs import atomic_path
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["caption", "contact_sheet", "write_png"]
+__all__ = ["caption", "contact_sheet", "magnified_difference", "write_png"]
 
 _LABEL_HEIGHT = 22
 _GAP = 4
@@ -40,6 +40,12 @@ def contact_sheet(
         strip = np.concatenate(cells[:-1], axis=1)
         strips += [caption(label, strip.shape[1]), strip]
     return np.concatenate(strips)
+
+
+def magnified_difference(video: np.ndarray, other: np.ndarray, times: int) -> np.ndarray:
+    """How far two videos uint8 [T, H, W, 3] are apart, so many times as bright: uint8."""
+    apart: np.ndarray = np.abs(video.astype(np.int16) - other) * times
+    return apart.clip(0, 255).astype(np.uint8)
 
 
 def caption(text: str, width: int) -> np.ndarray:

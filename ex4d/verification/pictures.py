@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ex4d.files.contact_sheet import contact_sheet
+from ex4d.files.contact_sheet import contact_sheet, magnified_difference
 from ex4d.training.evaluation.curves import draw_curves
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ex4d.verification.example import PublicExample
     from ex4d.verification.findings import Findings
 
 __all__ = ["draw_nearness", "draw_sheet"]
 
-_AMPLIFIED = 4
+_MAGNIFIED = 4
 
 
 def draw_sheet(findings: Findings, example: PublicExample) -> np.ndarray:
@@ -29,9 +29,8 @@ def draw_sheet(findings: Findings, example: PublicExample) -> np.ndarray:
             rows[f"{result.mode.name}: {result.mode.label}"] = result.frames
     exact = findings.results[0]
     if exact.frames is not None:
-        apart = np.abs(exact.frames.astype(np.int16) - example.published)
-        label = f"difference of {exact.mode.name} from published, times {_AMPLIFIED}"
-        rows[label] = np.minimum(_AMPLIFIED * apart, 255).astype(np.uint8)
+        label = f"difference of {exact.mode.name} from published, times {_MAGNIFIED}"
+        rows[label] = magnified_difference(exact.frames, example.published, _MAGNIFIED)
     return contact_sheet(rows)
 
 

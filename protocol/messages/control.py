@@ -1,27 +1,11 @@
-"""Every message, as a frozen struct. On the wire: a msgpack map whose `type` names the struct.
-
-Control messages go over the control socket, data messages over the data socket, `hello`,
-`welcome` and `failure` over both. A request has an `id`, its reply has it as `reply_to`.
-"""
+"""The messages of the control socket but those about events. `hello`, `welcome` and `failure` go
+over the data socket, too."""
 
 # No `from __future__ import annotations` here: msgspec reads the annotations.
-from typing import Annotated, get_args
+from typing import Annotated
 
 from msgspec import Meta, field
 
-from .data import (
-    AskBlobs,
-    BeginUpload,
-    Chunk,
-    ChunkAck,
-    ChunkAgain,
-    Fetch,
-    FinishUpload,
-    Lacking,
-    Stored,
-    UploadReady,
-)
-from .events import Attach, Attached, Event, Preview
 from .jobs import Job, JobInfo
 from .parts import (
     Bytes,
@@ -30,7 +14,6 @@ from .parts import (
     EstimatorInfo,
     Extra,
     Facts,
-    Held,
     Hex,
     Id,
     Limits,
@@ -43,46 +26,22 @@ from .parts import (
 )
 
 __all__ = [
-    "CONTROL_MESSAGES",
-    "DATA_MESSAGES",
     "Accepted",
-    "AskBlobs",
-    "Attach",
-    "Attached",
-    "BeginUpload",
     "Cancel",
-    "Chunk",
-    "ChunkAck",
-    "ChunkAgain",
-    "ControlMessage",
-    "DataMessage",
-    "EngineInfo",
-    "EstimatorInfo",
-    "Event",
     "Failure",
-    "Fetch",
-    "FinishUpload",
     "GetJob",
     "GetJobs",
     "GetStatus",
-    "Held",
     "Hello",
     "JobList",
-    "Lacking",
-    "Limits",
-    "Message",
     "OneJob",
     "Ping",
     "Pong",
-    "Preview",
     "Release",
     "Resume",
     "Status",
-    "Stored",
     "Submit",
-    "UploadReady",
     "Welcome",
-    "WorkerInfo",
 ]
 
 
@@ -227,44 +186,3 @@ class JobList(Message, frozen=True, tag="jobs"):
     reply_to: Number
     jobs: Annotated[list[JobInfo], Meta(max_length=200)]
     more: bool = False  # ask again, after the last of these
-
-
-ControlMessage = (
-    Hello
-    | Welcome
-    | Failure
-    | Ping
-    | Pong
-    | GetStatus
-    | Status
-    | Submit
-    | Accepted
-    | Cancel
-    | Resume
-    | GetJob
-    | Release
-    | OneJob
-    | GetJobs
-    | JobList
-    | Attach
-    | Attached
-    | Event
-    | Preview
-)
-DataMessage = (
-    Hello
-    | Welcome
-    | Failure
-    | AskBlobs
-    | Lacking
-    | BeginUpload
-    | UploadReady
-    | Chunk
-    | ChunkAck
-    | ChunkAgain
-    | FinishUpload
-    | Stored
-    | Fetch
-)
-CONTROL_MESSAGES: tuple[type[Message], ...] = get_args(ControlMessage)
-DATA_MESSAGES: tuple[type[Message], ...] = get_args(DataMessage)

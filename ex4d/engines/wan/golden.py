@@ -63,7 +63,6 @@ def compare_with_golden(
     """Run a golden file's model on a device: against its fp32 tensors on the CPU, and against its
     bf16 tensors, where it has them, on a GPU. Raises WeightsError for a file that is no golden."""
     place = torch.device(device)
-    kind = "bf16" if place.type == "cuda" else "fp32"
     stored = open_tensors([path])
     metadata = _facts(path, stored)
     given = {n: t.load() for n, t in with_names(stored, _inside("io.")).items()}
@@ -97,14 +96,22 @@ def compare_with_golden(
         guidance_scale=float(metadata["cfg_scale"]),
         shift=float(metadata["sigma_shift"]),
     )
+    return _errors_of(transformer, given, geometry, settings)
+
+
+def _errors_of(
+    transformer: Transformer, given: dict[str, Tensor], geometry: Tensor, settings: GenerateSettings
+) -> GoldenErrors:
+    """How far the model's first prediction and its last latents are from a golden file's."""
+    kind = "bf16" if geometry.device.type == "cuda" else "fp32"
+    first, last = (given.get(f"{n}_{kind}", given[f"{n}_fp32"]) for n in ("first_pred", "latents"))
     prompts, conditioning = _inputs(transformer, given, geometry)
-    noise = given["noise"].to(place)
+    noise = given["noise"].to(geometry.device)
     levels = noise_levels(settings.num_inference_steps, settings.shift)
     time = transformer.embed_time(1000 * levels[0])
     texts = [text for text in (prompts.positive, prompts.negative) if text is not None]
     pair = transformer.velocities(noise, time, texts, conditioning)
     guided = pair[1] + settings.guidance_scale * (pair[0] - pair[1])
-    first, last = (given.get(f"{n}_{kind}", given[f"{n}_fp32"]) for n in ("first_pred", "latents"))
     window = Window(0, noise.shape[2])
     latents = sample(
         transformer, [(window, conditioning)], prompts, noise, settings, lambda *_: None
